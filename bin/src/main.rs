@@ -1,0 +1,2 @@
+//! The Hinoban daemon and its command line.
+fn main() {}

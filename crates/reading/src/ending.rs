@@ -1,0 +1,164 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Which process: its id and its start time. A pid alone is reused by the kernel; the pair is not within one boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// Process id.
+    pub pid: u32,
+    /// Field 22 of `/proc/PID/stat` (proc(5)): clock ticks after boot.
+    pub start: u64,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PID {}", self.pid)
+    }
+}
+
+/// How a process ended, and how we know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Whose ending.
+    pub identity: Identity,
+    /// What became of it.
+    pub how: How,
+    /// Who told us.
+    pub source: Source,
+    /// How sure that is.
+    pub confidence: Confidence,
+}
+
+/// The kinds of ending that wait(2) tells apart, and not knowing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum How {
+    /// It called exit(3) with this status.
+    Exited {
+        /// 0 to 255.
+        status: u8,
+    },
+    /// A signal killed it.
+    Signalled {
+        /// Signal number, signal(7).
+        signal: u8,
+        /// Whether it left a core dump.
+        core: bool,
+    },
+    /// It is gone; nobody could tell us how. The text says why not.
+    Unknown {
+        /// Why it could not be known, as the second half of a sentence.
+        why: String,
+    },
+}
+
+impl How {
+    /// From a status word of wait(2), which is also what `PIDFD_GET_INFO` and field 52 of `/proc/PID/stat` hold.
+    pub fn from_wait_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => How::Exited { status: (status >> 8 & 0xff) as u8 },
+            signal => How::Signalled { signal: signal as u8, core: status & 0x80 != 0 },
+        }
+    }
+}
+
+impl fmt::Display for How {
+    /// Finishes the sentence "the process …".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            How::Exited { status } => write!(f, "exited with status {status}"),
+            How::Signalled { signal, core } => {
+                write!(f, "was killed by signal {signal}")?;
+                if let Some(name) = signal_name(*signal) {
+                    write!(f, " ({name})")?;
+                }
+                if *core { write!(f, " and dumped core") } else { Ok(()) }
+            }
+            How::Unknown { why } => write!(f, "ended, it could not be known how ({why})"),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.identity, self.how)
+    }
+}
+
+/// Where the knowledge of an ending came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Source {
+    /// `PIDFD_GET_INFO` with the EXIT bit (Linux 6.15).
+    Pidfd,
+    /// Field 52 of `/proc/PID/stat` while it was a zombie (root only).
+    ProcStat,
+    /// waitid(2): it was our own child.
+    Wait,
+    /// Nobody.
+    None,
+}
+
+/// How far to trust an ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Confidence {
+    /// Nothing is known.
+    Unknown,
+    /// Worked out from other signs.
+    Inferred,
+    /// The kernel said so.
+    Certain,
+}
+
+/// Names of the standard signals on Linux, signal(7).
+fn signal_name(n: u8) -> Option<&'static str> {
+    const NAMES: [&str; 31] = [
+        "SIGHUP",
+        "SIGINT",
+        "SIGQUIT",
+        "SIGILL",
+        "SIGTRAP",
+        "SIGABRT",
+        "SIGBUS",
+        "SIGFPE",
+        "SIGKILL",
+        "SIGUSR1",
+        "SIGSEGV",
+        "SIGUSR2",
+        "SIGPIPE",
+        "SIGALRM",
+        "SIGTERM",
+        "SIGSTKFLT",
+        "SIGCHLD",
+        "SIGCONT",
+        "SIGSTOP",
+        "SIGTSTP",
+        "SIGTTIN",
+        "SIGTTOU",
+        "SIGURG",
+        "SIGXCPU",
+        "SIGXFSZ",
+        "SIGVTALRM",
+        "SIGPROF",
+        "SIGWINCH",
+        "SIGIO",
+        "SIGPWR",
+        "SIGSYS",
+    ];
+    NAMES.get(usize::from(n).checked_sub(1)?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_statuses_read_as_wait_2_defines_them() {
+        let says = |status| How::from_wait_status(status).to_string();
+        assert_eq!(says(0x0300), "exited with status 3");
+        assert_eq!(says(0x9), "was killed by signal 9 (SIGKILL)");
+        assert_eq!(says(0x8b), "was killed by signal 11 (SIGSEGV) and dumped core");
+        assert_eq!(says(0x0), "exited with status 0");
+    }
+}

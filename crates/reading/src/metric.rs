@@ -1,0 +1,94 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Unit;
+
+/// The name of a metric, such as `cpu.percent`: lower-case words joined by dots.
+pub type MetricName = Cow<'static, str>;
+
+/// One thing that can be measured: a name and the unit of its values.
+///
+/// A metric whose name ends in `.*` declares an open family: any reading whose name begins with the part before the
+/// star may appear.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Metric {
+    /// Dotted name; `.*` at its end makes it a family.
+    pub name: MetricName,
+    /// Unit of every value under this name.
+    pub unit: Unit,
+}
+
+/// Whether a metric names one reading or a family of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Exactly one reading.
+    Single,
+    /// Any reading with the prefix.
+    Open,
+}
+
+impl Metric {
+    /// A metric known at compile time.
+    pub const fn new(name: &'static str, unit: Unit) -> Self {
+        Self { name: Cow::Borrowed(name), unit }
+    }
+
+    /// Single or open.
+    pub fn family(&self) -> Family {
+        if self.name.ends_with(".*") { Family::Open } else { Family::Single }
+    }
+
+    /// Whether a reading called `name` belongs to this metric.
+    pub fn covers(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
+            None => self.name == name,
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// The metrics of the shipped probes, by constant: one spelling for probes, rules, pages and mails.
+#[allow(missing_docs)] // the name and the unit are the documentation
+pub mod metrics {
+    use super::Metric;
+    use crate::Unit::*;
+
+    macro_rules! metrics { ($($ident:ident = $name:literal, $unit:expr;)*) => { $(pub const $ident: Metric = Metric::new($name, $unit);)* } }
+
+    metrics! {
+        PID = "pid", Count; PPID = "ppid", Count;
+        UID = "uid", Count; EUID = "euid", Count; GID = "gid", Count;
+        UPTIME = "uptime", Seconds;
+        THREADS = "threads", Count; CHILDREN = "children", Count;
+        CPU = "cpu.percent", Percent; CPU_TOTAL = "cpu.total.percent", Percent;
+        MEMORY = "memory.bytes", Bytes; MEMORY_PERCENT = "memory.percent", Percent;
+        MEMORY_TOTAL = "memory.total.bytes", Bytes; MEMORY_TOTAL_PERCENT = "memory.total.percent", Percent;
+        FDS = "fds.open", Count; FDS_TOTAL = "fds.total", Count;
+        FDS_SOFT = "fds.limit.soft", Count; FDS_HARD = "fds.limit.hard", Count;
+        READ_BYTES = "read.bytes", Bytes; READ_RATE = "read.rate", BytesPerSecond;
+        DISK_READ_BYTES = "disk.read.bytes", Bytes; DISK_READ_RATE = "disk.read.rate", BytesPerSecond;
+        DISK_READ_OPS = "disk.read.operations", Count; DISK_READ_OPS_RATE = "disk.read.operations.rate", PerSecond;
+        WRITE_BYTES = "write.bytes", Bytes; WRITE_RATE = "write.rate", BytesPerSecond;
+        DISK_WRITE_BYTES = "disk.write.bytes", Bytes; DISK_WRITE_RATE = "disk.write.rate", BytesPerSecond;
+        DISK_WRITE_OPS = "disk.write.operations", Count; DISK_WRITE_OPS_RATE = "disk.write.operations.rate", PerSecond;
+        RESPONSE_TIME = "response.time", Seconds;
+        HTTP_STATUS = "http.status", Count;
+        LOAD_1 = "load.1", Ratio; LOAD_5 = "load.5", Ratio; LOAD_15 = "load.15", Ratio;
+        CPU_USER = "cpu.user.percent", Percent; CPU_SYSTEM = "cpu.system.percent", Percent;
+        CPU_NICE = "cpu.nice.percent", Percent; CPU_WAIT = "cpu.wait.percent", Percent;
+        CPU_HARDIRQ = "cpu.hardirq.percent", Percent; CPU_SOFTIRQ = "cpu.softirq.percent", Percent;
+        CPU_STEAL = "cpu.steal.percent", Percent; CPU_GUEST = "cpu.guest.percent", Percent;
+        CPU_GUESTNICE = "cpu.guestnice.percent", Percent;
+        SWAP = "swap.bytes", Bytes; SWAP_PERCENT = "swap.percent", Percent;
+        FDS_ALLOCATED = "fds.allocated", Count; FDS_UNUSED = "fds.unused", Count; FDS_MAXIMUM = "fds.maximum", Count;
+        BOOT_TIME = "boot.time", Seconds;
+    }
+}

@@ -1,0 +1,90 @@
+//! What the scheduler knows of each service, for whoever shows it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hinoban_config::{Kind, Mode, OnReboot, Test};
+use hinoban_event::{Class, Doing};
+use hinoban_reading::{Ending, Identity, Observation, Stamp};
+use serde::Serialize;
+
+/// One service, as it stands.
+#[derive(Debug, Clone)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it is.
+    pub kind: Kind,
+    /// Groups it is in.
+    pub groups: Vec<String>,
+    /// Whether it is repaired.
+    pub mode: Mode,
+    /// Whether it is watched after a boot.
+    pub on_reboot: OnReboot,
+    /// Whether it is watched.
+    pub watching: Watching,
+    /// Classes of the rules that fail now, in the order of [`Class::ALL`].
+    pub failing: Vec<Class>,
+    /// What has been asked for and not yet been done.
+    pub pending: Option<Doing>,
+    /// What is being done right now.
+    pub doing: Option<Doing>,
+    /// When it was last looked at.
+    pub looked_at: Option<Stamp>,
+    /// What the last look at it saw.
+    pub observation: Option<Observation>,
+    /// Why it could not be looked at, if so.
+    pub not_seen: Option<String>,
+    /// Since when it has been up, or not.
+    pub since: Option<Stamp>,
+    /// The process behind it.
+    pub identity: Option<Identity>,
+    /// How its process last ended.
+    pub ending: Option<Ending>,
+    /// Rules that have tests, in the order written.
+    pub tests: Vec<TestView>,
+    /// The rules, in the order written.
+    pub rules: Vec<RuleView>,
+    /// How often it was started or restarted by a rule in this life of the supervisor.
+    pub restarts: u32,
+    /// Time between looks.
+    pub every: Duration,
+}
+
+/// Whether a service is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Watching {
+    /// No.
+    No,
+    /// Yes, but nothing is known yet.
+    Initializing,
+    /// Yes.
+    Yes,
+}
+
+/// A test, and what it last saw.
+#[derive(Debug, Clone)]
+pub struct TestView {
+    /// Which rule of the service it belongs to.
+    pub rule: usize,
+    /// The test.
+    pub test: Test,
+    /// What it last saw; `None` before its first result.
+    pub observation: Option<Observation>,
+    /// Why it could not be looked at, if so.
+    pub not_seen: Option<String>,
+}
+
+/// A rule, and where it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RuleView {
+    /// The rule in words.
+    pub text: String,
+    /// Whether it fails.
+    pub failed: bool,
+    /// Since when, if it fails.
+    pub since: Option<Stamp>,
+    /// What was last seen, in words; empty if nothing.
+    pub last: String,
+}

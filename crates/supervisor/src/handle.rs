@@ -1,0 +1,131 @@
+//! The supervisor as seen from outside: ask, command, listen.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hinoban_config::Config;
+use hinoban_event::{Doing, Event};
+use hinoban_reading::Stamp;
+use hinoban_scheduler::ServiceView;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// A handle on a running supervisor. Cheap to clone; outlives it harmlessly.
+#[derive(Clone)]
+pub struct Handle {
+    requests: mpsc::UnboundedSender<Request>,
+    events: broadcast::Sender<Arc<Event>>,
+}
+
+/// What a handle can ask for.
+pub(crate) enum Request {
+    Status(oneshot::Sender<Status>),
+    Command { names: Vec<String>, doing: Doing, by: String, answer: oneshot::Sender<Result<(), CommandError>> },
+    Wake,
+    Reload { config: Box<Config>, answer: oneshot::Sender<Result<ReloadReport, Vec<String>>> },
+    Stop,
+}
+
+/// Everything that is known, at one moment.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Name of the system service: what alerts call this host.
+    pub host: Arc<str>,
+    /// When this configuration was taken on; a reload moves it.
+    pub since: Stamp,
+    /// The wall clock now.
+    pub now: Stamp,
+    /// Time between looks; zero if each service is looked at once only.
+    pub every: Duration,
+    /// The configured wait before the first looks.
+    pub start_delay: Duration,
+    /// The services, in the order of the configuration.
+    pub services: Vec<ServiceView>,
+}
+
+/// Why a command was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// No service has this name. The text is one that programs read.
+    #[error("There is no service named \"{0}\"")]
+    NoSuchService(String),
+    /// The supervisor has ended.
+    #[error("the supervisor has ended")]
+    Gone,
+}
+
+/// What a reload changed: names of services.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReloadReport {
+    /// New ones.
+    pub added: Vec<String>,
+    /// Ones that are gone.
+    pub removed: Vec<String>,
+    /// Ones whose configuration changed.
+    pub changed: Vec<String>,
+}
+
+impl Handle {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Request>) {
+        let (requests, receiver) = mpsc::unbounded_channel();
+        (Self { requests, events: broadcast::channel(1024).0 }, receiver)
+    }
+
+    /// Everything that is known now; `None` once the supervisor has ended.
+    pub async fn status(&self) -> Option<Status> {
+        let (answer, status) = oneshot::channel();
+        self.requests.send(Request::Status(answer)).ok()?;
+        status.await.ok()
+    }
+
+    /// Asks for something to be done to services, by their exact names (upper and lower case being the same).
+    ///
+    /// Returns once the request is accepted; the work follows. `by` says who asked: it is logged.
+    ///
+    /// # Errors
+    /// If one of the names is unknown: then nothing is done to any. If the supervisor has ended.
+    pub async fn command(&self, names: Vec<String>, doing: Doing, by: impl Into<String>) -> Result<(), CommandError> {
+        let (answer, result) = oneshot::channel();
+        let request = Request::Command { names, doing, by: by.into(), answer };
+        self.requests.send(request).map_err(|_| CommandError::Gone)?;
+        result.await.map_err(|_| CommandError::Gone)?
+    }
+
+    /// Looks at everything now, an outstanding start delay included.
+    pub fn wake(&self) {
+        let _ = self.requests.send(Request::Wake);
+    }
+
+    /// Takes on a new configuration. Services that did not change keep their state.
+    ///
+    /// # Errors
+    /// What in the configuration cannot be bound (unknown kinds, metrics that nobody reads): then the old one goes on.
+    pub async fn reload(&self, config: Config) -> Result<ReloadReport, Vec<String>> {
+        let gone = || vec![CommandError::Gone.to_string()];
+        let (answer, result) = oneshot::channel();
+        let request = Request::Reload { config: Box::new(config), answer };
+        self.requests.send(request).map_err(|_| gone())?;
+        result.await.map_err(|_| gone())?
+    }
+
+    /// Ends the supervisor in order. What it watches goes on.
+    pub fn stop(&self) {
+        let _ = self.requests.send(Request::Stop);
+    }
+
+    /// Every event from now on. A listener that falls more than 1024 events behind loses the oldest and is told so.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.events.subscribe()
+    }
+
+    pub(crate) fn publish(&self, event: Arc<Event>) {
+        let _ = self.events.send(event);
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
