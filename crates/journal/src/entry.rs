@@ -1,0 +1,80 @@
+use std::sync::Arc;
+
+use hinoban_event::{Class, Doing};
+use hinoban_reading::{Identity, Stamp};
+use serde::{Deserialize, Serialize};
+
+/// One line of the journal: something that must be known after a crash, written before it is acted on.
+///
+/// The JSON form is the file format. A variant or a field may be added (with a default); none may change its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Entry {
+    /// The supervisor began to watch, during this boot of the host.
+    Boot {
+        /// The kernel's name for this boot: `/proc/sys/kernel/random/boot_id`.
+        boot_id: String,
+        /// When the host was booted, in seconds since the Unix epoch: `btime` of `/proc/stat`.
+        boot_time: i64,
+    },
+    /// Watching of a service was switched on or off.
+    Monitoring {
+        /// Which service.
+        service: Arc<str>,
+        /// On or off.
+        on: bool,
+    },
+    /// Something is about to be done to a service.
+    Intent {
+        /// Names this intent in later entries; see [`State::next_intent`](crate::State::next_intent).
+        id: u64,
+        /// Which service.
+        service: Arc<str>,
+        /// What will be done.
+        doing: Doing,
+        /// When that was decided.
+        at: Stamp,
+    },
+    /// A process was started to carry out an intent.
+    Spawned {
+        /// Which intent.
+        intent: u64,
+        /// The process.
+        identity: Identity,
+    },
+    /// An intent was carried out, or came to nothing. Either way it is over.
+    Done {
+        /// Which intent.
+        intent: u64,
+        /// Whether it reached its aim.
+        ok: bool,
+    },
+    /// A rule failed.
+    Failed {
+        /// Which service.
+        service: Arc<str>,
+        /// Position of the rule within the service.
+        rule: usize,
+        /// The class of failure.
+        class: Class,
+        /// Since when.
+        since: Stamp,
+        /// Id of the message that told people; `None` until one did. Said again once one has.
+        message_id: Option<String>,
+    },
+    /// A rule that had failed holds again.
+    Recovered {
+        /// Which service.
+        service: Arc<str>,
+        /// Position of the rule within the service.
+        rule: usize,
+        /// The class of failure it recovered from.
+        class: Class,
+    },
+    /// A service is no longer configured: nothing of it need be remembered.
+    Forgotten {
+        /// Which service.
+        service: Arc<str>,
+    },
+}

@@ -1,0 +1,165 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hinoban_event::{Class, Doing};
+use hinoban_reading::{Identity, Stamp};
+
+use crate::Entry;
+
+/// What the entries of a journal say, taken together.
+///
+/// A pure fold: [`apply`](Self::apply) each entry in order. The same entries give the same state on any machine.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    boot: Option<(String, i64)>,
+    monitoring: BTreeMap<Arc<str>, bool>,
+    intents: BTreeMap<u64, InFlight>,
+    failures: BTreeMap<(Arc<str>, usize, Class), Failing>,
+}
+
+/// Something that was being done when the journal ends: begun, and not known to be over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InFlight {
+    /// Number of the intent.
+    pub id: u64,
+    /// The service it was done to.
+    pub service: Arc<str>,
+    /// What was being done.
+    pub doing: Doing,
+    /// When that was decided.
+    pub at: Stamp,
+    /// The processes started for it so far, in order; none if the crash came first. Any that still lives is to be
+    /// waited for.
+    pub processes: Vec<Identity>,
+}
+
+/// A rule that fails when the journal ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// The service.
+    pub service: Arc<str>,
+    /// Position of the rule within the service.
+    pub rule: usize,
+    /// The class of failure.
+    pub class: Class,
+    /// Since when.
+    pub since: Stamp,
+    /// Id of the message that told people; `None` if the crash came before one was handed over.
+    pub message_id: Option<String>,
+}
+
+impl State {
+    /// Takes in one more entry. Entries about what is not known (the end of an intent that never began) change nothing.
+    pub fn apply(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Boot { boot_id, boot_time } => self.boot = Some((boot_id.clone(), *boot_time)),
+            Entry::Monitoring { service, on } => {
+                self.monitoring.insert(service.clone(), *on);
+            }
+            Entry::Intent { id, service, doing, at } => {
+                let (id, at) = (*id, *at);
+                let (service, doing) = (service.clone(), doing.clone());
+                self.intents.insert(id, InFlight { id, service, doing, at, processes: Vec::new() });
+            }
+            Entry::Spawned { intent, identity } => {
+                if let Some(flight) = self.intents.get_mut(intent) {
+                    flight.processes.push(*identity);
+                }
+            }
+            Entry::Done { intent, .. } => {
+                self.intents.remove(intent);
+            }
+            Entry::Failed { service, rule, class, since, message_id } => {
+                let failing = Failing {
+                    service: service.clone(),
+                    rule: *rule,
+                    class: *class,
+                    since: *since,
+                    message_id: message_id.clone(),
+                };
+                self.failures.insert((service.clone(), *rule, *class), failing);
+            }
+            Entry::Recovered { service, rule, class } => {
+                self.failures.remove(&(service.clone(), *rule, *class));
+            }
+            Entry::Forgotten { service } => {
+                self.monitoring.remove(service);
+                self.intents.retain(|_, flight| flight.service != *service);
+                self.failures.retain(|_, failing| failing.service != *service);
+            }
+        }
+    }
+
+    /// Whether the host was booted since the supervisor last ran, `boot_id` being the kernel's name for this boot.
+    /// True as well if it never ran: a first start is treated as the start after a boot.
+    pub fn booted(&self, boot_id: &str) -> bool {
+        self.boot.as_ref().is_none_or(|(last, _)| last != boot_id)
+    }
+
+    /// When the host was booted that the supervisor last ran on, in seconds since the Unix epoch.
+    pub fn boot_time(&self) -> Option<i64> {
+        self.boot.as_ref().map(|(_, time)| *time)
+    }
+
+    /// Whether the service is watched; `None` if that was never switched.
+    pub fn monitored(&self, service: &str) -> Option<bool> {
+        self.monitoring.get(service).copied()
+    }
+
+    /// What was being done and is not known to be over, oldest first.
+    pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
+        self.intents.values()
+    }
+
+    /// The rules that fail, by service and position.
+    pub fn failing(&self) -> impl Iterator<Item = &Failing> {
+        self.failures.values()
+    }
+
+    /// Names of all services that anything is remembered of, each once. Those no longer configured are to be
+    /// forgotten by [`Entry::Forgotten`].
+    pub fn services(&self) -> Vec<Arc<str>> {
+        let watched = self.monitoring.keys();
+        let acted_on = self.intents.values().map(|flight| &flight.service);
+        let failing = self.failures.values().map(|failing| &failing.service);
+        let mut names: Vec<_> = watched.chain(acted_on).chain(failing).cloned().collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// A number for the next intent: above that of every intent in flight.
+    pub fn next_intent(&self) -> u64 {
+        self.intents.last_key_value().map_or(1, |(id, _)| id.saturating_add(1))
+    }
+
+    /// The fewest entries that give this state again.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        let boot = self.boot.iter().map(|(id, time)| Entry::Boot { boot_id: id.clone(), boot_time: *time });
+        let monitoring = self
+            .monitoring
+            .iter()
+            .map(|(service, on)| Entry::Monitoring { service: service.clone(), on: *on });
+        let failures = self.failures.values().map(|failing| Entry::Failed {
+            service: failing.service.clone(),
+            rule: failing.rule,
+            class: failing.class,
+            since: failing.since,
+            message_id: failing.message_id.clone(),
+        });
+        let intents = self.intents.values().flat_map(|flight| {
+            let intent = Entry::Intent {
+                id: flight.id,
+                service: flight.service.clone(),
+                doing: flight.doing.clone(),
+                at: flight.at,
+            };
+            let spawned = flight
+                .processes
+                .iter()
+                .map(|identity| Entry::Spawned { intent: flight.id, identity: *identity });
+            std::iter::once(intent).chain(spawned)
+        });
+        boot.chain(monitoring).chain(failures).chain(intents)
+    }
+}

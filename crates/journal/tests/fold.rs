@@ -1,0 +1,82 @@
+//! Whatever is entered in whatever order: the entries that a state gives say the same as those that made it.
+
+use hinoban_event::{Class, Doing};
+use hinoban_journal::{Entry, State};
+use hinoban_reading::{Identity, Stamp};
+use proptest::prelude::*;
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let service = || prop_oneof!["a", "b", "[é\n\"]{1,3}"].prop_map(|name: String| name.into());
+    let class = || prop_oneof![Just(Class::NonExist), Just(Class::Connection)];
+    let doing = || prop_oneof![Just(Doing::Restart), Just(Doing::Custom("fail over".into()))];
+    let stamp = || any::<i64>().prop_map(Stamp::from_micros);
+    let message = || proptest::option::of("[a-z]{3}");
+    prop_oneof![
+        ("[a-z]{2}", any::<i64>()).prop_map(|(boot_id, boot_time)| Entry::Boot { boot_id, boot_time }),
+        (service(), any::<bool>()).prop_map(|(service, on)| Entry::Monitoring { service, on }),
+        (0..4u64, service(), doing(), stamp()).prop_map(|(id, service, doing, at)| Entry::Intent {
+            id,
+            service,
+            doing,
+            at
+        }),
+        (0..4u64, any::<(u32, u64)>())
+            .prop_map(|(intent, (pid, start))| Entry::Spawned { intent, identity: Identity { pid, start } }),
+        (0..4u64, any::<bool>()).prop_map(|(intent, ok)| Entry::Done { intent, ok }),
+        (service(), 0..2usize, class(), stamp(), message()).prop_map(
+            |(service, rule, class, since, message_id)| Entry::Failed {
+                service,
+                rule,
+                class,
+                since,
+                message_id
+            }
+        ),
+        (service(), 0..2usize, class()).prop_map(|(service, rule, class)| Entry::Recovered {
+            service,
+            rule,
+            class
+        }),
+        service().prop_map(|service| Entry::Forgotten { service }),
+    ]
+}
+
+fn fold(entries: impl IntoIterator<Item = Entry>) -> State {
+    let mut state = State::default();
+    entries.into_iter().for_each(|entry| state.apply(&entry));
+    state
+}
+
+proptest! {
+    #[test]
+    fn a_state_gives_entries_that_give_it_again(entries in proptest::collection::vec(entry(), 0..60)) {
+        let state = fold(entries);
+        prop_assert_eq!(fold(state.entries()), state);
+    }
+
+    #[test]
+    fn an_entry_is_one_line_and_reads_as_itself(entry in entry()) {
+        let line = serde_json::to_string(&entry).unwrap();
+        prop_assert!(!line.contains('\n'));
+        prop_assert_eq!(serde_json::from_str::<Entry>(&line).unwrap(), entry);
+    }
+}
+
+#[test]
+fn a_file_of_this_version_stays_readable() {
+    // Written out: a renamed field would orphan every state file in the field.
+    let file = [
+        r#"{"entry":"boot","boot_id":"5d0a","boot_time":1795000000}"#,
+        r#"{"entry":"monitoring","service":"data","on":false}"#,
+        r#"{"entry":"intent","id":8,"service":"httpd","doing":"restart","at":1795429973000000}"#,
+        r#"{"entry":"spawned","intent":8,"identity":{"pid":4711,"start":123456}}"#,
+        r#"{"entry":"done","intent":7,"ok":true}"#,
+        r#"{"entry":"failed","service":"httpd","rule":0,"class":"nonexist","since":1795429973000000,"message_id":null}"#,
+        r#"{"entry":"recovered","service":"httpd","rule":1,"class":"connection"}"#,
+        r#"{"entry":"forgotten","service":"gone"}"#,
+    ];
+    for line in file {
+        let entry: Entry = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&entry).unwrap(), line);
+    }
+}
