@@ -1,5 +1,7 @@
 //! What a journal remembers over restarts, crashes, damage, and full disks.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a helper of a test may fail it
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
