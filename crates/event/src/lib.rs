@@ -118,6 +118,8 @@ pub struct Failure {
     pub reason: Option<ReasonKind>,
     /// What was seen: under a control file the description that Monit gives.
     pub text: String,
+    /// What we know beyond `text`, where that is a form that programs read.
+    pub detail: Option<String>,
     /// What the rule asks for.
     pub then: Doing,
     /// Since when.

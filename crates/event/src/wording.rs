@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Because, Doing, Event, Fact, Report};
+use crate::{Because, Doing, Event, Fact, Failure, Report};
 
 /// How grave a line of the log is; the words and their order are those of syslog(3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,10 +52,7 @@ impl Event {
             Fact::Started { who } => format!("{who} started"),
             Fact::Stopped { who } => format!("{who} stopped"),
             Fact::Reloaded { added, removed, changed } => reloaded(added, removed, changed),
-            Fact::Failed(failure) => match &failure.ending {
-                Some(ending) => format!("{} -- {ending}", failure.text),
-                None => failure.text.clone(),
-            },
+            Fact::Failed(failure) => failed(failure),
             Fact::Doubted(failure) => failure.text.clone(),
             Fact::Recovered(recovery) => recovery.text.clone(),
             Fact::NotSeen { why } => format!("could not be looked at -- {why}"),
@@ -69,6 +66,15 @@ impl Event {
             Fact::Monitoring { on: false } => "monitoring disabled".to_owned(),
             Fact::Limited { what } => what.clone(),
         }
+    }
+}
+
+fn failed(failure: &Failure) -> String {
+    let ending = failure.ending.as_ref().map(|e| e.to_string());
+    let more: Vec<&str> = failure.detail.as_deref().into_iter().chain(ending.as_deref()).collect();
+    match more.join("; ") {
+        more if more.is_empty() => failure.text.clone(),
+        more => format!("{} -- {more}", failure.text),
     }
 }
 

@@ -1,0 +1,301 @@
+//! What a look means: rules are judged, records kept, and actions begun.
+
+use std::time::Duration;
+
+use hinoban_config::{Condition, Expect, Mode, Rate, Then};
+use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
+use hinoban_reading::{Now, Observation, ReasonKind, Value, metrics};
+
+use crate::machine::{Out, Scheduler};
+use crate::record::{Record, State, Step};
+use crate::watched::Watched;
+use crate::{Act, Effect, Part, Remembered, Watching, wording};
+
+/// Time for an action that an embedder registered.
+const CUSTOM_LIMIT: Duration = Duration::from_secs(60);
+
+/// What one rule saw in one look.
+struct Sight {
+    failed: bool,
+    text: String,
+    detail: Option<String>,
+    reason: Option<ReasonKind>,
+}
+
+impl Scheduler {
+    /// Judges what the last look at the subject saw. Later rules come first, as they do in Monit.
+    pub(crate) fn judge_subject(&mut self, now: Now, i: usize, early: bool, out: &mut Out) {
+        let service = self.services[i].service.clone();
+        let Some(seen) = self.services[i].subject.seen.clone() else { return };
+        let up = seen.standing.is_up();
+        let existence = (0..service.rules.len()).rev().filter(|r| service.rules[*r].is_existence());
+        for rule in existence {
+            let missing = service.rules[rule].when == Condition::Missing;
+            let sight = Sight {
+                failed: missing != up,
+                text: wording::existence(&service.kind, &seen, self.dialect),
+                detail: wording::detail(&seen, self.dialect),
+                reason: seen.standing.reason().map(|r| r.kind),
+            };
+            self.sample(now, i, rule, sight, early, out);
+            if self.halted(i) {
+                return;
+            }
+        }
+        if !up {
+            self.services[i].generation += 1;
+            return;
+        }
+        for rule in (0..service.rules.len()).rev() {
+            let Condition::Compare { metric, operator, limit } = &service.rules[rule].when else { continue };
+            let Some(value) = seen.get(metric) else { continue };
+            let failed = match (value, limit) {
+                (Value::Int(a), Value::Int(b)) => operator.holds(*a, *b),
+                (Value::Text(a), Value::Text(b)) => operator.holds(a, b),
+                (a, b) => matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if operator.holds(a, b)),
+            };
+            let text = wording::compare(metric, *operator, value, limit, failed);
+            self.sample(now, i, rule, Sight { failed, text, detail: None, reason: None }, early, out);
+            if self.halted(i) {
+                return;
+            }
+        }
+    }
+
+    /// Judges what a test saw.
+    pub(crate) fn judge_test(
+        &mut self,
+        now: Now,
+        i: usize,
+        rule: usize,
+        seen: &Observation,
+        early: bool,
+        out: &mut Out,
+    ) {
+        let service = self.services[i].service.clone();
+        let Condition::Test { test, expect } = &service.rules[rule].when else { return };
+        let up = seen.standing.is_up();
+        let failed = up == (*expect == Expect::Succeeded);
+        if failed && self.is_young(now, i) {
+            return;
+        }
+        let sight = Sight {
+            failed,
+            text: wording::test(test, seen, &service.kind),
+            detail: None,
+            reason: seen.standing.reason().map(|r| r.kind),
+        };
+        self.sample(now, i, rule, sight, early, out);
+    }
+
+    /// Whether the service was born so recently that its tests may fail without blame: within the time its start
+    /// program has. A test that passes counts all the same.
+    fn is_young(&self, now: Now, i: usize) -> bool {
+        let watched = &self.services[i];
+        let Some(start) = &watched.service.start else { return false };
+        match self.dialect {
+            hinoban_config::Dialect::Monit => {
+                let uptime = watched.subject.seen.as_ref().and_then(|o| o.get(&metrics::UPTIME.name));
+                uptime.and_then(Value::as_f64).is_some_and(|up| up <= start.timeout.as_secs_f64())
+            }
+            hinoban_config::Dialect::Toml => watched.confirm.is_some_and(|c| now.moment < c.until),
+        }
+    }
+
+    /// Whether judging must end: something is being done to the service, or it is no longer watched.
+    fn halted(&self, i: usize) -> bool {
+        let watched = &self.services[i];
+        watched.task.is_some() || watched.watching == Watching::No
+    }
+
+    /// One rule has seen something.
+    fn sample(&mut self, now: Now, i: usize, rule: usize, sight: Sight, early: bool, out: &mut Out) {
+        let watched = &mut self.services[i];
+        let service = watched.service.clone();
+        let written = &service.rules[rule];
+        let rate = if sight.failed { written.fail.rate } else { written.ok.rate };
+        watched.last_text[rule].clone_from(&sight.text);
+        if early && rate != Rate::ONCE {
+            return;
+        }
+        // What is known to fail, and seen again before its turn, is news only if something can be done about it now.
+        let known = watched.records[rule].as_ref().is_some_and(|r| r.state == State::Failed);
+        if early && sight.failed && known && !watched.may_act(&written.fail.then, early) {
+            return;
+        }
+        let record = match &mut watched.records[rule] {
+            Some(record) => record,
+            None if sight.failed => watched.records[rule].insert(Record::new(now.stamp)),
+            None => return,
+        };
+        let failed_since = record.since;
+        let step = record.sample(sight.failed, written.fail.rate, written.ok.rate, now.stamp);
+        let (times, since) = (record.times, record.since);
+        let class = class(&written.when);
+        let name = service.name.clone();
+        match step {
+            Step::Quiet => {}
+            Step::Doubt | Step::Fail | Step::StillFailing => {
+                let failure = Failure {
+                    rule,
+                    class,
+                    reason: sight.reason,
+                    text: sight.text,
+                    detail: sight.detail,
+                    then: shown(&written.fail.then, service.mode),
+                    since,
+                    times,
+                    ending: if class == Class::NonExist { watched.last_ending() } else { None },
+                    lived: if class == Class::NonExist { watched.lived(now.moment) } else { None },
+                };
+                if step == Step::Doubt {
+                    self.emit(now, i, Fact::Doubted(failure), out);
+                    return;
+                }
+                if step == Step::Fail {
+                    out.push(Effect::Remember(Remembered::Failed { service: name, rule, class, since }));
+                }
+                self.react(now, i, rule, step, Fact::Failed(failure), early, out);
+            }
+            Step::Recover => {
+                out.push(Effect::Remember(Remembered::Recovered { service: name, rule, class }));
+                let recovery = Recovery {
+                    rule,
+                    class,
+                    text: sight.text,
+                    then: shown(&written.ok.then, service.mode),
+                    since: failed_since,
+                    done: watched.done.clone(),
+                    ending: if class == Class::NonExist { watched.ending.clone() } else { None },
+                };
+                if (0..service.rules.len()).all(|r| !watched.fails(r)) {
+                    watched.done.clear();
+                    watched.confirm = None;
+                }
+                self.react(now, i, rule, step, Fact::Recovered(recovery), early, out);
+            }
+        }
+    }
+
+    /// Tells, and begins what the rule asks for. The act leaves before the telling.
+    #[allow(clippy::too_many_arguments)] // one step of one rule: naming a struct for it would hide more than it shows
+    fn react(&mut self, now: Now, i: usize, rule: usize, step: Step, fact: Fact, early: bool, out: &mut Out) {
+        let event = self.note(now, i, fact);
+        let tell = out.len();
+        let watched = &mut self.services[i];
+        let service = watched.service.clone();
+        let recovery = step == Step::Recover;
+        let branch = if recovery { &service.rules[rule].ok } else { &service.rules[rule].fail };
+        let times = watched.records[rule].as_ref().map_or(1, |r| r.times);
+        let fresh = step != Step::StillFailing;
+        match &branch.then {
+            Then::Nothing | Then::Alert => {}
+            Then::Exec { program, repeat }
+                if fresh || repeat.is_some_and(|n| n > 0 && times.is_multiple_of(n)) =>
+            {
+                self.act(now, i, Act::Exec { rule, recovery }, program.timeout, event.clone(), out);
+                let command = Some(program.line());
+                let fact = Fact::Began { doing: Doing::Exec, command, because: because(&event) };
+                self.emit(now, i, fact, out);
+            }
+            Then::Custom(name) if fresh => {
+                self.act(now, i, Act::Custom(name.clone()), CUSTOM_LIMIT, event.clone(), out);
+            }
+            Then::Unmonitor => self.unwatch(now, i, out),
+            then @ (Then::Start | Then::Stop | Then::Restart) => {
+                if watched.may_act(then, early) {
+                    watched.acted = Some(watched.cycle);
+                    if *then != Then::Stop {
+                        watched.restarts += 1;
+                    }
+                    self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), out);
+                }
+            }
+            _ => {}
+        }
+        // The event comes before what it led to, but after the act itself has left.
+        let at =
+            out[tell..].iter().position(|e| matches!(e, Effect::Emit(_))).map_or(out.len(), |p| tell + p);
+        out.insert(at, Effect::Emit(event));
+    }
+
+    /// Sends an act on its way that nothing waits for.
+    fn act(&mut self, now: Now, i: usize, act: Act, limit: Duration, cause: Event, out: &mut Out) {
+        let intent = self.next_intent();
+        let watched = &self.services[i];
+        let doing = match &act {
+            Act::Custom(name) => Doing::Custom(name.clone()),
+            _ => Doing::Exec,
+        };
+        let service = watched.service.name.clone();
+        out.push(Effect::Remember(Remembered::Intent { intent, service, doing, at: now.stamp }));
+        out.push(Effect::Act { intent, service: watched.id, act, limit, cause });
+    }
+
+    /// A look ended without having seen anything, or sees again.
+    pub(crate) fn could_not_look(
+        &mut self,
+        now: Now,
+        i: usize,
+        part: Part,
+        why: Option<String>,
+        out: &mut Out,
+    ) {
+        let Some(looks) = self.services[i].looks(part) else { return };
+        match (looks.not_seen.clone(), why) {
+            (None, Some(why)) => {
+                looks.not_seen = Some(why.clone());
+                self.emit(now, i, Fact::NotSeen { why }, out);
+            }
+            (Some(_), Some(why)) => looks.not_seen = Some(why),
+            (Some(_), None) => {
+                looks.not_seen = None;
+                self.emit(now, i, Fact::Seen, out);
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+/// Classes that fail now.
+pub(crate) fn failing(watched: &Watched) -> Vec<Class> {
+    let mut classes: Vec<Class> = (0..watched.records.len())
+        .filter(|r| watched.records[*r].as_ref().is_some_and(|r| r.state == State::Failed))
+        .map(|r| class(&watched.service.rules[r].when))
+        .collect();
+    if watched.subject.not_seen.is_some() || watched.tests.iter().any(|t| t.not_seen.is_some()) {
+        classes.push(Class::Data);
+    }
+    classes.sort();
+    classes.dedup();
+    classes
+}
+
+/// The class of the events of a rule.
+pub(crate) fn class(when: &Condition) -> Class {
+    match when {
+        Condition::Missing => Class::NonExist,
+        Condition::Exists => Class::Exist,
+        Condition::Test { .. } => Class::Connection,
+        _ => Class::Resource,
+    }
+}
+
+/// What is told of a branch: a passive service is not repaired, only told about.
+fn shown(then: &Then, mode: Mode) -> Doing {
+    let active = mode == Mode::Active;
+    match then {
+        Then::Nothing => Doing::Nothing,
+        Then::Start if active => Doing::Start,
+        Then::Stop if active => Doing::Stop,
+        Then::Restart if active => Doing::Restart,
+        Then::Unmonitor => Doing::Unmonitor,
+        Then::Exec { .. } => Doing::Exec,
+        Then::Custom(name) => Doing::Custom(name.clone()),
+        _ => Doing::Alert,
+    }
+}
+
+fn because(event: &Event) -> Because {
+    Because::Rule { text: event.description() }
+}

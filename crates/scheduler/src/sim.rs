@@ -1,0 +1,296 @@
+//! A simulated world: services whose processes die, start slowly, hang or refuse, on a clock that jumps from one
+//! happening to the next. Years pass in seconds, and every run is the same.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use hinoban_config::{Config, Kind};
+use hinoban_event::{Doing, Event, Report};
+use hinoban_reading::{
+    Confidence, Ending, How, Identity, Moment, Now, Observation, Reason, ReasonKind, Source, Stamp, Standing,
+    metrics,
+};
+
+use crate::{Act, Effect, Input, Part, Remembered, Restored, Scheduler, ServiceId, Verdict};
+
+/// How one simulated service behaves. Change it at any time.
+#[derive(Debug, Clone)]
+pub struct Behaviour {
+    /// How long its start command runs; at or past its time-out it is ended.
+    pub start_takes: Duration,
+    /// How long after the start command's end its process is there; `None`: it never is.
+    pub appears_after: Option<Duration>,
+    /// How long its stop command runs.
+    pub stop_takes: Duration,
+    /// Whether its process heeds the stop.
+    pub stops: bool,
+    /// Whether each of its tests passes while the process lives.
+    pub tests_pass: bool,
+    /// How long a test takes.
+    pub test_takes: Duration,
+    /// Whether its death wakes us at once, as a pidfd does.
+    pub wakes: bool,
+}
+
+impl Default for Behaviour {
+    /// Starts in 1 ms, heeds stops, passes its tests, and wakes us.
+    fn default() -> Self {
+        Self {
+            start_takes: Duration::from_millis(1),
+            appears_after: Some(Duration::from_millis(2)),
+            stop_takes: Duration::from_millis(1),
+            stops: true,
+            tests_pass: true,
+            test_takes: Duration::from_millis(1),
+            wakes: true,
+        }
+    }
+}
+
+/// Something the scheduler had done, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deed {
+    /// When it began.
+    pub at: Moment,
+    /// To which service.
+    pub service: String,
+    /// What.
+    pub act: Act,
+}
+
+/// The simulated host. Time moves only in [`run`](World::run).
+#[derive(Debug)]
+pub struct World {
+    /// The machine under simulation.
+    pub scheduler: Scheduler,
+    /// How each service behaves, by name.
+    pub behaviour: BTreeMap<String, Behaviour>,
+    /// Everything told so far.
+    pub events: Vec<Event>,
+    /// Everything done so far.
+    pub deeds: Vec<Deed>,
+    /// Everything to be remembered so far.
+    pub remembered: Vec<Remembered>,
+    now: Moment,
+    processes: BTreeMap<String, Identity>,
+    endings: BTreeMap<String, Ending>,
+    queue: BinaryHeap<Reverse<(Moment, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    busy: BTreeMap<String, u64>,
+    count: u64,
+    pid: u32,
+}
+
+#[derive(Debug)]
+enum Happening {
+    Input(Input),
+    Looked(crate::LookId),
+    Appear(String),
+    Stopped(String),
+    ActionOver { service: String, input: Input },
+}
+
+impl World {
+    /// A world with the services of `config`, none of them running. First looks are due after `first`.
+    pub fn new(config: &Config, first: Duration) -> Self {
+        Self {
+            scheduler: Scheduler::new(config, &Restored::default(), Moment::new(first)),
+            behaviour: BTreeMap::new(),
+            events: Vec::new(),
+            deeds: Vec::new(),
+            remembered: Vec::new(),
+            now: Moment::ZERO,
+            processes: BTreeMap::new(),
+            endings: BTreeMap::new(),
+            queue: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            count: 0,
+            pid: 100,
+        }
+    }
+
+    /// How `service` behaves, to be changed.
+    pub fn of(&mut self, service: &str) -> &mut Behaviour {
+        self.behaviour.entry(service.to_owned()).or_default()
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// Whether the process of `service` lives.
+    pub fn lives(&self, service: &str) -> bool {
+        self.processes.contains_key(service)
+    }
+
+    /// The process of `service` appears, by nobody's doing.
+    pub fn appear(&mut self, service: &str) {
+        self.pid += 1;
+        self.processes.insert(service.to_owned(), Identity { pid: self.pid, start: u64::from(self.pid) });
+        self.wake(service);
+    }
+
+    /// The process of `service` is killed by signal 9.
+    pub fn kill(&mut self, service: &str) {
+        if let Some(identity) = self.processes.remove(service) {
+            let how = How::Signalled { signal: 9, core: false };
+            let ending = Ending { identity, how, source: Source::Pidfd, confidence: Confidence::Certain };
+            self.endings.insert(service.to_owned(), ending);
+            self.wake(service);
+        }
+    }
+
+    /// An operator asks for something.
+    pub fn command(&mut self, service: &str, doing: Doing) {
+        if let Some(service) = self.scheduler.find(service) {
+            self.feed(Input::Command { service, doing, by: "operator".to_owned() });
+        }
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let due = self.scheduler.next_deadline();
+            let next = self.queue.peek().map(|Reverse((at, _))| *at);
+            let at = [due, next].into_iter().flatten().min().unwrap_or(end);
+            if at > end {
+                self.now = end;
+                return;
+            }
+            self.now = self.now.max(at);
+            match self.queue.peek().copied() {
+                Some(Reverse((when, key))) if when <= self.now => {
+                    self.queue.pop();
+                    if let Some(happening) = self.happenings.remove(&key) {
+                        self.happen(happening);
+                    }
+                }
+                _ if due.is_some_and(|d| d <= self.now) => self.feed(Input::Tick),
+                _ => return,
+            }
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Input(input) => self.feed(input),
+            Happening::Appear(service) => self.appear(&service),
+            Happening::Stopped(service) => {
+                self.processes.remove(&service);
+                self.wake(&service);
+            }
+            Happening::ActionOver { service, input } => {
+                self.busy.remove(&service);
+                self.feed(input);
+            }
+            Happening::Looked(look) => {
+                let Some(service) = self.scheduler.service(look.service).cloned() else { return };
+                let seen = match look.part {
+                    Part::Subject => self.sight(&service.name, &service.kind),
+                    Part::Test(_) => self.test(&service.name),
+                };
+                self.feed(Input::Observed { look, result: Ok(seen) });
+            }
+        }
+    }
+
+    fn sight(&mut self, name: &str, kind: &Kind) -> Observation {
+        let mut seen = match (self.processes.get(name), kind) {
+            (Some(identity), _) => {
+                let mut seen = Observation::up().with(&metrics::PID, identity.pid);
+                seen.identity = Some(*identity);
+                seen
+            }
+            (None, Kind::System) => Observation::up(),
+            (None, _) => Observation::new(Standing::Down(Reason::new(ReasonKind::ProcessGone, "it is gone"))),
+        };
+        seen.ending = self.endings.remove(name);
+        seen
+    }
+
+    fn test(&mut self, name: &str) -> Observation {
+        if self.of(name).tests_pass && self.lives(name) {
+            Observation::up()
+        } else {
+            Observation::new(Standing::Down(Reason::new(ReasonKind::Refused, "Connection refused")))
+        }
+    }
+
+    fn wake(&mut self, name: &str) {
+        if self.of(name).wakes
+            && let Some(service) = self.scheduler.find(name)
+        {
+            self.later(
+                Duration::from_micros(100),
+                Happening::Input(Input::Woken { service, part: Part::Subject }),
+            );
+        }
+    }
+
+    fn later(&mut self, after: Duration, happening: Happening) {
+        self.count += 1;
+        self.queue.push(Reverse((self.now + after, self.count)));
+        self.happenings.insert(self.count, happening);
+    }
+
+    fn feed(&mut self, input: Input) {
+        let stamp = Stamp::from_micros(1_700_000_000_000_000 + self.now.elapsed().as_micros() as i64);
+        for effect in self.scheduler.handle(Now { moment: self.now, stamp }, input) {
+            match effect {
+                Effect::Emit(event) => self.events.push(event),
+                Effect::Remember(entry) => self.remembered.push(entry),
+                Effect::Look { look, .. } => {
+                    let name =
+                        self.scheduler.service(look.service).map(|s| s.name.clone()).unwrap_or_default();
+                    let takes = match look.part {
+                        Part::Subject => Duration::from_micros(10),
+                        Part::Test(_) => self.of(&name).test_takes,
+                    };
+                    self.later(takes, Happening::Looked(look));
+                }
+                Effect::Act { intent, service, act, limit, .. } => self.act(intent, service, act, limit),
+            }
+        }
+    }
+
+    fn act(&mut self, intent: u64, service: ServiceId, act: Act, limit: Duration) {
+        let Some(service) = self.scheduler.service(service).cloned() else { return };
+        let name = service.name.clone();
+        let behaviour = self.of(&name).clone();
+        self.deeds.push(Deed { at: self.now, service: name.clone(), act: act.clone() });
+        let takes = if act == Act::Stop { behaviour.stop_takes } else { behaviour.start_takes };
+        let own = matches!(act, Act::Start | Act::Stop | Act::Restart);
+        if own {
+            let before = self.busy.insert(name.clone(), intent);
+            assert!(before.is_none(), "two things are done to {name} at a time");
+            assert!(
+                self.remembered
+                    .iter()
+                    .any(|r| matches!(r, Remembered::Intent { intent: i, .. } if *i == intent))
+            );
+        }
+        let verdict = if takes < limit { Verdict::Ran } else { Verdict::TimedOut };
+        let took = takes.min(limit);
+        let report = Report { exit: Some(How::Exited { status: 0 }), took, ..Report::default() };
+        match (&act, verdict) {
+            (Act::Start | Act::Restart, Verdict::Ran) if !self.lives(&name) || act == Act::Restart => {
+                if let Some(after) = behaviour.appears_after {
+                    self.later(took + after, Happening::Appear(name.clone()));
+                }
+            }
+            (Act::Stop, Verdict::Ran) if behaviour.stops => {
+                self.later(took, Happening::Stopped(name.clone()))
+            }
+            _ => {}
+        }
+        let input = Input::ActionDone { intent, report, verdict };
+        match own {
+            true => self.later(took, Happening::ActionOver { service: name, input }),
+            false => self.later(took, Happening::Input(input)),
+        }
+    }
+}

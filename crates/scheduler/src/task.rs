@@ -1,0 +1,369 @@
+//! Doing something to a service: run its programs, then look until it is there, or gone.
+
+use std::time::Duration;
+
+use hinoban_event::{Because, Doing, Event, Fact, Report};
+use hinoban_reading::{Identity, Moment, Now};
+
+use crate::machine::{Out, Scheduler};
+use crate::watched::Confirm;
+use crate::{Act, Effect, Part, Remembered, Verdict, Watching};
+
+/// One thing being done to one service.
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub(crate) doing: Doing,
+    pub(crate) because: Because,
+    /// The event that caused it.
+    cause: Event,
+    pub(crate) step: Step,
+    begun: Moment,
+    /// The process that was there when it began.
+    target: Option<Identity>,
+    /// What the last of its programs came to.
+    report: Report,
+}
+
+/// Where it stands.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Step {
+    /// A fresh look comes first: an operator's wish may meet a service that is not watched.
+    Peek,
+    /// A program runs.
+    Running { act: Act, intent: u64 },
+    /// Looking until it is there.
+    AwaitUp(Wait),
+    /// Looking until it is gone.
+    AwaitDown(Wait),
+}
+
+/// Looks with growing pauses, until a deadline.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Wait {
+    until: Moment,
+    next: Moment,
+    pause: Duration,
+    /// The look at the deadline has been asked for: its result decides.
+    last: bool,
+}
+
+impl Wait {
+    fn new(now: Moment, until: Moment) -> Self {
+        let pause = Duration::from_millis(100);
+        Self { until, next: now + pause, pause, last: false }
+    }
+
+    fn over(&self, now: Moment) -> bool {
+        self.last && now >= self.until
+    }
+}
+
+impl Task {
+    pub(crate) fn deadline(&self) -> Option<Moment> {
+        match &self.step {
+            Step::AwaitUp(wait) | Step::AwaitDown(wait) if !wait.last => Some(wait.next.min(wait.until)),
+            _ => None,
+        }
+    }
+
+    fn wait(&mut self) -> Option<&mut Wait> {
+        match &mut self.step {
+            Step::AwaitUp(wait) | Step::AwaitDown(wait) => Some(wait),
+            _ => None,
+        }
+    }
+}
+
+impl Scheduler {
+    /// Begins to do something to a service to which nothing is being done.
+    pub(crate) fn begin(
+        &mut self,
+        now: Now,
+        i: usize,
+        doing: Doing,
+        because: Because,
+        cause: Event,
+        out: &mut Out,
+    ) {
+        let watched = &mut self.services[i];
+        watched.generation += 1;
+        watched.confirm = None;
+        let target = watched.alive.filter(|_| watched.is_up()).and_then(|a| a.identity);
+        let by_command = matches!(because, Because::Command { .. });
+        let step = Step::Peek;
+        let report = Report::default();
+        watched.task = Some(Task { doing, because, cause, step, begun: now.moment, target, report });
+        if by_command && watched.has_subject() {
+            self.look(i, Part::Subject, true, out);
+        } else {
+            self.plan(now, i, out);
+        }
+    }
+
+    /// Chooses the first step, knowing whether the service is up.
+    fn plan(&mut self, now: Now, i: usize, out: &mut Out) {
+        let watched = &self.services[i];
+        let Some(task) = &watched.task else { return };
+        let service = watched.service.clone();
+        let up = watched.is_process() && watched.is_up();
+        let down = watched.is_process() && !watched.is_up();
+        match task.doing {
+            Doing::Start if up => self.finish(now, i, Ok(()), out),
+            Doing::Start if service.start.is_some() => self.run(now, i, Act::Start, out),
+            Doing::Start => self.finish(now, i, Ok(()), out),
+            Doing::Stop if down => self.finish(now, i, Ok(()), out),
+            Doing::Stop if service.stop.is_some() => self.run(now, i, Act::Stop, out),
+            Doing::Stop => {
+                let what = "has no stop program: it goes on running, and is no longer watched".to_owned();
+                self.emit(now, i, Fact::Limited { what }, out);
+                self.finish(now, i, Ok(()), out);
+            }
+            Doing::Restart if service.restart.is_some() => self.run(now, i, Act::Restart, out),
+            Doing::Restart if !down && service.stop.is_some() => self.run(now, i, Act::Stop, out),
+            Doing::Restart if !up && service.start.is_some() => self.run(now, i, Act::Start, out),
+            Doing::Restart if up => {
+                let trouble = "it has no stop program, and its process still runs; give it one".to_owned();
+                self.finish(now, i, Err((Doing::Restart, trouble)), out);
+            }
+            _ => self.finish(now, i, Ok(()), out),
+        }
+    }
+
+    /// Runs one of the service's own programs.
+    fn run(&mut self, now: Now, i: usize, act: Act, out: &mut Out) {
+        let intent = self.next_intent();
+        let watched = &mut self.services[i];
+        let service = watched.service.clone();
+        let (doing, program) = match act {
+            Act::Stop => (Doing::Stop, &service.stop),
+            Act::Restart => (Doing::Restart, &service.restart),
+            _ => (Doing::Start, &service.start),
+        };
+        let Some(program) = program else { return self.finish(now, i, Ok(()), out) };
+        let Some(task) = watched.task.as_mut() else { return };
+        task.step = Step::Running { act: act.clone(), intent };
+        let (because, cause, id) = (task.because.clone(), task.cause.clone(), watched.id);
+        let limit = program.timeout;
+        out.push(Effect::Remember(Remembered::Intent {
+            intent,
+            service: service.name.clone(),
+            doing: doing.clone(),
+            at: now.stamp,
+        }));
+        self.running.insert(intent, id);
+        out.push(Effect::Act { intent, service: id, act, limit, cause });
+        // Told after the act is on its way: the log must not delay a restart.
+        self.emit(now, i, Fact::Began { doing, command: Some(program.line()), because }, out);
+    }
+
+    /// A program ended.
+    pub(crate) fn action_done(
+        &mut self,
+        now: Now,
+        intent: u64,
+        report: Report,
+        verdict: Verdict,
+        out: &mut Out,
+    ) {
+        out.push(Effect::Remember(Remembered::Done { intent, ok: verdict == Verdict::Ran }));
+        let Some(i) = self.running.remove(&intent).and_then(|id| self.position(id)) else { return };
+        let watched = &mut self.services[i];
+        let process = watched.is_process();
+        let service = watched.service.clone();
+        let Some(task) = watched.task.as_mut() else { return };
+        let Step::Running { act, intent: current } = &task.step else { return };
+        if *current != intent {
+            return;
+        }
+        let (act, took) = (act.clone(), report.took);
+        task.report = report;
+        let limit = |p: &Option<hinoban_config::Program>| p.as_ref().map_or(Duration::ZERO, |p| p.timeout);
+        match (act, verdict) {
+            (Act::Stop, Verdict::Ran | Verdict::TimedOut) if process => {
+                let left = if verdict == Verdict::Ran { limit(&service.stop) } else { took };
+                task.step = Step::AwaitDown(Wait::new(now.moment, now.moment - took + left));
+                self.look(i, Part::Subject, true, out);
+            }
+            (Act::Stop, Verdict::Ran) => self.stopped(now, i, out),
+            (act @ (Act::Start | Act::Restart), Verdict::Ran) if process => {
+                let left = limit(if act == Act::Start { &service.start } else { &service.restart });
+                task.step = Step::AwaitUp(Wait::new(now.moment, now.moment - took + left));
+                self.look(i, Part::Subject, true, out);
+            }
+            (_, Verdict::Ran) => self.finish(now, i, Ok(()), out),
+            (act, Verdict::TimedOut | Verdict::Failed) => {
+                let doing = match act {
+                    Act::Stop => Doing::Stop,
+                    Act::Restart => Doing::Restart,
+                    _ => Doing::Start,
+                };
+                self.finish(now, i, Err((doing, String::new())), out);
+            }
+        }
+    }
+
+    /// A look at the subject ended while something is being done to it.
+    pub(crate) fn looked_during_task(&mut self, now: Now, i: usize, out: &mut Out) {
+        let watched = &mut self.services[i];
+        let up = watched.is_up();
+        let identity = watched.subject.seen.as_ref().and_then(|o| o.identity);
+        let reason = watched.subject.not_seen.clone().or_else(|| {
+            watched.subject.seen.as_ref().and_then(|o| o.standing.reason()).map(|r| r.text.clone())
+        });
+        let Some(task) = watched.task.as_mut() else { return };
+        match &task.step {
+            Step::Peek => {
+                task.target = identity.filter(|_| up);
+                self.plan(now, i, out);
+            }
+            Step::AwaitUp(_) if up => self.finish(now, i, Ok(()), out),
+            Step::AwaitUp(wait) if wait.over(now.moment) => {
+                let limit = wait.until.since(task.begun).as_secs_f64();
+                let reason = reason.map(|r| format!(": {r}")).unwrap_or_default();
+                let trouble = format!("its process did not appear within {limit:.0} s{reason}");
+                let doing = if task.doing == Doing::Restart { Doing::Start } else { task.doing.clone() };
+                self.finish(now, i, Err((doing, trouble)), out);
+            }
+            Step::AwaitDown(_) if !up || (task.target.is_some() && identity != task.target) => {
+                self.stopped(now, i, out);
+            }
+            Step::AwaitDown(wait) if wait.over(now.moment) => {
+                let who = identity.map(|p| p.to_string()).unwrap_or_else(|| "its process".to_owned());
+                let trouble = format!("could not be stopped: {who} is still running");
+                self.finish(now, i, Err((Doing::Stop, trouble)), out);
+            }
+            Step::Running { .. } | Step::AwaitUp(_) | Step::AwaitDown(_) => {}
+        }
+    }
+
+    /// Time passed while waiting for a process to appear or to go.
+    pub(crate) fn tick_task(&mut self, now: Now, i: usize, out: &mut Out) {
+        let Some(wait) = self.services[i].task.as_mut().and_then(Task::wait) else { return };
+        if wait.last || now.moment < wait.next.min(wait.until) {
+            return;
+        }
+        wait.last = now.moment >= wait.until;
+        wait.pause = (wait.pause * 2).min(Duration::from_secs(1));
+        wait.next = now.moment + wait.pause;
+        self.look(i, Part::Subject, true, out);
+    }
+
+    /// The stop reached its aim: start if a restart wants it.
+    fn stopped(&mut self, now: Now, i: usize, out: &mut Out) {
+        let watched = &self.services[i];
+        let restart = watched.task.as_ref().is_some_and(|t| t.doing == Doing::Restart);
+        if restart && watched.service.start.is_some() {
+            self.run(now, i, Act::Start, out);
+        } else {
+            self.finish(now, i, Ok(()), out);
+        }
+    }
+
+    /// It is over: tells so, and goes on with what was asked for meanwhile.
+    fn finish(&mut self, now: Now, i: usize, result: Result<(), (Doing, String)>, out: &mut Out) {
+        let watched = &mut self.services[i];
+        let Some(mut task) = watched.task.take() else { return };
+        let ok = result.is_ok();
+        task.report.took = now.moment.since(task.begun);
+        let doing = match result {
+            Ok(()) => task.doing.clone(),
+            Err((doing, trouble)) => {
+                if !trouble.is_empty() {
+                    task.report.trouble = Some(trouble);
+                }
+                doing
+            }
+        };
+        let sentence = done_sentence(&doing, ok, &task.report);
+        if matches!(task.because, Because::Rule { .. }) && watched.done.last() != Some(&sentence) {
+            watched.done.push(sentence);
+            let excess = watched.done.len().saturating_sub(20);
+            watched.done.drain(..excess);
+        }
+        let by_command = matches!(task.because, Because::Command { .. });
+        let began = matches!(task.doing, Doing::Start | Doing::Restart);
+        let service = watched.service.clone();
+        if ok && began && service.rules.iter().any(|r| !r.is_existence()) {
+            let window = service.start.as_ref().map_or(Duration::from_secs(30), |p| p.timeout);
+            let pause = Duration::from_millis(100);
+            watched.confirm = Some(Confirm { next: now.moment + pause, pause, until: now.moment + window });
+        }
+        let fact = Fact::Ended { doing, because: task.because, ok, report: task.report };
+        self.emit(now, i, fact, out);
+        match task.doing {
+            Doing::Stop if ok => self.unwatch(now, i, out),
+            Doing::Start | Doing::Restart if by_command => self.watch(now, i, out),
+            _ => {}
+        }
+        // What the last look saw now counts, as an early look: a process that is back has recovered.
+        if self.services[i].watching != Watching::No && ok && began {
+            self.judge_subject(now, i, true, out);
+        }
+        if self.services[i].task.is_none()
+            && let Some((doing, by)) = self.services[i].pending.take()
+        {
+            self.command(now, i, doing, by, out);
+        }
+    }
+
+    /// Stops watching.
+    pub(crate) fn unwatch(&mut self, now: Now, i: usize, out: &mut Out) {
+        let watched = &mut self.services[i];
+        watched.forget();
+        if watched.watching != Watching::No {
+            watched.watching = Watching::No;
+            watched.generation += 1;
+            let service = watched.service.name.clone();
+            out.push(Effect::Remember(Remembered::Monitoring { service, on: false }));
+            self.emit(now, i, Fact::Monitoring { on: false }, out);
+        }
+    }
+
+    /// Begins to watch, with a look at once.
+    pub(crate) fn watch(&mut self, now: Now, i: usize, out: &mut Out) {
+        let watched = &mut self.services[i];
+        if watched.watching == Watching::No {
+            watched.watching = Watching::Initializing;
+            watched.due = now.moment;
+            let service = watched.service.name.clone();
+            out.push(Effect::Remember(Remembered::Monitoring { service, on: true }));
+            self.emit(now, i, Fact::Monitoring { on: true }, out);
+        }
+    }
+
+    /// An operator asked for something.
+    pub(crate) fn command(&mut self, now: Now, i: usize, doing: Doing, by: String, out: &mut Out) {
+        if self.services[i].task.is_some() && !matches!(doing, Doing::Monitor | Doing::Unmonitor) {
+            self.services[i].pending = Some((doing, by));
+            return;
+        }
+        let cause = self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
+        match doing {
+            Doing::Start | Doing::Stop | Doing::Restart => {
+                self.begin(now, i, doing, Because::Command { by }, cause, out);
+            }
+            Doing::Monitor => self.watch(now, i, out),
+            Doing::Unmonitor => self.unwatch(now, i, out),
+            _ => {}
+        }
+    }
+}
+
+/// What was done, as a sentence for whoever reads of the recovery.
+fn done_sentence(doing: &Doing, ok: bool, report: &Report) -> String {
+    let took = report.took;
+    let took = if took < Duration::from_secs(10) {
+        format!("{} ms", took.as_millis())
+    } else {
+        format!("{:.0} s", took.as_secs_f64())
+    };
+    let past = match doing {
+        Doing::Start => "started",
+        Doing::Stop => "stopped",
+        _ => "restarted",
+    };
+    match ok {
+        true => format!("{past} in {took}"),
+        false => format!("failed to {} after {took}{}", doing.word(), report.failure()),
+    }
+}

@@ -1,0 +1,206 @@
+//! One service as the scheduler keeps it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hinoban_config::{Condition, Kind, Mode, Service, Then};
+use hinoban_event::Doing;
+use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
+
+use crate::record::{Record, State};
+use crate::task::Task;
+use crate::{Part, ServiceId, Watching};
+
+/// The state of one service.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) id: ServiceId,
+    pub(crate) name: Arc<str>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) every: Duration,
+    pub(crate) watching: Watching,
+    /// When its next cycle is due.
+    pub(crate) due: Moment,
+    /// Counts its cycles.
+    pub(crate) cycle: u64,
+    /// The cycle in which a rule last started or restarted it.
+    pub(crate) acted: Option<u64>,
+    pub(crate) generation: u32,
+    pub(crate) subject: Looks,
+    /// One for each rule; used for those that are tests.
+    pub(crate) tests: Vec<Looks>,
+    /// One for each rule.
+    pub(crate) records: Vec<Option<Record>>,
+    /// What each rule saw last, in words.
+    pub(crate) last_text: Vec<String>,
+    /// What is being done to it.
+    pub(crate) task: Option<Task>,
+    /// What an operator asked for while something else was being done: the newest wish only.
+    pub(crate) pending: Option<(Doing, String)>,
+    /// Its process, when last seen alive.
+    pub(crate) alive: Option<Alive>,
+    pub(crate) ending: Option<Ending>,
+    /// Since when it is up, or not up.
+    pub(crate) since: Option<(bool, Stamp)>,
+    /// What was done to it since it last was all right: a sentence each.
+    pub(crate) done: Vec<String>,
+    pub(crate) restarts: u32,
+    /// After a start: looks at its tests before their turn, until they pass.
+    pub(crate) confirm: Option<Confirm>,
+}
+
+/// Looks at one part.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    /// The look under way.
+    pub(crate) flying: Option<Flight>,
+    /// Another one is wanted as soon as it ends.
+    pub(crate) again: bool,
+    pub(crate) seen: Option<Observation>,
+    pub(crate) at: Option<Stamp>,
+    pub(crate) not_seen: Option<String>,
+}
+
+/// A look under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Flight {
+    pub(crate) generation: u32,
+    pub(crate) early: bool,
+}
+
+/// A process seen alive.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Alive {
+    pub(crate) identity: Option<Identity>,
+    /// When it was born, on the monotonic clock, as well as that is known.
+    pub(crate) born: Moment,
+}
+
+/// Early looks at the tests of a service that was just started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Confirm {
+    pub(crate) next: Moment,
+    pub(crate) pause: Duration,
+    pub(crate) until: Moment,
+}
+
+impl Watched {
+    pub(crate) fn new(id: ServiceId, service: Arc<Service>, every: Duration, due: Moment, on: bool) -> Self {
+        let rules = service.rules.len();
+        Self {
+            id,
+            name: service.name.as_str().into(),
+            every,
+            watching: if on { Watching::Initializing } else { Watching::No },
+            due,
+            cycle: 0,
+            acted: None,
+            generation: 0,
+            subject: Looks::default(),
+            tests: (0..rules).map(|_| Looks::default()).collect(),
+            records: vec![None; rules],
+            last_text: vec![String::new(); rules],
+            task: None,
+            pending: None,
+            alive: None,
+            ending: None,
+            since: None,
+            done: Vec::new(),
+            restarts: 0,
+            confirm: None,
+            service,
+        }
+    }
+
+    pub(crate) fn looks(&mut self, part: Part) -> Option<&mut Looks> {
+        match part {
+            Part::Subject => Some(&mut self.subject),
+            Part::Test(rule) => self.tests.get_mut(rule),
+        }
+    }
+
+    /// Whether it has a look of its own. A host has not: it is only tested.
+    pub(crate) fn has_subject(&self) -> bool {
+        !matches!(self.service.kind, Kind::Host { .. })
+    }
+
+    /// Whether a start is judged by looking whether it is there.
+    pub(crate) fn is_process(&self) -> bool {
+        matches!(self.service.kind, Kind::Process { .. } | Kind::Custom { .. })
+    }
+
+    /// Whether the last look found it up. A host always is.
+    pub(crate) fn is_up(&self) -> bool {
+        !self.has_subject() || self.subject.seen.as_ref().is_some_and(|o| o.standing.is_up())
+    }
+
+    pub(crate) fn test_rules(&self) -> impl Iterator<Item = usize> + use<> {
+        let service = self.service.clone();
+        (0..service.rules.len()).filter(move |i| matches!(service.rules[*i].when, Condition::Test { .. }))
+    }
+
+    /// Whether a rule may begin this now. Repairs are for active services that have a program for them, one at a time,
+    /// and before its turn only once in a cycle.
+    pub(crate) fn may_act(&self, then: &Then, early: bool) -> bool {
+        let service = &self.service;
+        let able = match then {
+            Then::Start => service.start.is_some(),
+            Then::Restart => service.restart.is_some() || service.start.is_some() || service.stop.is_some(),
+            Then::Stop => true,
+            _ => return false,
+        };
+        let again = early && self.acted == Some(self.cycle);
+        able && service.mode == Mode::Active && self.task.is_none() && !again
+    }
+
+    /// How the process ended that was there last.
+    pub(crate) fn last_ending(&self) -> Option<Ending> {
+        let identity = self.alive?.identity?;
+        self.ending.clone().filter(|e| e.identity == identity)
+    }
+
+    /// How long its process had lived at `now`.
+    pub(crate) fn lived(&self, now: Moment) -> Option<Duration> {
+        self.alive.map(|alive| now.since(alive.born))
+    }
+
+    /// Takes note of what a look at the subject saw. Says whether it went from up to not up or back.
+    pub(crate) fn note(&mut self, seen: Observation, now: Moment, at: Stamp) -> bool {
+        let up = seen.standing.is_up();
+        if up {
+            let uptime = seen.get(&metrics::UPTIME.name).and_then(|v| v.as_f64()).unwrap_or(0.0).max(0.0);
+            let same = self.alive.is_some_and(|a| a.identity == seen.identity);
+            if !same {
+                self.alive =
+                    Some(Alive { identity: seen.identity, born: now - Duration::from_secs_f64(uptime) });
+            }
+        }
+        let turned = self.since.is_none_or(|(was, _)| was != up);
+        if turned {
+            self.since = Some((up, at));
+        }
+        self.subject.seen = Some(seen);
+        self.subject.at = Some(at);
+        turned
+    }
+
+    /// Forgets what rules remember: after a stop, and when it is no longer watched.
+    pub(crate) fn forget(&mut self) {
+        self.records.iter_mut().for_each(|r| *r = None);
+        self.last_text.iter_mut().for_each(String::clear);
+        self.done.clear();
+        self.confirm = None;
+    }
+
+    pub(crate) fn fails(&self, rule: usize) -> bool {
+        self.records[rule].as_ref().is_some_and(|r| r.state == State::Failed)
+    }
+
+    /// When it next wants to be called, without anything happening.
+    pub(crate) fn deadline(&self) -> Moment {
+        let due = if self.watching == Watching::No { None } else { Some(self.due) };
+        let task = self.task.as_ref().and_then(Task::deadline);
+        let confirm = self.confirm.filter(|_| self.task.is_none()).map(|c| c.next);
+        [due, task, confirm].into_iter().flatten().min().unwrap_or(Moment::new(Duration::MAX))
+    }
+}

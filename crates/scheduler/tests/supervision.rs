@@ -1,0 +1,323 @@
+//! What supervision means, on a simulated host: each test is a timetable.
+
+use std::time::Duration;
+
+use hinoban_config::{
+    Branch, Condition, Config, Dialect, Expect, Family, HttpTest, Kind, Mode, PortTest, Program, Protocol,
+    Rate, Rule, Service, Test, Then,
+};
+use hinoban_event::{Doing, Event, Fact};
+use hinoban_scheduler::sim::World;
+use hinoban_scheduler::{Act, Remembered, Watching};
+use proptest::prelude::*;
+
+const S: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
+
+fn program(line: &str, timeout: Duration) -> Program {
+    let words = line.split(' ').map(str::to_owned).collect();
+    Program { words, uid: None, gid: None, timeout }
+}
+
+fn http_rule() -> Rule {
+    let test = Test::Port(PortTest {
+        host: "localhost".into(),
+        port: 80,
+        family: Family::Any,
+        protocol: Protocol::Http(HttpTest::default()),
+        tls: None,
+        timeout: 5 * S,
+        retry: 1,
+    });
+    Rule {
+        when: Condition::Test { test, expect: Expect::Failed },
+        fail: Branch::once(Then::Restart),
+        ok: Branch::once(Then::Alert),
+        place: Default::default(),
+    }
+}
+
+fn httpd() -> Service {
+    let mut service = Service::new("httpd", Kind::Process { pidfile: "/run/httpd.pid".into() });
+    service.start = Some(program("/bin/start", 10 * S));
+    service.stop = Some(program("/bin/stop", 10 * S));
+    service.rules.push(Rule::existence());
+    service
+}
+
+fn world(change: impl FnOnce(&mut Service)) -> World {
+    let mut config = Config::empty(Dialect::Toml, "vm");
+    config.every = Some(60 * S);
+    let mut service = httpd();
+    change(&mut service);
+    config.services.insert(0, service);
+    let mut world = World::new(&config, Duration::ZERO);
+    world.appear("httpd");
+    world.run(S);
+    world
+}
+
+fn acts(world: &World) -> Vec<&Act> {
+    world.deeds.iter().map(|d| &d.act).collect()
+}
+
+fn facts<'a, T>(world: &'a World, pick: impl Fn(&'a Fact) -> Option<T>) -> Vec<T> {
+    world.events.iter().filter_map(|e: &Event| pick(&e.fact)).collect()
+}
+
+fn watching(world: &World) -> Watching {
+    world.scheduler.view()[0].watching
+}
+
+#[test]
+fn a_killed_process_is_back_within_milliseconds_and_its_death_is_explained() {
+    let mut world = world(|_| {});
+    world.kill("httpd");
+    world.run(10 * MS);
+    assert!(world.lives("httpd"));
+    assert_eq!(acts(&world), [&Act::Start]);
+    let failures = facts(&world, |f| if let Fact::Failed(f) = f { Some(f) } else { None });
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0].ending.as_ref().unwrap().to_string(), "PID 101 was killed by signal 9 (SIGKILL)");
+    let recoveries = facts(&world, |f| if let Fact::Recovered(r) = f { Some(r) } else { None });
+    assert_eq!(recoveries.len(), 1);
+    assert_eq!(recoveries[0].text, "process is running with pid 102");
+    assert!(recoveries[0].done[0].starts_with("restarted in"), "{:?}", recoveries[0].done);
+}
+
+#[test]
+fn what_is_dead_when_we_come_is_started() {
+    let mut config = Config::empty(Dialect::Monit, "vm");
+    config.every = Some(60 * S);
+    config.services.insert(0, httpd());
+    let mut world = World::new(&config, 5 * S);
+    world.run(4 * S);
+    assert_eq!(acts(&world), [] as [&Act; 0], "not before the first look is due");
+    world.run(2 * S);
+    assert_eq!(acts(&world), [&Act::Start]);
+}
+
+#[test]
+fn without_a_wake_the_next_look_finds_it() {
+    let mut world = world(|_| {});
+    world.of("httpd").wakes = false;
+    world.kill("httpd");
+    world.run(58 * S);
+    assert!(!world.lives("httpd"));
+    world.run(2 * S);
+    assert!(world.lives("httpd"));
+}
+
+#[test]
+fn a_second_death_within_the_cycle_waits_for_the_next_look() {
+    let mut world = world(|_| {});
+    world.kill("httpd");
+    world.run(S);
+    world.kill("httpd");
+    world.run(50 * S);
+    assert_eq!(acts(&world), [&Act::Start], "no crash loop within a cycle");
+    world.run(15 * S);
+    assert_eq!(acts(&world), [&Act::Start, &Act::Start]);
+    assert!(world.lives("httpd"));
+}
+
+#[test]
+fn a_start_that_hangs_is_ended_at_its_time_and_tried_again_at_the_next_look() {
+    let mut world = world(|_| {});
+    world.of("httpd").start_takes = 100 * S;
+    world.kill("httpd");
+    world.run(20 * S);
+    let failed =
+        facts(&world, |f| if let Fact::Ended { doing, ok: false, .. } = f { Some(doing) } else { None });
+    assert_eq!(failed, [&Doing::Start]);
+    assert_eq!(acts(&world), [&Act::Start]);
+    world.of("httpd").start_takes = MS;
+    world.run(60 * S);
+    assert!(world.lives("httpd"));
+}
+
+#[test]
+fn a_pidfile_that_comes_late_is_waited_for() {
+    let mut world = world(|_| {});
+    world.of("httpd").appears_after = Some(8 * S);
+    world.kill("httpd");
+    world.run(9 * S);
+    let ended =
+        facts(&world, |f| if let Fact::Ended { doing, ok, .. } = f { Some((doing, *ok)) } else { None });
+    assert_eq!(ended, [(&Doing::Restart, true)]);
+}
+
+#[test]
+fn a_process_that_never_appears_is_reported_with_its_reason() {
+    let mut world = world(|_| {});
+    world.of("httpd").appears_after = None;
+    world.kill("httpd");
+    world.run(15 * S);
+    let troubles = facts(&world, |f| match f {
+        Fact::Ended { ok: false, report, .. } => report.trouble.clone(),
+        _ => None,
+    });
+    assert_eq!(troubles, ["its process did not appear within 10 s: it is gone"]);
+}
+
+#[test]
+fn what_the_operator_stopped_stays_stopped() {
+    let mut world = world(|_| {});
+    world.command("httpd", Doing::Stop);
+    world.run(S);
+    assert!(!world.lives("httpd"));
+    assert_eq!(watching(&world), Watching::No);
+    assert!(world.remembered.contains(&Remembered::Monitoring { service: "httpd".into(), on: false }));
+    world.run(600 * S);
+    assert_eq!(acts(&world), [&Act::Stop], "nothing restarts it");
+    world.command("httpd", Doing::Start);
+    world.run(S);
+    assert!(world.lives("httpd"));
+    assert_eq!(watching(&world), Watching::Yes);
+}
+
+#[test]
+fn a_failed_test_stops_and_starts_and_the_next_passing_test_ends_it() {
+    let mut world = world(|s| s.rules.push(http_rule()));
+    world.of("httpd").tests_pass = false;
+    world.run(60 * S);
+    assert_eq!(acts(&world), [&Act::Stop, &Act::Start]);
+    world.of("httpd").tests_pass = true;
+    world.run(9 * S);
+    let recovered = facts(&world, |f| if let Fact::Recovered(r) = f { Some(&r.text) } else { None });
+    assert_eq!(recovered.len(), 1, "told soon after, not a cycle later");
+}
+
+#[test]
+fn what_cannot_be_stopped_is_not_started_twice_and_is_tried_again() {
+    let mut world = world(|s| s.rules.push(http_rule()));
+    world.of("httpd").tests_pass = false;
+    world.of("httpd").stops = false;
+    world.run(75 * S);
+    assert_eq!(acts(&world), [&Act::Stop]);
+    let troubles = facts(&world, |f| match f {
+        Fact::Ended { ok: false, report, .. } => report.trouble.clone(),
+        _ => None,
+    });
+    assert_eq!(troubles, ["could not be stopped: PID 101 is still running"]);
+    world.run(60 * S);
+    assert_eq!(acts(&world), [&Act::Stop, &Act::Stop]);
+}
+
+#[test]
+fn a_passive_service_is_told_about_but_not_repaired() {
+    let mut world = world(|s| s.mode = Mode::Passive);
+    world.kill("httpd");
+    world.run(200 * S);
+    assert_eq!(acts(&world), [] as [&Act; 0]);
+    let then = facts(&world, |f| if let Fact::Failed(f) = f { Some(&f.then) } else { None });
+    assert_eq!(then.first(), Some(&&Doing::Alert));
+}
+
+#[test]
+fn an_early_look_is_no_sample_for_a_rule_that_counts() {
+    let mut world = world(|s| s.rules[0].fail.rate = Rate { count: 2, within: 2 });
+    world.kill("httpd");
+    world.run(58 * S);
+    assert_eq!(acts(&world), [] as [&Act; 0], "one early look, no due one yet");
+    world.run(60 * S);
+    assert_eq!(acts(&world), [] as [&Act; 0], "one due look");
+    world.run(60 * S);
+    assert_eq!(acts(&world), [&Act::Start], "two due looks");
+}
+
+#[test]
+fn a_test_that_hangs_shifts_nobody_elses_look() {
+    let mut config = Config::empty(Dialect::Monit, "vm");
+    config.every = Some(S);
+    let mut slow = Service::new("slow", Kind::Host { address: "127.0.0.1".into() });
+    slow.rules.push(http_rule());
+    config.services = vec![slow, httpd()];
+    let mut world = World::new(&config, Duration::ZERO);
+    world.of("slow").test_takes = 5 * S;
+    world.appear("httpd");
+    world.run(3 * S);
+    world.kill("httpd");
+    world.run(10 * MS);
+    assert!(world.lives("httpd"));
+}
+
+#[test]
+fn a_reload_keeps_the_state_of_what_did_not_change() {
+    let mut config = Config::empty(Dialect::Toml, "vm");
+    let mut other = httpd();
+    other.name = "other".into();
+    config.services = vec![httpd(), other];
+    let mut world = World::new(&config, Duration::ZERO);
+    world.appear("httpd");
+    world.appear("other");
+    world.run(S);
+    world.command("httpd", Doing::Unmonitor);
+    world.run(S);
+    let before = world.scheduler.find("httpd");
+    let mut new = config.clone();
+    new.services[1].groups.push("www".into());
+    let now = hinoban_reading::Now { moment: world.now(), stamp: Default::default() };
+    let report = world.scheduler.reload(now, &new);
+    assert_eq!(report.changed, ["other"]);
+    assert_eq!(world.scheduler.find("httpd"), before);
+    assert_eq!(watching(&world), Watching::No);
+}
+
+#[derive(Debug, Clone)]
+enum Fault {
+    Kill,
+    Start(Duration),
+    Appears(Option<Duration>),
+    Stops(bool),
+    Tests(bool),
+    Command(Doing),
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        3 => Just(Fault::Kill),
+        1 => (0u64..20_000).prop_map(|ms| Fault::Start(Duration::from_millis(ms))),
+        1 => proptest::option::of((0u64..20_000).prop_map(Duration::from_millis)).prop_map(Fault::Appears),
+        1 => any::<bool>().prop_map(Fault::Stops),
+        2 => any::<bool>().prop_map(Fault::Tests),
+        1 => prop_oneof![
+            Just(Doing::Start), Just(Doing::Stop), Just(Doing::Restart), Just(Doing::Monitor), Just(Doing::Unmonitor)
+        ].prop_map(Fault::Command),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: never two things at a time (the world itself sees to that), every intent ends, and once the
+    /// faults are over a watched service lives again within a few cycles.
+    #[test]
+    fn after_any_faults_a_watched_service_comes_back(faults in proptest::collection::vec((fault(), 0u64..90_000), 0..40)) {
+        let mut world = world(|s| s.rules.push(http_rule()));
+        for (fault, pause) in faults {
+            match fault {
+                Fault::Kill => world.kill("httpd"),
+                Fault::Start(takes) => world.of("httpd").start_takes = takes,
+                Fault::Appears(after) => world.of("httpd").appears_after = after,
+                Fault::Stops(stops) => world.of("httpd").stops = stops,
+                Fault::Tests(pass) => world.of("httpd").tests_pass = pass,
+                Fault::Command(doing) => world.command("httpd", doing),
+            }
+            world.run(Duration::from_millis(pause));
+        }
+        *world.of("httpd") = Default::default();
+        world.run(400 * S);
+        let view = &world.scheduler.view()[0];
+        prop_assert!(view.doing.is_none() && view.pending.is_none());
+        if view.watching == Watching::No {
+            let before = world.deeds.len();
+            world.run(400 * S);
+            prop_assert_eq!(world.deeds.len(), before, "nothing is done to what is not watched");
+        } else {
+            prop_assert!(world.lives("httpd"));
+            prop_assert!(view.failing.is_empty(), "{:?}", view.failing);
+        }
+        let intents = world.remembered.iter().filter(|r| matches!(r, Remembered::Intent { .. })).count();
+        let done = world.remembered.iter().filter(|r| matches!(r, Remembered::Done { .. })).count();
+        prop_assert_eq!(intents, done);
+    }
+}
