@@ -1,0 +1,209 @@
+//! The outer form of a message, which differs with what the configuration was written in.
+
+use hinoban_config::Dialect;
+use hinoban_event::{Because, Class, Doing, Event, Failure, Recovery, Report};
+
+use crate::account::{Scene, is_outage};
+use crate::words::{clean, cut, date, one_line, span};
+use crate::{Delivery, Options};
+
+/// Longer subjects are cut: lists of mails show less than this.
+const SUBJECT: usize = 120;
+
+/// One thing to tell, in both forms.
+pub(crate) struct Letter {
+    /// The text of `$EVENT`.
+    title: &'static str,
+    /// The word of `$ACTION`.
+    action: String,
+    /// `$DESCRIPTION`.
+    description: String,
+    /// Subject in our own form, after the host.
+    subject: String,
+    /// The plain account.
+    account: String,
+}
+
+impl Letter {
+    pub(crate) fn failed(scene: Scene<'_>, failure: &Failure) -> Self {
+        let still = if failure.times > 1 { "still " } else { "" };
+        let service = &scene.event.service;
+        let subject = match is_outage(failure.class) {
+            true => format!("{service} is {still}down: {}", failure.text),
+            // The name of the host stands before it anyway.
+            false if **service == *scene.host => format!("{still}{}", failure.text),
+            false => format!("{service} {still}has a problem: {}", failure.text),
+        };
+        Self {
+            title: failure.class.failed(),
+            action: failure.then.word().to_owned(),
+            description: failure.text.clone(),
+            subject,
+            account: scene.failed(failure),
+        }
+    }
+
+    pub(crate) fn recovered(scene: Scene<'_>, recovery: &Recovery) -> Self {
+        let lasted = span(scene.event.at.since(recovery.since));
+        let service = &scene.event.service;
+        let subject = match is_outage(recovery.class) {
+            true => format!("{service} is back after {lasted}"),
+            false if **service == *scene.host => format!("well again after {lasted}: {}", recovery.text),
+            false => format!("{service} is well again after {lasted}: {}", recovery.text),
+        };
+        Self {
+            title: recovery.class.succeeded(),
+            action: recovery.then.word().to_owned(),
+            description: recovery.text.clone(),
+            subject,
+            account: scene.recovered(recovery),
+        }
+    }
+
+    pub(crate) fn not_seen(scene: Scene<'_>, why: &str) -> Self {
+        Self {
+            title: Class::Data.failed(),
+            action: Doing::Alert.word().to_owned(),
+            description: scene.event.description(),
+            subject: format!("{} could not be looked at: {why}", scene.event.service),
+            account: scene.not_seen(why),
+        }
+    }
+
+    pub(crate) fn seen(scene: Scene<'_>, lasted: Option<std::time::Duration>) -> Self {
+        Self {
+            title: Class::Data.succeeded(),
+            action: Doing::Alert.word().to_owned(),
+            description: scene.event.description(),
+            subject: format!("{} can be looked at again", scene.event.service),
+            account: scene.seen(lasted),
+        }
+    }
+
+    /// An action that somebody asked for ended.
+    pub(crate) fn commanded(
+        scene: Scene<'_>,
+        doing: &Doing,
+        because: &Because,
+        ok: bool,
+        report: &Report,
+    ) -> Self {
+        let (service, word) = (&scene.event.service, doing.word());
+        let result = if ok { "done" } else { "failed" };
+        Self {
+            title: Class::Action.changed(),
+            action: Doing::Alert.word().to_owned(),
+            description: format!("{word} action {result}"),
+            subject: format!("{service}: {word} {result}"),
+            account: scene.ended(doing, because, ok, report),
+        }
+    }
+
+    /// An action that a rule asked for failed.
+    pub(crate) fn action_failed(scene: Scene<'_>, doing: &Doing, because: &Because, report: &Report) -> Self {
+        Self {
+            title: Class::Exec.failed(),
+            action: Doing::Alert.word().to_owned(),
+            description: scene.event.description(),
+            subject: format!("{} failed to {}", scene.event.service, doing.word()),
+            account: scene.ended(doing, because, false, report),
+        }
+    }
+
+    /// An action that had failed succeeded. `done` is its past tense, as control files' readers know it.
+    pub(crate) fn action_recovered(
+        scene: Scene<'_>,
+        doing: &Doing,
+        because: &Because,
+        report: &Report,
+    ) -> Self {
+        let done = match doing {
+            Doing::Start => "started",
+            Doing::Stop => "stopped",
+            Doing::Restart => "restarted",
+            _ => "done",
+        };
+        Self {
+            title: Class::Exec.succeeded(),
+            action: Doing::Alert.word().to_owned(),
+            description: done.to_owned(),
+            subject: format!("{} {done} after all", scene.event.service),
+            account: scene.ended(doing, because, true, report),
+        }
+    }
+
+    /// Watching was switched by an operator.
+    pub(crate) fn switched(scene: Scene<'_>, doing: &Doing, by: &str) -> Self {
+        let (service, word) = (&scene.event.service, doing.word());
+        let state = if *doing == Doing::Monitor { "is watched" } else { "is no longer watched" };
+        Self {
+            title: Class::Action.changed(),
+            action: Doing::Alert.word().to_owned(),
+            description: format!("{word} action done"),
+            subject: format!("{service} {state}"),
+            account: scene.switched(state, by),
+        }
+    }
+
+    /// The supervisor itself started, reloaded or stopped.
+    pub(crate) fn instance(scene: Scene<'_>, action: Doing) -> Self {
+        let what = scene.event.description();
+        let account = match action {
+            Doing::Stop => scene.plain(&format!("{what}. What it watched goes on, but nobody watches it")),
+            _ => scene.plain(&what),
+        };
+        Self {
+            title: Class::Instance.changed(),
+            action: action.word().to_owned(),
+            description: what.clone(),
+            subject: what,
+            account,
+        }
+    }
+
+    /// Closes and addresses it.
+    pub(crate) fn seal(self, options: &Options, event: &Event, to: Vec<String>) -> Delivery {
+        let mail_host = options.mail_host.as_deref().unwrap_or(&options.host);
+        let local = match options.dialect {
+            Dialect::Monit => "monit",
+            Dialect::Toml => "hinoban",
+        };
+        let from = match &options.from {
+            Some(from) => from.replace("$HOST", &options.host),
+            None => format!("{local}@{}", options.host),
+        };
+        let id = format!("{}.{}.{:016x}@{mail_host}", event.at.micros(), event.id, self.hash(event));
+        let (subject, body) = match options.dialect {
+            Dialect::Monit => self.as_monit(options, event),
+            Dialect::Toml => {
+                let subject = one_line(&format!("[{}] {}", options.host, self.subject));
+                (cut(subject, SUBJECT), self.account)
+            }
+        };
+        Delivery { id, from, reply_to: None, to, subject, body }
+    }
+
+    /// Monit 5.33's default mail format, as captured on the wire, and below it the account.
+    fn as_monit(self, options: &Options, event: &Event) -> (String, String) {
+        let Letter { title, action, description, account, .. } = self;
+        // Two blanks, and one at the end of the body's first line: filters match them.
+        let subject = format!("monit alert --  {title} {}", event.service).replace(['\r', '\n'], " ");
+        let body = format!(
+            "{title} Service {service} \n\n\tDate:        {date}\n\tAction:      {action}\n\tHost:        {host}\n\
+             \tDescription: {description}\n\nYour faithful employee,\nMonit\n\n{account}",
+            service = event.service,
+            date = date(event.at, &options.zone),
+            host = options.host,
+            description = clean(&description),
+        );
+        (subject, body)
+    }
+
+    /// FNV-1a over what the message is about: the same in every life of the supervisor, unlike std's hasher.
+    fn hash(&self, event: &Event) -> u64 {
+        let parts = [&*event.service, self.title, &self.action, &self.description];
+        let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+        bytes
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+}

@@ -1,0 +1,87 @@
+//! Who gets which mail, and how each reads.
+
+#![allow(clippy::unwrap_used)] // a helper of a test may fail it
+
+mod audience;
+mod form;
+
+use std::time::Duration;
+
+use hinoban_config::{Dialect, Place, Recipient};
+use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery, Report};
+use hinoban_incident::{Delivery, Incidents, Options};
+use hinoban_reading::{Confidence, Ending, How, Identity, ReasonKind, Source, Stamp};
+use jiff::tz::TimeZone;
+
+/// Mon, 23 Nov 2026 10:32:53 UTC, 19:32:53 in Tokyo.
+const START: i64 = 1_795_429_973_250_000;
+
+fn recipient(address: &str, reminder: Option<u32>) -> Recipient {
+    Recipient { address: address.into(), reminder, place: Place::default() }
+}
+
+fn incidents(dialect: Dialect, recipients: Vec<Recipient>) -> Incidents {
+    let zone = TimeZone::fixed(jiff::tz::offset(9));
+    Incidents::new(Options { dialect, host: "web1".into(), recipients, from: None, mail_host: None, zone })
+}
+
+/// The event, so many seconds after [`START`].
+fn event(seconds: f64, service: &str, fact: Fact) -> Event {
+    let at = Stamp::from_micros(START + (seconds * 1e6) as i64);
+    Event { id: 42, at, service: service.into(), fact }
+}
+
+fn killed() -> Ending {
+    let how = How::Signalled { signal: 9, core: false };
+    let identity = Identity { pid: 4711, start: 1 };
+    Ending { identity, how, source: Source::Pidfd, confidence: Confidence::Certain }
+}
+
+/// httpd's process is gone.
+fn gone(times: u32) -> Failure {
+    Failure {
+        rule: 0,
+        class: Class::NonExist,
+        reason: Some(ReasonKind::ProcessGone),
+        text: "process is not running".into(),
+        detail: None,
+        then: Doing::Restart,
+        since: Stamp::from_micros(START),
+        times,
+        ending: Some(killed()),
+        lived: Some(Duration::from_secs(273_600)),
+    }
+}
+
+fn back() -> Recovery {
+    Recovery {
+        rule: 0,
+        class: Class::NonExist,
+        text: "process is running with pid 4802".into(),
+        then: Doing::Alert,
+        since: Stamp::from_micros(START),
+        done: vec!["restarted in 312 ms".into()],
+        ending: Some(killed()),
+    }
+}
+
+/// A start that ended with status 3.
+fn start_failed(output: &str) -> Fact {
+    let report = Report {
+        exit: Some(How::Exited { status: 3 }),
+        output: output.into(),
+        took: Duration::from_millis(2_040),
+        trouble: None,
+    };
+    let because = Because::Rule { text: "process is not running".into() };
+    Fact::Ended { doing: Doing::Start, because, ok: false, report }
+}
+
+fn ended(doing: Doing, because: Because, ok: bool) -> Fact {
+    let report = Report { took: Duration::from_millis(312), ..Report::default() };
+    Fact::Ended { doing, because, ok, report }
+}
+
+fn by_command() -> Because {
+    Because::Command { by: "admin from 127.0.0.1".into() }
+}
