@@ -1,0 +1,110 @@
+//! A program that runs.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use hinoban_reading::{How, Identity};
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use super::keeper::{Keeper, Tail};
+use crate::sys::{self, Born};
+
+/// A child that has been started. Dropped before its end, it runs on and is collected when it ends.
+#[derive(Debug)]
+pub(crate) struct Child {
+    identity: Option<Identity>,
+    /// Taken when the child is dropped.
+    pidfd: Option<OwnedFd>,
+    /// Whether there is nothing left to collect.
+    collected: bool,
+    tail: Arc<Tail>,
+    keeper: Arc<Keeper>,
+}
+
+impl Child {
+    /// Reads the start time; the child cannot be collected by us before that, so the pid is still its own.
+    pub(super) fn new(born: Born, tail: Arc<Tail>, keeper: Arc<Keeper>) -> Self {
+        let identity = start_time(born.pid).map(|start| Identity { pid: born.pid, start });
+        Self { identity, pidfd: Some(born.pidfd), collected: false, tail, keeper }
+    }
+
+    /// Which process. `None` only where the parent ignores SIGCHLD, so that the kernel collects children at once.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// Waits for its end, which is learned through the pidfd. May be dropped and called again.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch the pidfd.
+    pub(crate) async fn wait(&mut self) -> io::Result<How> {
+        let Some(pidfd) = &self.pidfd else { return Ok(unknown("it has been given up")) };
+        let how = {
+            let watched = sys::watch(pidfd.as_fd())?;
+            loop {
+                if let Some(how) = ending(pidfd) {
+                    break how;
+                }
+                watched.readable().await?.clear_ready();
+            }
+        };
+        self.collected = true;
+        Ok(how)
+    }
+
+    /// Sends SIGKILL to it, and to it alone.
+    pub(crate) fn kill(&self) {
+        if let Some(pidfd) = &self.pidfd {
+            // It fails only if the child has ended by itself.
+            let _ = pidfd_send_signal(pidfd, Signal::KILL);
+        }
+    }
+
+    /// The last part of what it printed. Afterwards nothing more is remembered.
+    pub(crate) fn output(&self) -> String {
+        self.tail.finish()
+    }
+
+    /// Ends a child that nobody waits for any more.
+    pub(super) fn unwanted(self) {
+        self.kill();
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if let Some(pidfd) = self.pidfd.take().filter(|_| !self.collected) {
+            self.tail.forget();
+            self.keeper.adopt(pidfd);
+        }
+    }
+}
+
+/// How the child ended, if it has; collects it.
+fn ending(pidfd: &OwnedFd) -> Option<How> {
+    match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+        Ok(Some(status)) => Some(if let Some(code) = status.exit_status() {
+            How::Exited { status: code.to_le_bytes()[0] }
+        } else if let Some(signal) = status.terminating_signal() {
+            How::Signalled { signal: signal.to_le_bytes()[0], core: status.dumped() }
+        } else {
+            unknown("the kernel reported neither exit nor signal")
+        }),
+        Ok(None) | Err(Errno::INTR) => None,
+        Err(Errno::CHILD) => Some(unknown("another part of this program collected it")),
+        Err(e) => Some(unknown(&e.to_string())),
+    }
+}
+
+fn unknown(why: &str) -> How {
+    How::Unknown { why: why.to_owned() }
+}
+
+/// Field 22 of `/proc/PID/stat` (proc(5)); the name before it may hold blanks and brackets.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let after_name = stat.iter().rposition(|b| *b == b')')? + 1;
+    std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace().nth(19)?.parse().ok()
+}

@@ -1,0 +1,251 @@
+//! Reads what programs print, and collects those nobody waits for.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+/// What is read of one pipe before the others have their turn: what a pipe holds, twice.
+const TURN: usize = 128 * 1024;
+
+/// The descriptors kept after a start, in one epoll that any spawner thread may wait in.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    poll: OnceLock<Poll>,
+    kept: Mutex<HashMap<u64, Kept>>,
+    next: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Poll {
+    epoll: OwnedFd,
+    wake: OwnedFd,
+}
+
+#[derive(Debug, Clone)]
+enum Kept {
+    /// Output of a program, and of whoever inherited it.
+    Output(Arc<Tail>),
+    /// A child that nobody waits for.
+    Orphan(Arc<OwnedFd>),
+}
+
+/// The end of what was printed into one pipe.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    reader: OwnedFd,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    bytes: VecDeque<u8>,
+    /// Bytes to remember; 0: nobody wants them any more.
+    room: usize,
+}
+
+/// What reading came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Read {
+    Drained,
+    More,
+    Closed,
+}
+
+const WAKE: u64 = 0;
+
+// === impl Keeper ===
+
+impl Keeper {
+    pub(super) fn new() -> Self {
+        Self { poll: OnceLock::new(), kept: Mutex::default(), next: AtomicU64::new(WAKE + 1) }
+    }
+
+    /// Opens the epoll, if that has not been done.
+    pub(super) fn open(&self) -> io::Result<()> {
+        if self.poll.get().is_some() {
+            return Ok(());
+        }
+        let poll = Poll {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        };
+        epoll::add(&poll.epoll, &poll.wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
+        // If two threads came here, the second one's descriptors are closed again.
+        let _ = self.poll.set(poll);
+        Ok(())
+    }
+
+    /// Has a thread in [`Keeper::attend`] return.
+    pub(super) fn wake(&self) {
+        if let Some(poll) = self.poll.get() {
+            // It fails only when 2^64 wakes are waiting already.
+            let _ = rustix::io::write(&poll.wake, &1u64.to_ne_bytes());
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept().is_empty()
+    }
+
+    /// Reads `reader` until its last writer is gone, and remembers the last `room` bytes while they are wanted.
+    pub(super) fn read_on(&self, reader: OwnedFd, room: usize) -> Arc<Tail> {
+        let last = Last { bytes: VecDeque::new(), room };
+        let tail = Arc::new(Tail { reader, last: Mutex::new(last) });
+        self.keep(Kept::Output(tail.clone()));
+        tail
+    }
+
+    /// Collects a child when it ends.
+    pub(super) fn adopt(&self, pidfd: OwnedFd) {
+        self.keep(Kept::Orphan(Arc::new(pidfd)));
+    }
+
+    fn keep(&self, what: Kept) {
+        let Some(poll) = self.poll.get() else { return };
+        let token = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut kept = self.kept();
+        let data = epoll::EventData::new_u64(token);
+        let added = match &what {
+            Kept::Output(tail) => epoll::add(&poll.epoll, &tail.reader, data, epoll::EventFlags::IN),
+            Kept::Orphan(pidfd) => epoll::add(&poll.epoll, pidfd, data, epoll::EventFlags::IN),
+        };
+        // Out of memory or of watches: the output is then read at the program's end only, and the child stays a zombie
+        // until we end. Neither is worth failing a start that has succeeded.
+        if added.is_ok() {
+            kept.insert(token, what);
+        }
+    }
+
+    /// Waits for something to do, and does it. Several threads may be here: each read is under its pipe's lock, and
+    /// who comes second finds nothing.
+    pub(super) fn attend(&self, events: &mut Vec<epoll::Event>, space: &mut [u8]) {
+        let Some(poll) = self.poll.get() else { return };
+        events.clear();
+        if epoll::wait(&poll.epoll, spare_capacity(events), None).is_err() {
+            return; // interrupted
+        }
+        for event in events.iter() {
+            let token = event.data.u64();
+            if token == WAKE {
+                let _ = rustix::io::read(&poll.wake, &mut [0u8; 8]);
+                continue;
+            }
+            let what = self.kept().get(&token).cloned();
+            let ended = match &what {
+                Some(Kept::Output(tail)) => tail.read(space) == Read::Closed,
+                Some(Kept::Orphan(pidfd)) => collected(pidfd),
+                None => false,
+            };
+            if ended {
+                match &what {
+                    Some(Kept::Output(tail)) => drop(epoll::delete(&poll.epoll, &tail.reader)),
+                    Some(Kept::Orphan(pidfd)) => drop(epoll::delete(&poll.epoll, pidfd)),
+                    None => {}
+                }
+                self.kept().remove(&token);
+            }
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<u64, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Collects an ended child. Also true if there is nothing to collect: somebody else has done it.
+fn collected(pidfd: &OwnedFd) -> bool {
+    use std::os::fd::AsFd;
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    !matches!(waitid(WaitId::PidFd(pidfd.as_fd()), options), Ok(None) | Err(Errno::INTR))
+}
+
+// === impl Tail ===
+
+impl Tail {
+    /// Reads what there is and takes what was remembered; from now on the rest is thrown away.
+    pub(super) fn finish(&self) -> String {
+        let mut space = [0; 4096];
+        self.read(&mut space);
+        let mut last = self.last();
+        last.room = 0;
+        let bytes = std::mem::take(&mut last.bytes);
+        drop(last);
+        text(bytes.into())
+    }
+
+    /// From now on everything is thrown away.
+    pub(super) fn forget(&self) {
+        let mut last = self.last();
+        last.room = 0;
+        last.bytes = VecDeque::new();
+    }
+
+    /// Reads what there is, but not longer than a turn.
+    fn read(&self, space: &mut [u8]) -> Read {
+        let mut last = self.last();
+        let mut turn = 0;
+        while turn < TURN {
+            match rustix::io::read(&self.reader, &mut *space) {
+                Ok(0) => return Read::Closed,
+                Ok(n) => {
+                    last.push(&space[..n]);
+                    turn += n;
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Read::Drained,
+                Err(_) => return Read::Closed,
+            }
+        }
+        Read::More
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Last {
+    fn push(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(self.room)..];
+        let surplus = (self.bytes.len() + bytes.len()).saturating_sub(self.room);
+        self.bytes.drain(..surplus);
+        self.bytes.extend(bytes);
+    }
+}
+
+/// Output as text. A character cut in two at the beginning is left out; other bytes that are no UTF-8 are replaced.
+fn text(bytes: Vec<u8>) -> String {
+    let begin = bytes.iter().take(3).position(|b| b & 0xc0 != 0x80).unwrap_or(0);
+    String::from_utf8_lossy(&bytes[begin..]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_is_remembered() {
+        let mut last = Last { bytes: VecDeque::new(), room: 6 };
+        last.push(b"abcd");
+        last.push(b"efgh");
+        assert_eq!(Vec::from(last.bytes.clone()), b"cdefgh");
+        last.push(b"a long line, longer than there is room for");
+        assert_eq!(Vec::from(last.bytes.clone()), b"om for");
+        last.room = 0;
+        last.push(b"x");
+        assert!(last.bytes.is_empty());
+    }
+
+    #[test]
+    fn half_a_character_at_the_cut_is_left_out() {
+        assert_eq!(text("é!".as_bytes()[1..].to_vec()), "!");
+        assert_eq!(text(b"\xff!".to_vec()), "\u{fffd}!");
+    }
+}
