@@ -56,4 +56,22 @@ mod tests {
         assert_eq!(tokyo.syslog(at), "Nov  3 19:32:54");
         assert_eq!(Local::east(0).iso(at), "2026-11-03T10:32:54+0000");
     }
+
+    #[test]
+    fn the_zone_of_the_host_is_used() {
+        let at = Stamp::from_micros(1_793_701_974_000_000);
+        if std::env::var("TZ").as_deref() == Ok("Asia/Tokyo") {
+            assert_eq!(Local::system().iso(at), "2026-11-03T19:32:54+0900");
+            return;
+        }
+        if !std::path::Path::new("/usr/share/zoneinfo/Asia/Tokyo").exists() {
+            return eprintln!("passed over: there is no time zone database here");
+        }
+        // The zone is read once, so it takes a process of its own.
+        let again = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "local::tests::the_zone_of_the_host_is_used"])
+            .env("TZ", "Asia/Tokyo")
+            .status();
+        assert!(again.unwrap().success());
+    }
 }
