@@ -120,8 +120,8 @@ impl Look {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Wake {
-    /// A descriptor that becomes readable or hung up, such as a pidfd. Watched level-triggered once: after it fired it
-    /// is watched again only if the next look still names it.
+    /// A descriptor that becomes readable or hung up, such as a pidfd. Watched edge-triggered: what it tells must be
+    /// taken out of it by the next look, if it holds anything.
     Fd(Arc<OwnedFd>),
     /// A path that appears, disappears, or changes. The file need not exist.
     Path(PathBuf),

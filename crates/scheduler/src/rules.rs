@@ -202,14 +202,12 @@ impl Scheduler {
                 self.act(now, i, Act::Custom(name.clone()), CUSTOM_LIMIT, event.clone(), out);
             }
             Then::Unmonitor => self.unwatch(now, i, out),
-            then @ (Then::Start | Then::Stop | Then::Restart) => {
-                if watched.may_act(then, early) {
-                    watched.acted = Some(watched.cycle);
-                    if *then != Then::Stop {
-                        watched.restarts += 1;
-                    }
-                    self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), out);
+            then if watched.may_act(then, early) => {
+                watched.acted = Some(watched.cycle);
+                if *then != Then::Stop {
+                    watched.restarts += 1;
                 }
+                self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), out);
             }
             _ => {}
         }

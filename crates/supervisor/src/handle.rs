@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::Config;
+use hinoban_config::{Config, Mistake, Mistakes, Place};
 use hinoban_event::{Doing, Event};
 use hinoban_reading::Stamp;
 use hinoban_scheduler::ServiceView;
 use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::courier::Courier;
 
 /// A handle on a running supervisor. Cheap to clone; outlives it harmlessly.
 #[derive(Clone)]
@@ -20,9 +22,18 @@ pub struct Handle {
 /// What a handle can ask for.
 pub(crate) enum Request {
     Status(oneshot::Sender<Status>),
-    Command { names: Vec<String>, doing: Doing, by: String, answer: oneshot::Sender<Result<(), CommandError>> },
+    Command {
+        names: Vec<String>,
+        doing: Doing,
+        by: String,
+        answer: oneshot::Sender<Result<(), CommandError>>,
+    },
     Wake,
-    Reload { config: Box<Config>, answer: oneshot::Sender<Result<ReloadReport, Vec<String>>> },
+    Reload {
+        config: Box<Config>,
+        courier: Option<Box<dyn Courier>>,
+        answer: oneshot::Sender<Result<ReloadReport, Mistakes>>,
+    },
     Stop,
 }
 
@@ -85,7 +96,12 @@ impl Handle {
     ///
     /// # Errors
     /// If one of the names is unknown: then nothing is done to any. If the supervisor has ended.
-    pub async fn command(&self, names: Vec<String>, doing: Doing, by: impl Into<String>) -> Result<(), CommandError> {
+    pub async fn command(
+        &self,
+        names: Vec<String>,
+        doing: Doing,
+        by: impl Into<String>,
+    ) -> Result<(), CommandError> {
         let (answer, result) = oneshot::channel();
         let request = Request::Command { names, doing, by: by.into(), answer };
         self.requests.send(request).map_err(|_| CommandError::Gone)?;
@@ -97,14 +113,22 @@ impl Handle {
         let _ = self.requests.send(Request::Wake);
     }
 
-    /// Takes on a new configuration. Services that did not change keep their state.
+    /// Takes on a new configuration, wholly or not at all. Services that did not change keep their state. A `courier`
+    /// takes the place of the one before, which ends with the messages it has.
     ///
     /// # Errors
     /// What in the configuration cannot be bound (unknown kinds, metrics that nobody reads): then the old one goes on.
-    pub async fn reload(&self, config: Config) -> Result<ReloadReport, Vec<String>> {
-        let gone = || vec![CommandError::Gone.to_string()];
+    pub async fn reload(
+        &self,
+        config: Config,
+        courier: Option<Box<dyn Courier>>,
+    ) -> Result<ReloadReport, Mistakes> {
+        let gone = || Mistakes {
+            list: vec![Mistake::error(Place::default(), CommandError::Gone.to_string())],
+            ..Mistakes::default()
+        };
         let (answer, result) = oneshot::channel();
-        let request = Request::Reload { config: Box::new(config), answer };
+        let request = Request::Reload { config: Box::new(config), courier, answer };
         self.requests.send(request).map_err(|_| gone())?;
         result.await.map_err(|_| gone())?
     }

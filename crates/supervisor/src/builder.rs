@@ -1,0 +1,236 @@
+//! Putting a supervisor together.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use hinoban_config::{Config, Mistake, Mistakes};
+use hinoban_event::Event;
+use hinoban_incident::{Incidents, Options};
+use hinoban_journal::{Entry, Journal};
+use hinoban_scheduler::{Restored, Scheduler};
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::acts::Acts;
+use crate::clock::{Clock, Wall};
+use crate::courier::Courier;
+use crate::handle::{Handle, Request};
+use crate::looks::Looks;
+use crate::plane::Plane;
+use crate::registry::{Bound, Registry};
+use crate::run::{Ended, Loop};
+
+/// Hears every event, on the thread of the supervisor: it must not block.
+pub type Listener = Box<dyn Fn(&Event) + Send>;
+
+/// A supervisor that was put together and can [`run`](Supervisor::run).
+pub struct Supervisor {
+    builder: Builder,
+    bound: Vec<Bound>,
+    handle: Handle,
+    requests: mpsc::UnboundedReceiver<Request>,
+}
+
+/// Puts a [`Supervisor`] together.
+pub struct Builder {
+    config: Config,
+    registry: Registry,
+    journal: Journal,
+    boot: Option<(String, i64)>,
+    listeners: Vec<Listener>,
+    courier: Option<Box<dyn Courier>>,
+    wall: Option<Wall>,
+    zone: TimeZone,
+    who: String,
+}
+
+impl Supervisor {
+    /// Begins with a configuration, the kinds it may name, and nothing else.
+    pub fn builder(config: Config, registry: Registry) -> Builder {
+        Builder {
+            config,
+            registry,
+            journal: Journal::volatile(),
+            boot: None,
+            listeners: Vec::new(),
+            courier: None,
+            wall: None,
+            zone: TimeZone::UTC,
+            who: concat!("Hinoban ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+
+    /// A handle, good before, during and after the run.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Watches until [`Handle::stop`], or, if the configuration has no period, until everything was looked at once.
+    ///
+    /// Needs a tokio runtime with its time and io drivers. Dropping the future ends everything at once; what was
+    /// started goes on.
+    ///
+    /// # Errors
+    /// If the system has no descriptors left for the event plane.
+    pub async fn run(self) -> io::Result<Ended> {
+        let Supervisor { builder, bound, handle, requests } = self;
+        let Builder { config, registry, journal, boot, listeners, courier, wall, who, zone } = builder;
+        let clock = Clock::new(wall);
+        let state = journal.state();
+        let restored = Restored {
+            booted: boot.as_ref().is_none_or(|(id, _)| state.booted(id)),
+            monitored: config
+                .services
+                .iter()
+                .filter_map(|s| Some((s.name.clone(), state.monitored(&s.name)?)))
+                .collect(),
+            failing: state.failing().map(|f| (f.service.to_string(), f.rule, f.class, f.since)).collect(),
+            last_intent: state.next_intent() - 1,
+        };
+        let mut remember = vec![];
+        remember.extend(boot.map(|(boot_id, boot_time)| Entry::Boot { boot_id, boot_time }));
+        let in_flight: Vec<u64> = state.in_flight().map(|f| f.id).collect();
+        remember.extend(in_flight.into_iter().map(|intent| Entry::Done { intent, ok: false }));
+        let unknown = state.services().into_iter().filter(|n| !config.services.iter().any(|s| s.name == **n));
+        remember.extend(unknown.map(|service| Entry::Forgotten { service }));
+        let first = if booted_delay(&restored) { config.start_delay } else { Default::default() };
+        let scheduler = Scheduler::new(&config, &restored, hinoban_reading::Moment::new(first));
+        let host: Arc<str> = config.system().map_or("localhost", |s| s.name.as_str()).into();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut inner = Loop {
+            since: clock.now().stamp,
+            incidents: Incidents::new(options(&config, &host, &zone)),
+            zone,
+            plane: Some(Plane::new()?),
+            clock,
+            config,
+            registry,
+            scheduler,
+            bound: HashMap::new(),
+            looks: Looks::new(),
+            acts: Acts::new(4 * cores),
+            journal,
+            listeners,
+            handle,
+            requests,
+            post: None,
+            couriers: JoinSet::new(),
+            notes: mpsc::unbounded_channel(),
+            limits: HashSet::new(),
+            who,
+            host,
+            journal_broken: false,
+        };
+        for (service, rule, class, _) in &restored.failing {
+            inner.incidents.restore(service.as_str(), *rule, *class);
+        }
+        for entry in remember {
+            inner.remember(entry);
+        }
+        let ids: Vec<_> = inner.scheduler.services().map(|(id, _)| id).collect();
+        for (id, bound) in ids.into_iter().zip(bound) {
+            inner.place(id, bound);
+        }
+        inner.employ(courier);
+        Ok(inner.run().await)
+    }
+}
+
+/// The start delay waits for a host that has just been booted.
+fn booted_delay(restored: &Restored) -> bool {
+    restored.booted
+}
+
+impl Builder {
+    /// Remembers over restarts. Without one, everything is forgotten.
+    pub fn journal(mut self, journal: Journal) -> Self {
+        self.journal = journal;
+        self
+    }
+
+    /// Which boot of the host this is: `/proc/sys/kernel/random/boot_id`, and `btime` of `/proc/stat`. Without it,
+    /// each run counts as the first after a boot.
+    pub fn boot(mut self, id: impl Into<String>, time: i64) -> Self {
+        self.boot = Some((id.into(), time));
+        self
+    }
+
+    /// Tells every event to `listener`, before anybody else hears of it. It must not block.
+    pub fn listen(mut self, listener: impl Fn(&Event) + Send + 'static) -> Self {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
+    /// Messages to people go to this courier. Without one, nobody is written to.
+    pub fn courier(mut self, courier: impl Courier + 'static) -> Self {
+        self.courier = Some(Box::new(courier));
+        self
+    }
+
+    /// The wall clock is read here instead of from the system.
+    pub fn wall(mut self, wall: Wall) -> Self {
+        self.wall = Some(wall);
+        self
+    }
+
+    /// Dates in messages are of this time zone; UTC without it.
+    pub fn zone(mut self, zone: TimeZone) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    /// What we call ourselves in messages: program and version.
+    pub fn called(mut self, who: impl Into<String>) -> Self {
+        self.who = who.into();
+        self
+    }
+
+    /// Makes every probe and action that the configuration names.
+    ///
+    /// # Errors
+    /// Every mistake that only the registry can find: unknown kinds, and rules over metrics that nobody reads.
+    pub fn build(self) -> Result<Supervisor, Mistakes> {
+        let mut mistakes: Vec<Mistake> = Vec::new();
+        let mut all = Vec::new();
+        for service in &self.config.services {
+            match self.registry.bind(service) {
+                Ok(bound) => all.push(bound),
+                Err(more) => mistakes.extend(more),
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(Mistakes { list: mistakes, ..Mistakes::default() });
+        }
+        let (handle, requests) = Handle::new();
+        Ok(Supervisor { builder: self, bound: all, handle, requests })
+    }
+}
+
+/// How failures become messages under this configuration.
+pub(crate) fn options(config: &Config, host: &str, zone: &TimeZone) -> Options {
+    Options {
+        dialect: config.dialect,
+        host: host.to_owned(),
+        recipients: config.alerts.clone(),
+        from: config.mail.from.clone(),
+        mail_host: config.mail.hostname.clone(),
+        zone: zone.clone(),
+    }
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("services", &self.builder.config.services.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}

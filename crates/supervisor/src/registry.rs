@@ -1,0 +1,222 @@
+//! Which kind in a configuration is which type: the embedder says so, and nothing is registered behind his back.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use hinoban_action::Action;
+use hinoban_config::{Condition, Kind, Mistake, Options, Program, Service, Test, Then};
+use hinoban_probe::Probe;
+
+/// Makes probes and actions for what a configuration names. Making does no input or output.
+pub struct Registry {
+    subjects: Vec<SubjectMaker>,
+    tests: Vec<TestMaker>,
+    program: Option<ProgramMaker>,
+    probes: HashMap<String, ProbeMaker>,
+    actions: HashMap<String, Arc<dyn Action>>,
+}
+
+/// A probe, or why there can be none: a sentence for whoever wrote the configuration.
+pub type Made = Result<Box<dyn Probe>, String>;
+
+type SubjectMaker = Box<dyn Fn(&Service) -> Option<Made> + Send + Sync>;
+type TestMaker = Box<dyn Fn(&Test) -> Option<Made> + Send + Sync>;
+type ProgramMaker = Box<dyn Fn(&Program, &Service) -> Arc<dyn Action> + Send + Sync>;
+type ProbeMaker = Box<dyn Fn(&Options) -> Made + Send + Sync>;
+
+impl Registry {
+    /// A registry that knows nothing.
+    pub fn empty() -> Self {
+        Self {
+            subjects: Vec::new(),
+            tests: Vec::new(),
+            program: None,
+            probes: HashMap::new(),
+            actions: HashMap::new(),
+        }
+    }
+
+    /// Registers a kind of probe under the name that `probe = "…"` gives, for services and for tests.
+    pub fn probe<F>(mut self, name: impl Into<String>, make: F) -> Self
+    where
+        F: Fn(&Options) -> Made + Send + Sync + 'static,
+    {
+        self.probes.insert(name.into(), Box::new(make));
+        self
+    }
+
+    /// Registers an action under the name that `then = "…"` gives.
+    pub fn action(mut self, name: impl Into<String>, action: impl Action + 'static) -> Self {
+        self.actions.insert(name.into(), Arc::new(action));
+        self
+    }
+
+    /// Registers how services of built-in kinds are looked at; `None` leaves it to those registered before.
+    pub fn subjects<F>(mut self, make: F) -> Self
+    where
+        F: Fn(&Service) -> Option<Made> + Send + Sync + 'static,
+    {
+        self.subjects.push(Box::new(make));
+        self
+    }
+
+    /// Registers how built-in tests look; `None` leaves it to those registered before.
+    pub fn tests<F>(mut self, make: F) -> Self
+    where
+        F: Fn(&Test) -> Option<Made> + Send + Sync + 'static,
+    {
+        self.tests.push(Box::new(make));
+        self
+    }
+
+    /// Registers how programs are run.
+    pub fn programs<F>(mut self, make: F) -> Self
+    where
+        F: Fn(&Program, &Service) -> Arc<dyn Action> + Send + Sync + 'static,
+    {
+        self.program = Some(Box::new(make));
+        self
+    }
+
+    pub(crate) fn subject(&self, service: &Service) -> Option<Made> {
+        match &service.kind {
+            Kind::Host { .. } => None,
+            Kind::Custom { probe, options } => Some(self.custom(probe, options)),
+            _ => {
+                Some(
+                    self.subjects.iter().rev().find_map(|make| make(service)).unwrap_or_else(|| {
+                        Err("this program has no probe for this kind of service".to_owned())
+                    }),
+                )
+            }
+        }
+    }
+
+    pub(crate) fn test(&self, test: &Test) -> Made {
+        match test {
+            Test::Custom { probe, options } => self.custom(probe, options),
+            _ => self
+                .tests
+                .iter()
+                .rev()
+                .find_map(|make| make(test))
+                .unwrap_or_else(|| Err("this program has no probe for this kind of test".to_owned())),
+        }
+    }
+
+    fn custom(&self, probe: &str, options: &Options) -> Made {
+        match self.probes.get(probe) {
+            Some(make) => make(options),
+            None => Err(format!("there is no probe called \"{probe}\"; {}", known(self.probes.keys()))),
+        }
+    }
+
+    /// Makes everything that a service needs.
+    ///
+    /// # Errors
+    /// Every mistake that can be known only now: unknown kinds, and rules over metrics that nobody reads.
+    pub(crate) fn bind(&self, service: &Service) -> Result<Bound, Vec<Mistake>> {
+        let mut mistakes = Vec::new();
+        let mut bound = Bound {
+            start: self.own(&service.start, service),
+            stop: self.own(&service.stop, service),
+            restart: self.own(&service.restart, service),
+            ..Bound::default()
+        };
+        match self.subject(service) {
+            Some(Ok(probe)) => bound.subject = Some(probe),
+            Some(Err(why)) => {
+                mistakes.push(Mistake::error(service.place.clone(), format!("{}: {why}", service.name)))
+            }
+            None => {}
+        }
+        for rule in &service.rules {
+            let mut test = None;
+            match &rule.when {
+                Condition::Test { test: what, .. } => match self.test(what) {
+                    Ok(probe) => test = Some(probe),
+                    Err(why) => {
+                        mistakes.push(Mistake::error(rule.place.clone(), format!("{}: {why}", service.name)))
+                    }
+                },
+                Condition::Compare { metric, .. } => {
+                    let metrics = bound.subject.as_ref().map_or(&[][..], |p| p.metrics());
+                    if !mistakes.is_empty() || metrics.iter().any(|m| m.covers(metric)) {
+                        bound.tests.push(None);
+                        bound
+                            .execs
+                            .push((self.exec(&rule.fail.then, service), self.exec(&rule.ok.then, service)));
+                        continue;
+                    }
+                    let message = format!("{}: its look does not read \"{metric}\"", service.name);
+                    let help = known(metrics.iter().map(|m| &m.name));
+                    mistakes
+                        .push(Mistake::error(rule.place.clone(), message).word(metric.as_str()).help(help));
+                }
+                _ => {}
+            }
+            for then in [&rule.fail.then, &rule.ok.then] {
+                if let Then::Custom(name) = then
+                    && !self.actions.contains_key(name)
+                {
+                    let message = format!("{}: there is no action called \"{name}\"", service.name);
+                    let help = format!(
+                        "alert, start, stop, restart, exec, unmonitor and nothing are built in; {}",
+                        known(self.actions.keys())
+                    );
+                    mistakes.push(Mistake::error(rule.place.clone(), message).word(name.as_str()).help(help));
+                }
+            }
+            bound.tests.push(test);
+            bound.execs.push((self.exec(&rule.fail.then, service), self.exec(&rule.ok.then, service)));
+        }
+        if mistakes.is_empty() { Ok(bound) } else { Err(mistakes) }
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<dyn Action>> {
+        self.actions.get(name).cloned()
+    }
+
+    fn own(&self, program: &Option<Program>, service: &Service) -> Option<Arc<dyn Action>> {
+        Some(self.program.as_ref()?(program.as_ref()?, service))
+    }
+
+    fn exec(&self, then: &Then, service: &Service) -> Option<Arc<dyn Action>> {
+        match then {
+            Then::Exec { program, .. } => Some(self.program.as_ref()?(program, service)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("probes", &self.probes.keys())
+            .field("actions", &self.actions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The probes and actions of one service.
+#[derive(Debug, Default)]
+pub(crate) struct Bound {
+    pub(crate) subject: Option<Box<dyn Probe>>,
+    /// One for each rule that has a test.
+    pub(crate) tests: Vec<Option<Box<dyn Probe>>>,
+    pub(crate) start: Option<Arc<dyn Action>>,
+    pub(crate) stop: Option<Arc<dyn Action>>,
+    pub(crate) restart: Option<Arc<dyn Action>>,
+    /// Programs of each rule: on failure, on recovery.
+    pub(crate) execs: Vec<(Option<Arc<dyn Action>>, Option<Arc<dyn Action>>)>,
+}
+
+fn known<'a>(names: impl Iterator<Item = impl AsRef<str> + Ord + 'a>) -> String {
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    match names.iter().map(|n| n.as_ref()).collect::<Vec<_>>().join(", ") {
+        names if names.is_empty() => "none is registered".to_owned(),
+        names => format!("known here: {names}"),
+    }
+}
