@@ -1,4 +1,5 @@
 //! The conversation against scripted peers.
+#![allow(clippy::unwrap_used)] // helpers of tests, which may panic
 
 use std::time::Duration;
 

@@ -1,0 +1,23 @@
+//! The looks we ship: process, pidfile, http, host, file, directory, fifo, filesystem, program, system, network.
+//!
+//! Each probe is built from plain options without any I/O, looks once when it is asked, and never changes what it
+//! looks at. What is here today: [`process`] by pidfile, [`port`] with HTTP and TLS, [`url`], and [`system`].
+#![deny(unsafe_code)] // but in `sys`
+
+mod clock;
+mod failure;
+mod mounts;
+pub mod pidfile;
+pub mod port;
+mod proc;
+pub mod process;
+#[allow(unsafe_code)]
+mod sys;
+pub mod system;
+mod tls;
+pub mod url;
+
+pub use port::PortProbe;
+pub use process::PidfileProcess;
+pub use system::SystemProbe;
+pub use url::UrlProbe;

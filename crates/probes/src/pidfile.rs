@@ -1,0 +1,171 @@
+//! A pidfile: which process a daemon says it is.
+
+use std::io;
+use std::path::Path;
+
+use hinoban_probe::ProbeError;
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::io::Errno;
+
+/// What a pidfile holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pidfile {
+    /// There is none.
+    Absent,
+    /// It is there, but names no process; the text says what it is instead.
+    Garbage(String),
+    /// It names this process.
+    Names {
+        /// The process id, greater than zero.
+        pid: u32,
+        /// Which writing of the file this was.
+        stamp: Stamp,
+    },
+}
+
+/// Tells one writing of a file from another: device, inode and time of modification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    seconds: i64,
+    nanoseconds: u64,
+}
+
+impl Stamp {
+    /// Time of modification, as time since the Unix epoch; zero if it is before.
+    pub fn modified(&self) -> std::time::Duration {
+        std::time::Duration::new(u64::try_from(self.seconds).unwrap_or(0), self.nanoseconds as u32)
+    }
+}
+
+/// Reads a pidfile. It blocks as long as the file system does.
+///
+/// # Errors
+/// [`ProbeError::Denied`] or [`ProbeError::Failed`] if the file may exist but could not be read: that says nothing
+/// about the process.
+pub fn read(path: &Path) -> Result<Pidfile, ProbeError> {
+    // NONBLOCK, since opening a pipe that somebody put there would wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match open(path, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Pidfile::Absent),
+        // A socket or a device without a driver cannot be opened.
+        Err(Errno::NXIO | Errno::NODEV) => return Ok(not_a_file(path)),
+        Err(error) => return Err(could_not_read(path, error)),
+    };
+    let stat = fstat(&file).map_err(|e| could_not_read(path, e))?;
+    if !FileType::from_raw_mode(stat.st_mode).is_file() {
+        return Ok(not_a_file(path));
+    }
+    let mut buffer = [0; 256];
+    let n = rustix::io::read(&file, &mut buffer).map_err(|e| could_not_read(path, e))?;
+    Ok(match pid_in(&buffer[..n]) {
+        Some(pid) => Pidfile::Names {
+            pid,
+            stamp: Stamp {
+                device: stat.st_dev,
+                inode: stat.st_ino,
+                seconds: stat.st_mtime as i64,
+                nanoseconds: stat.st_mtime_nsec as u64,
+            },
+        },
+        None if n == 0 => Pidfile::Garbage(format!("the pidfile {} is empty", path.display())),
+        None => Pidfile::Garbage(format!(
+            "the pidfile {} does not begin with a process id but with `{}`",
+            path.display(),
+            shown(&buffer[..n])
+        )),
+    })
+}
+
+/// The first integer, as Monit reads it: blanks before it and anything after it do not matter.
+fn pid_in(text: &[u8]) -> Option<u32> {
+    let text = text.trim_ascii_start();
+    let text = text.strip_prefix(b"+").unwrap_or(text);
+    let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
+    let pid: i32 = crate::proc::number(&text[..end])?;
+    u32::try_from(pid).ok().filter(|pid| *pid > 0)
+}
+
+fn shown(text: &[u8]) -> String {
+    let first = text.split(|b| *b == b'\n').find(|l| !l.trim_ascii().is_empty()).unwrap_or_default();
+    String::from_utf8_lossy(first).chars().take(24).map(|c| if c.is_control() { '.' } else { c }).collect()
+}
+
+fn not_a_file(path: &Path) -> Pidfile {
+    Pidfile::Garbage(format!("{} is not a regular file, so it is no pidfile", path.display()))
+}
+
+fn could_not_read(path: &Path, error: Errno) -> ProbeError {
+    let path = path.display();
+    match error {
+        Errno::ACCESS | Errno::PERM => ProbeError::Denied(format!(
+            "the pidfile {path} may not be read ({}); run as root, or let this user read the file and enter its \
+             directories",
+            io::Error::from(error)
+        )),
+        Errno::MFILE | Errno::NFILE => ProbeError::Failed(format!(
+            "the pidfile {path} could not be opened, no file descriptor is left; raise the limit on open files \
+             (LimitNOFILE= of the unit, or ulimit -n)"
+        )),
+        _ => ProbeError::Failed(format!("the pidfile {path} could not be read: {}", io::Error::from(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_integer_counts() {
+        assert_eq!(pid_in(b"42\n"), Some(42));
+        assert_eq!(pid_in(b"  \n\t42 and more"), Some(42));
+        assert_eq!(pid_in(b"42abc"), Some(42));
+        for text in ["", "\n", "pid=12", "0", "-1", "99999999999", "four"] {
+            assert_eq!(pid_in(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        assert_eq!(read(&path), Ok(Pidfile::Absent));
+        std::fs::write(&path, "pid=7\n").unwrap();
+        assert!(matches!(read(&path), Ok(Pidfile::Garbage(text)) if text.ends_with("with `pid=7`")));
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(read(&path), Ok(Pidfile::Garbage(text)) if text.ends_with("is empty")));
+        std::fs::write(&path, "7").unwrap();
+        assert!(matches!(read(&path), Ok(Pidfile::Names { pid: 7, .. })));
+        assert!(matches!(read(dir.path()), Ok(Pidfile::Garbage(_))), "a directory");
+        assert_eq!(read(&path.join("below")), Ok(Pidfile::Absent));
+    }
+
+    #[test]
+    fn a_pipe_does_not_block_us() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert!(matches!(read(&path), Ok(Pidfile::Garbage(_))));
+        let socket = dir.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(matches!(read(&socket), Ok(Pidfile::Garbage(_))));
+    }
+
+    #[test]
+    fn not_being_allowed_says_nothing_about_the_process() {
+        assert!(
+            matches!(could_not_read(Path::new("/x"), Errno::ACCESS), ProbeError::Denied(t) if t.contains("run as root"))
+        );
+    }
+
+    #[test]
+    fn a_loop_of_links_is_not_an_absent_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("loop");
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        assert!(matches!(read(&path), Err(ProbeError::Failed(_))));
+    }
+}

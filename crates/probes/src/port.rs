@@ -1,0 +1,367 @@
+//! A server behind a TCP port: connect, agree on TLS if asked, have a short conversation.
+//!
+//! Each phase (resolving, connecting, TLS, the conversation) has the whole time-out for itself; an answer that drips in
+//! byte by byte is still one phase. All addresses of a name are tried in order until one passes the whole test; if none
+//! does, the last failure is the reason.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hinoban_probe::{Look, Probe, ProbeError};
+use hinoban_protocols::http::{self, Credentials, Extent, Limits, Method, Prepared};
+use hinoban_reading::{Metric, Observation, ReasonKind, metrics};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use crate::failure::{Failure, plain};
+use crate::tls;
+
+/// What to test, and how.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// A name, or an address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Which addresses of a name count. By default, any.
+    pub family: Family,
+    /// What to say once connected. By default, nothing: being able to connect is enough.
+    pub protocol: Protocol,
+    /// TLS before anything is said. By default, none.
+    pub tls: Option<Tls>,
+    /// Longest wait in each phase. By default, 5 s.
+    pub timeout: Duration,
+    /// How often one look tries before it reports a failure, at least once. By default, 1.
+    pub attempts: u32,
+}
+
+impl Options {
+    /// Connecting to this port, with defaults for everything else.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            family: Family::Any,
+            protocol: Protocol::Default,
+            tls: None,
+            timeout: Duration::from_secs(5),
+            attempts: 1,
+        }
+    }
+}
+
+/// Address families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::exhaustive_enums)] // there will be no third
+pub enum Family {
+    /// IPv4 and IPv6, in the order the resolver gives.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+impl Family {
+    fn admits(self, address: IpAddr) -> bool {
+        match self {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+/// What is said on the connection.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// Nothing.
+    #[default]
+    Default,
+    /// One HTTP request.
+    Http(Http),
+}
+
+/// One HTTP request and what its answer must be.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Http {
+    /// GET by default.
+    pub method: Method,
+    /// `/` by default; see [`http::Request::target`].
+    pub target: String,
+    /// Further headers; one called `Host` replaces ours, which is made of host and port.
+    pub headers: Vec<(String, String)>,
+    /// For basic authentication.
+    pub credentials: Option<Credentials>,
+    /// What must hold for the status code. By default, that it is below 400.
+    pub status: StatusTest,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            method: Method::Get,
+            target: "/".into(),
+            headers: Vec::new(),
+            credentials: None,
+            status: StatusTest(Comparison::Less, 400),
+        }
+    }
+}
+
+/// The condition that a good status code fulfils: `code OPERATOR number`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct StatusTest(pub Comparison, pub u16);
+
+impl StatusTest {
+    /// Whether this code is good.
+    pub fn holds(self, code: u16) -> bool {
+        let Self(comparison, number) = self;
+        match comparison {
+            Comparison::Less => code < number,
+            Comparison::LessOrEqual => code <= number,
+            Comparison::Equal => code == number,
+            Comparison::NotEqual => code != number,
+            Comparison::GreaterOrEqual => code >= number,
+            Comparison::Greater => code > number,
+        }
+    }
+}
+
+/// The six ways to compare numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, clippy::exhaustive_enums)] // the names say it all
+pub enum Comparison {
+    Less,
+    LessOrEqual,
+    Equal,
+    NotEqual,
+    GreaterOrEqual,
+    Greater,
+}
+
+/// How TLS is begun.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Tls {
+    /// Whether the certificate must be good for the name and signed by an authority this host trusts.
+    pub verify: bool,
+    /// The name asked for and verified. By default, the host.
+    pub server_name: Option<String>,
+}
+
+impl Tls {
+    /// With or without verification, asking for the host.
+    pub fn new(verify: bool) -> Self {
+        Self { verify, server_name: None }
+    }
+}
+
+/// Why options make no test.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// The request cannot be written.
+    #[error(transparent)]
+    Request(#[from] http::Invalid),
+    /// TLS needs a name or address that a certificate could hold.
+    #[error("`{0}` is neither a host name nor an address, so TLS cannot ask for it; set the server name")]
+    ServerName(String),
+    /// A wait of no time cannot succeed.
+    #[error("the time-out is zero; it must be longer")]
+    Timeout,
+}
+
+/// Tests a TCP port. See the [module](self).
+#[derive(Debug)]
+pub struct PortProbe {
+    options: Options,
+    address: Option<IpAddr>,
+    conversation: Option<(Prepared, StatusTest)>,
+    tls: Option<(bool, ServerName<'static>)>,
+    /// A name look-up that has not come back yet, perhaps from an earlier look.
+    resolving: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
+}
+
+#[async_trait]
+impl Probe for PortProbe {
+    async fn observe(&mut self, _look: &Look) -> Result<Observation, ProbeError> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let begin = Instant::now();
+            let mut status = None;
+            let mut seen = match self.attempt(&mut status).await {
+                Ok(()) => Observation::up().with(&metrics::RESPONSE_TIME, begin.elapsed().as_secs_f64()),
+                Err(Failure::Down(_)) if attempt < self.options.attempts => continue,
+                Err(failure) => failure.observed()?,
+            };
+            if let Some(code) = status {
+                seen.push(&metrics::HTTP_STATUS, u32::from(code));
+            }
+            return Ok(seen);
+        }
+    }
+
+    fn metrics(&self) -> &[Metric] {
+        const METRICS: &[Metric] = &[metrics::RESPONSE_TIME, metrics::HTTP_STATUS];
+        if self.conversation.is_some() { METRICS } else { &METRICS[..1] }
+    }
+}
+
+impl PortProbe {
+    /// A probe of this port. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// Options that make no test.
+    pub fn new(options: Options) -> Result<Self, Invalid> {
+        if options.timeout.is_zero() {
+            return Err(Invalid::Timeout);
+        }
+        let bare = options.host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(&options.host);
+        let address = bare.parse().ok();
+        let tls = match &options.tls {
+            Some(tls) => {
+                let name = tls.server_name.as_deref().unwrap_or(bare);
+                let name = ServerName::try_from(name.to_owned());
+                Some((tls.verify, name.map_err(|_| Invalid::ServerName(options.host.clone()))?))
+            }
+            None => None,
+        };
+        let conversation = match &options.protocol {
+            Protocol::Default => None,
+            Protocol::Http(http) => {
+                let mut request = http::Request::get(&*http.target).host(host_header(bare, &options));
+                request.method = http.method;
+                request.headers.clone_from(&http.headers);
+                request.credentials.clone_from(&http.credentials);
+                Some((request.prepare()?, http.status))
+            }
+        };
+        Ok(Self { address, conversation, tls, options, resolving: None })
+    }
+
+    /// Every address once.
+    async fn attempt(&mut self, status: &mut Option<u16>) -> Result<(), Failure> {
+        let addresses = match self.address {
+            Some(address) => vec![SocketAddr::new(address, self.options.port)],
+            None => self.resolve().await?,
+        };
+        let mut failure = None;
+        for address in addresses.into_iter().filter(|a| self.options.family.admits(a.ip())) {
+            *status = None;
+            match self.test(address, status).await {
+                Ok(()) => return Ok(()),
+                Err(f) => failure = Some(f),
+            }
+        }
+        // No address of the wanted family: as good as none at all.
+        Err(failure.unwrap_or_else(|| self.unresolved("")))
+    }
+
+    fn unresolved(&self, why: &str) -> Failure {
+        let Options { host, port, .. } = &self.options;
+        Failure::down(ReasonKind::Unresolved, format!("Cannot resolve [{host}]:{port}{why}"))
+    }
+
+    /// Asks the resolver, on a thread of its own: getaddrinfo(3) blocks, and knows nothing of deadlines. A question that
+    /// outlived its look is waited for again, so that a dead resolver costs one thread and not one for each look.
+    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Failure> {
+        let limit = self.options.timeout;
+        let resolving = self.resolving.get_or_insert_with(|| {
+            let (host, port) = (self.options.host.clone(), self.options.port);
+            tokio::task::spawn_blocking(move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))
+        });
+        let Ok(answer) = timeout(limit, resolving).await else {
+            let why = format!(" -- no answer from the resolver within {} s", limit.as_secs_f64());
+            return Err(self.unresolved(&why));
+        };
+        self.resolving = None;
+        match answer {
+            Ok(Ok(addresses)) => Ok(addresses),
+            Ok(Err(_)) => Err(self.unresolved("")),
+            Err(e) => {
+                Err(Failure::Unable(ProbeError::Failed(format!("the name look-up was cut short: {e}"))))
+            }
+        }
+    }
+
+    /// The whole test against one address.
+    async fn test(&self, address: SocketAddr, status: &mut Option<u16>) -> Result<(), Failure> {
+        let limit = self.options.timeout;
+        let mut stream = timeout(limit, TcpStream::connect(address))
+            .await
+            .map_err(|_| Failure::timed_out("while connecting", limit))?
+            .map_err(|e| Failure::of_socket(&e, "while connecting"))?;
+        let Some((verify, name)) = &self.tls else { return self.converse(&mut stream, status).await };
+
+        let config = tls::config(*verify).await.map_err(Failure::Unable)?;
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let mut stream = timeout(limit, connector.connect(name.clone(), stream))
+            .await
+            .map_err(|_| Failure::timed_out("while agreeing on TLS", limit))?
+            .map_err(|e| match tls::complaint(&e) {
+                Some(complaint) => {
+                    Failure::down(ReasonKind::Tls, format!("SSL connection error: {complaint}"))
+                }
+                None => Failure::of_socket(&e, "while agreeing on TLS"),
+            })?;
+        self.converse(&mut stream, status).await
+    }
+
+    async fn converse<S>(&self, stream: &mut S, status: &mut Option<u16>) -> Result<(), Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Some((request, good)) = &self.conversation else { return Ok(()) };
+        let limit = self.options.timeout;
+        let limits = Limits::default();
+        let talk = http::exchange(stream, request, Extent::Status, &limits);
+        let response = match timeout(limit, talk).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(unanswered(&error)),
+            Err(_) => return Err(Failure::timed_out("while waiting for the answer", limit)),
+        };
+        *status = Some(response.status);
+        if good.holds(response.status) {
+            return Ok(());
+        }
+        let text = format!("HTTP error: Server returned status {}", response.status);
+        Err(Failure::down(ReasonKind::Status, text))
+    }
+}
+
+/// Why there was no answer to judge.
+fn unanswered(error: &http::Error) -> Failure {
+    let kind = match error {
+        http::Error::Closed { .. } | http::Error::Reset => ReasonKind::Reset,
+        http::Error::Io(error) if tls::complaint(error).is_some() => ReasonKind::Tls,
+        http::Error::Io(error) => {
+            return match Failure::of_socket(error, "while waiting for the answer") {
+                Failure::Down(reason) => {
+                    Failure::down(reason.kind, format!("HTTP: Error receiving data -- {}", plain(error)))
+                }
+                unable => unable,
+            };
+        }
+        _ => ReasonKind::Protocol,
+    };
+    Failure::down(kind, error.to_string())
+}
+
+/// Host and port, the port left out where it is the scheme's own; an IPv6 address in brackets (RFC 9110 section 7.2).
+fn host_header(bare: &str, options: &Options) -> String {
+    let host = if bare.contains(':') { format!("[{bare}]") } else { bare.to_owned() };
+    let usual = if options.tls.is_some() { 443 } else { 80 };
+    if options.port == usual { host } else { format!("{host}:{}", options.port) }
+}

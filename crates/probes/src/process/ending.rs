@@ -1,0 +1,179 @@
+//! How processes that we watched ended, although they are not our children.
+//!
+//! Facts, Linux 6.18: the pidfd becomes readable when the process has ended, and hung up when its parent has collected
+//! it. From then on `PIDFD_GET_INFO` tells the wait status, to anybody; in between, field 52 of `/proc/PID/stat` holds
+//! it, for root. Mostly the parent is faster than we are; if not, it takes microseconds.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hinoban_probe::Wake;
+use hinoban_reading::{Confidence, Ending, How, Identity, Source};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::clock;
+use crate::proc::Stat;
+use crate::sys;
+
+/// Processes whose ending we still want to know, and endings not told yet.
+#[derive(Debug, Default)]
+pub(super) struct Endings {
+    formers: Vec<Former>,
+    learned: VecDeque<Ending>,
+}
+
+/// A process that we once watched.
+#[derive(Debug)]
+struct Former {
+    identity: Identity,
+    pidfd: Option<Arc<OwnedFd>>,
+    /// Why there is no pidfd.
+    why_blind: String,
+    /// Looks since it was found ended; none while it lives.
+    ended: Option<u32>,
+    /// Whether its ending is known. It may still be a zombie.
+    known: bool,
+    /// Whether nothing more can be learned.
+    collected: bool,
+}
+
+/// Looks after an end during which the pidfd may wake us at once: the collection mostly follows within microseconds, and
+/// makes of a zombie a process that is gone. After that only our turn brings a look, since the pidfd of a zombie stays
+/// readable for as long as it is one.
+const EAGER: u32 = 8;
+
+/// More former processes than this are not followed: each costs a descriptor.
+const MOST: usize = 8;
+
+const NO_EXIT_INFO: &str =
+    "this kernel cannot tell how a process ended that is not our child; Linux 6.15 or newer can";
+const TOO_LATE: &str = "its parent collected it before we could look";
+
+impl Endings {
+    /// From now on we want to know how this one ends, or ended.
+    pub(super) fn want(&mut self, identity: Identity, pidfd: Option<Arc<OwnedFd>>, why_blind: Option<&str>) {
+        if self.formers.iter().any(|f| f.identity == identity) {
+            return;
+        }
+        if self.formers.len() == MOST {
+            self.formers.remove(0);
+        }
+        let why_blind = why_blind.unwrap_or(TOO_LATE).to_owned();
+        self.formers.push(Former { identity, pidfd, why_blind, ended: None, known: false, collected: false });
+    }
+
+    /// Asks about each of them, and gives one ending if any is known.
+    pub(super) fn next(&mut self) -> Option<Ending> {
+        let learned = &mut self.learned;
+        self.formers.retain_mut(|former| {
+            learned.extend(former.ask());
+            let told_long_ago = former.known && former.ended.is_some_and(|looks| looks >= EAGER);
+            !former.collected && !told_long_ago
+        });
+        self.learned.pop_front()
+    }
+
+    /// The descriptors that tell of an end, or of a collection, to come.
+    pub(super) fn wakes(&self) -> impl Iterator<Item = Wake> {
+        let waiting = self.formers.iter().filter(|f| f.ended.is_none_or(|looks| looks < EAGER));
+        waiting.filter_map(|f| f.pidfd.clone()).map(Wake::Fd)
+    }
+}
+
+impl Former {
+    /// How it ended, as soon as that is known or known to stay unknown.
+    fn ask(&mut self) -> Option<Ending> {
+        let mut kernel_says_never = false;
+        if let Some(pidfd) = &self.pidfd {
+            if !fired(pidfd) {
+                return None; // it lives
+            }
+            match sys::pidfd_info(pidfd.as_fd(), sys::PIDFD_INFO_EXIT) {
+                Ok(info) if info.mask & sys::PIDFD_INFO_EXIT != 0 => {
+                    self.collected = true;
+                    return self.certain(info.exit_code, Source::Pidfd);
+                }
+                Ok(_) => {} // not collected yet
+                Err(_) => kernel_says_never = true,
+            }
+        }
+        let trace = Trace::of(self.identity);
+        if trace == Trace::Alive {
+            return None;
+        }
+        let looks = self.ended.map_or(0, |looks| looks + 1);
+        self.ended = Some(looks);
+        match trace {
+            Trace::Zombie(Some(status)) => self.certain(status, Source::ProcStat),
+            Trace::Alive | Trace::Zombie(None) => None,
+            Trace::Gone if self.pidfd.is_none() => self.unknown(&self.why_blind.clone()),
+            Trace::Gone if kernel_says_never => self.unknown(NO_EXIT_INFO),
+            // The kernel stores the status in the moment of the collection: what is not there soon never comes.
+            Trace::Gone if looks >= EAGER => self.unknown(TOO_LATE),
+            Trace::Gone => None,
+        }
+    }
+
+    fn certain(&mut self, status: i32, source: Source) -> Option<Ending> {
+        let how = How::from_wait_status(status);
+        let ending = Ending { identity: self.identity, how, source, confidence: Confidence::Certain };
+        (!std::mem::replace(&mut self.known, true)).then_some(ending)
+    }
+
+    fn unknown(&mut self, why: &str) -> Option<Ending> {
+        self.collected = true;
+        let how = How::Unknown { why: why.to_owned() };
+        let ending =
+            Ending { identity: self.identity, how, source: Source::None, confidence: Confidence::Unknown };
+        (!std::mem::replace(&mut self.known, true)).then_some(ending)
+    }
+}
+
+/// Gives the parent of a process that just ended the moment it needs to collect it (init takes 25 µs in the median), so
+/// that a usual death is not reported as a zombie. Never longer than a tenth of a millisecond.
+pub(super) fn let_it_be_collected(pidfd: &OwnedFd) {
+    const PATIENCE: Duration = Duration::from_micros(100);
+    let begin = clock::since_boot();
+    while !events(pidfd).contains(PollFlags::HUP) && clock::since_boot().saturating_sub(begin) < PATIENCE {
+        rustix::thread::sched_yield();
+    }
+}
+
+/// Whether the process behind a pidfd has ended.
+pub(super) fn fired(pidfd: &OwnedFd) -> bool {
+    !events(pidfd).is_empty()
+}
+
+fn events(pidfd: &OwnedFd) -> PollFlags {
+    let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+    match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+        Ok(_) => fds[0].revents(),
+        Err(_) => PollFlags::empty(),
+    }
+}
+
+/// What `/proc` knows about an identity.
+#[derive(Debug, PartialEq)]
+enum Trace {
+    Alive,
+    /// With its wait status, if we may know it.
+    Zombie(Option<i32>),
+    Gone,
+}
+
+impl Trace {
+    fn of(identity: Identity) -> Self {
+        match Stat::of(identity.pid) {
+            Ok(stat) if stat.start != identity.start => Trace::Gone,
+            // Without the right to know, the kernel shows 0, which is also the status of a good end.
+            Ok(stat) if stat.is_zombie() => {
+                let told = stat.exit_code != 0 || rustix::process::geteuid().is_root();
+                Trace::Zombie(told.then_some(stat.exit_code))
+            }
+            Ok(_) => Trace::Alive,
+            Err(_) => Trace::Gone,
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! A process that names itself in a pidfile.
+//!
+//! A look reads the pidfile, makes sure that the process it names is the one it meant, and measures it. What is wrong
+//! is told apart by [`ReasonKind`]: no pidfile, garbage in it, a process that is gone, one that ended but is still
+//! listed, and a pid that meanwhile belongs to somebody else. Nothing is ever signalled.
+//!
+//! The identity of a process is its pid and its start time. A pidfd is opened and then the start time is read again:
+//! if it is still the same, the descriptor is of that process. The descriptor wakes us within microseconds of its end,
+//! and afterwards tells how it ended.
+
+mod ending;
+mod sample;
+mod task;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hinoban_probe::{Look, Probe, ProbeError, Wake};
+use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standing};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::task::JoinHandle;
+
+use crate::clock;
+use crate::mounts::{Place, Remembered};
+use crate::pidfile::{self, Pidfile, Stamp};
+use crate::proc::{Stat, says_gone};
+use ending::Endings;
+use sample::Meter;
+use task::Task;
+
+/// The identity of whatever process has this pid now, a zombie included.
+pub fn identity_of(pid: u32) -> Option<Identity> {
+    Stat::of(pid).ok().map(|stat| Identity { pid, start: stat.start })
+}
+
+/// Whether this very process still runs; a zombie does not.
+pub fn is_alive(identity: &Identity) -> bool {
+    Stat::of(identity.pid).is_ok_and(|stat| stat.start == identity.start && !stat.is_zombie())
+}
+
+/// Looks at the process that a pidfile names. See the [module](self).
+///
+/// On a local file system a look never waits; a pidfile behind a network is read by a blocking thread of the runtime,
+/// one at a time.
+#[derive(Debug)]
+pub struct PidfileProcess {
+    path: PathBuf,
+    place: Remembered,
+    /// The read of a remote pidfile that has not come back yet, perhaps from an earlier look.
+    reading: Option<JoinHandle<Result<Pidfile, ProbeError>>>,
+    watched: Option<Watched>,
+    /// Whom we adopted last, and from which writing of the pidfile.
+    adopted: Option<(Identity, Stamp)>,
+    endings: Endings,
+    blind: Option<String>,
+}
+
+/// The process we believe in.
+#[derive(Debug)]
+struct Watched {
+    task: Task,
+    pidfd: Option<Arc<OwnedFd>>,
+    meter: Meter,
+}
+
+impl Watched {
+    fn identity(&self) -> Identity {
+        Identity { pid: self.task.pid, start: self.task.start }
+    }
+}
+
+#[async_trait]
+impl Probe for PidfileProcess {
+    async fn observe(&mut self, _look: &Look) -> Result<Observation, ProbeError> {
+        let place = self.place.place_of(&self.path);
+        let file = match place {
+            Place::Remote => self.read_elsewhere().await,
+            Place::Memory | Place::Local => pidfile::read(&self.path),
+        };
+        let living = self.notice_end();
+        let mut seen = match file? {
+            Pidfile::Absent => Observation::new(Standing::Absent(Reason::new(
+                ReasonKind::PidfileAbsent,
+                format!("there is no pidfile {}", self.path.display()),
+            ))),
+            Pidfile::Garbage(text) => down(ReasonKind::PidfileGarbage, text),
+            Pidfile::Names { pid, stamp } => self.look_at(pid, stamp, place, living)?,
+        };
+        seen.ending = self.endings.next();
+        Ok(seen)
+    }
+
+    fn metrics(&self) -> &[Metric] {
+        sample::METRICS
+    }
+
+    fn wakes(&self) -> Vec<Wake> {
+        let living = self.watched.iter().filter_map(|w| w.pidfd.clone()).map(Wake::Fd);
+        let mut wakes: Vec<Wake> = living.chain(self.endings.wakes()).collect();
+        wakes.push(Wake::Path(self.path.clone()));
+        wakes
+    }
+
+    fn limits(&self) -> Vec<String> {
+        self.blind.iter().cloned().collect()
+    }
+}
+
+impl PidfileProcess {
+    /// A probe of the process that this pidfile names. The path should be absolute. Nothing is read yet.
+    pub fn new(pidfile: PathBuf) -> Self {
+        Self {
+            path: pidfile,
+            place: Remembered::default(),
+            reading: None,
+            watched: None,
+            adopted: None,
+            endings: Endings::default(),
+            blind: None,
+        }
+    }
+
+    /// The pidfile.
+    pub fn pidfile(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads a pidfile that may hang. A read that outlived its look is waited for again, so that a dead network costs
+    /// one thread and not one for each look.
+    async fn read_elsewhere(&mut self) -> Result<Pidfile, ProbeError> {
+        let path = self.path.clone();
+        let reading =
+            self.reading.get_or_insert_with(|| tokio::task::spawn_blocking(move || pidfile::read(&path)));
+        let result = reading.await;
+        self.reading = None;
+        result.unwrap_or_else(|e| Err(ProbeError::Failed(format!("reading the pidfile was cut short: {e}"))))
+    }
+
+    /// What the watched process shows, if it lives. If it has ended we let go of it, and ask how.
+    fn notice_end(&mut self) -> Result<Option<Stat>, io::Error> {
+        let Some(watched) = &mut self.watched else { return Ok(None) };
+        match watched.task.stat() {
+            Ok(stat) if !stat.is_zombie() => return Ok(Some(stat)),
+            Err(error) if !says_gone(&error) => return Err(error),
+            _ => {}
+        }
+        if let Some(ended) = self.watched.take() {
+            if let Some(pidfd) = &ended.pidfd {
+                ending::let_it_be_collected(pidfd);
+            }
+            self.endings.want(ended.identity(), ended.pidfd, self.blind.as_deref());
+        }
+        Ok(None)
+    }
+
+    fn look_at(
+        &mut self,
+        pid: u32,
+        stamp: Stamp,
+        place: Place,
+        living: io::Result<Option<Stat>>,
+    ) -> Result<Observation, ProbeError> {
+        if let Some(watched) = self.watched.as_mut().filter(|w| w.task.pid == pid) {
+            // A daemon that rewrites its own pidfile stays the same.
+            self.adopted = Some((watched.identity(), stamp));
+            if let Some(stat) = living.map_err(|e| could_not_look(pid, &e))? {
+                if watched.open_late() {
+                    self.blind = None;
+                }
+                return Ok(watched.measure(&stat));
+            }
+        }
+        match self.adopted {
+            Some((identity, then)) if identity.pid == pid && then == stamp => {
+                Ok(self.look_at_successor(identity))
+            }
+            _ => self.adopt(pid, stamp, place),
+        }
+    }
+
+    /// The pidfile is the one that named a process which has ended since.
+    fn look_at_successor(&self, ended: Identity) -> Observation {
+        match Stat::of(ended.pid) {
+            Ok(stat) if stat.start == ended.start => zombie(ended.pid, &stat),
+            Ok(_) => down(
+                ReasonKind::PidReused,
+                format!(
+                    "the process with pid {} has ended; the pid now belongs to another process{}, and the pidfile {} \
+                     was not written again",
+                    ended.pid,
+                    name_in_brackets(ended.pid),
+                    self.path.display()
+                ),
+            ),
+            Err(_) => gone(ended.pid, &self.path),
+        }
+    }
+
+    /// First sight of the process that this writing of the pidfile names.
+    fn adopt(&mut self, pid: u32, stamp: Stamp, place: Place) -> Result<Observation, ProbeError> {
+        let (mut task, _) = match Task::open(pid) {
+            Ok(opened) => opened,
+            Err(error) if says_gone(&error) => {
+                return match open_pidfd(pid) {
+                    Ok(pidfd) if !ending::fired(&pidfd) => Err(ProbeError::Denied(format!(
+                        "process {pid} exists, but /proc does not show it to this user (mount option hidepid); run as \
+                         root, or join the group that the mount option gid names"
+                    ))),
+                    _ => Ok(gone(pid, &self.path)),
+                };
+            }
+            Err(error) => return Err(could_not_look(pid, &error)),
+        };
+        let pidfd = match open_pidfd(pid) {
+            Ok(pidfd) => {
+                self.blind = None;
+                Some(Arc::new(pidfd))
+            }
+            Err(Errno::SRCH) => return Ok(gone(pid, &self.path)),
+            // What the kernel says of a thread that is not the first of its process (EINVAL; ENOENT since 6.14).
+            Err(Errno::INVAL | Errno::NOENT) => {
+                return Ok(down(
+                    ReasonKind::PidReused,
+                    format!("the pid {pid} in {} is now a thread of another process", self.path.display()),
+                ));
+            }
+            Err(error) => {
+                self.blind = Some(blindness(error));
+                None
+            }
+        };
+        // invariant 9: if the same process still answers now, the pidfd is its own.
+        let stat = match task.stat() {
+            Ok(stat) => stat,
+            Err(error) if says_gone(&error) => return Ok(gone(pid, &self.path)),
+            Err(error) => return Err(could_not_look(pid, &error)),
+        };
+        let identity = Identity { pid, start: stat.start };
+        if stat.is_zombie() {
+            self.adopted = Some((identity, stamp));
+            self.endings.want(identity, pidfd, self.blind.as_deref());
+            return Ok(zombie(pid, &stat));
+        }
+        if let Some(late) = born_after(stat.start, stamp, place) {
+            return Ok(down(
+                ReasonKind::PidReused,
+                format!(
+                    "the pid {pid} belongs to a process{} that started {} s after the pidfile {} was written",
+                    name_in_brackets(pid),
+                    late.as_secs(),
+                    self.path.display()
+                ),
+            ));
+        }
+        // The one before may still be on its way out, as in a restart that overlaps: its ending is worth knowing.
+        if let Some(before) = self.watched.take() {
+            self.endings.want(before.identity(), before.pidfd, self.blind.as_deref());
+        }
+        self.adopted = Some((identity, stamp));
+        Ok(self.watched.insert(Watched { task, pidfd, meter: Meter::default() }).measure(&stat))
+    }
+}
+
+impl Watched {
+    /// Opens the pidfd that could not be opened before, if there is room by now.
+    fn open_late(&mut self) -> bool {
+        if self.pidfd.is_some() {
+            return false;
+        }
+        // invariant 9: it is of our process only if that still answers after the opening.
+        self.pidfd = open_pidfd(self.task.pid).ok().map(Arc::new).filter(|_| self.task.stat().is_ok());
+        self.pidfd.is_some()
+    }
+
+    fn measure(&mut self, stat: &Stat) -> Observation {
+        let mut seen = Observation::up();
+        seen.identity = Some(self.identity());
+        self.meter.read(&mut self.task, stat, self.pidfd.as_deref(), &mut seen);
+        seen
+    }
+}
+
+/// By how much a process started after its pidfile was written, if that shows that the pid was reused.
+///
+/// Both times are of the kernel's wall clock, but the start is reckoned back from boot: if the clock was set forward
+/// after the pidfile was written (time synchronisation early after boot), the start moves and the file's time does not.
+/// On a file system in memory a file older than the boot proves such a step, and is believed. On a disk it is a pidfile
+/// from before a reboot, the usual case. A smaller step cannot be seen; it is why a process once adopted is never judged
+/// again while it lives.
+fn born_after(start: u64, stamp: Stamp, place: Place) -> Option<Duration> {
+    const TOLERANCE: Duration = Duration::from_secs(2);
+    let boot = clock::boot_wall();
+    if place == Place::Memory && stamp.modified() + TOLERANCE < boot {
+        return None;
+    }
+    let late = (boot + clock::ticks(start)).checked_sub(stamp.modified())?;
+    (late > TOLERANCE).then_some(late)
+}
+
+fn open_pidfd(pid: u32) -> Result<OwnedFd, Errno> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
+    pidfd_open(pid, PidfdFlags::empty())
+}
+
+fn down(kind: ReasonKind, text: impl Into<String>) -> Observation {
+    Observation::new(Standing::Down(Reason::new(kind, text)))
+}
+
+fn gone(pid: u32, pidfile: &Path) -> Observation {
+    down(ReasonKind::ProcessGone, format!("there is no process {pid}, which {} names", pidfile.display()))
+}
+
+fn zombie(pid: u32, stat: &Stat) -> Observation {
+    down(
+        ReasonKind::Zombie,
+        format!(
+            "the process with pid {pid} is a zombie: it has ended, but its parent PID {}{} has not collected it",
+            stat.ppid,
+            name_in_brackets(stat.ppid)
+        ),
+    )
+}
+
+/// ` (name)`, or nothing if it has none any more.
+fn name_in_brackets(pid: u32) -> String {
+    match std::fs::read(format!("/proc/{pid}/comm")) {
+        Ok(name) => {
+            format!(" ({})", String::from_utf8_lossy(name.trim_ascii_end()).replace(char::is_control, "."))
+        }
+        Err(_) => String::new(),
+    }
+}
+
+fn could_not_look(pid: u32, error: &io::Error) -> ProbeError {
+    match Errno::from_io_error(error) {
+        Some(Errno::ACCESS | Errno::PERM) => ProbeError::Denied(format!(
+            "/proc/{pid}/stat may not be read ({error}); run as root, or join the group that the mount option gid of \
+             /proc names"
+        )),
+        Some(Errno::MFILE | Errno::NFILE) => ProbeError::Failed(
+            "no file descriptor is left to look at the process; raise the limit on open files (LimitNOFILE= of the \
+             unit, or ulimit -n)"
+                .into(),
+        ),
+        _ => ProbeError::Failed(format!("/proc/{pid}/stat could not be read: {error}")),
+    }
+}
+
+/// Why nothing tells us at once of an end.
+fn blindness(error: Errno) -> String {
+    let why = match error {
+        Errno::NOSYS => "this kernel is older than Linux 5.3".to_owned(),
+        Errno::PERM => "a filter on system calls forbids pidfd_open; allow it".to_owned(),
+        Errno::MFILE | Errno::NFILE => "no file descriptor is left; raise the limit on open files".to_owned(),
+        other => format!("pidfd_open: {}", io::Error::from(other)),
+    };
+    format!("the end of a process is noticed only at the next look, and not how it ended ({why})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pidfile_behind_a_network_is_read_elsewhere_to_the_same_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        std::fs::write(&path, "42").unwrap();
+        let mut probe = PidfileProcess::new(path.clone());
+        assert_eq!(probe.read_elsewhere().await, pidfile::read(&path));
+        // A read left over from an abandoned look is taken up, not repeated.
+        probe.reading = Some(tokio::spawn(async { Ok(Pidfile::Garbage("the first read".into())) }));
+        assert_eq!(probe.read_elsewhere().await, Ok(Pidfile::Garbage("the first read".into())));
+        assert!(probe.reading.is_none());
+    }
+
+    #[test]
+    fn a_file_older_than_the_boot_is_judged_on_disks_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        std::fs::write(&path, "42").unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(std::time::UNIX_EPOCH)
+            .unwrap();
+        let Ok(Pidfile::Names { stamp, .. }) = pidfile::read(&path) else { panic!("no pidfile") };
+        assert!(born_after(100, stamp, Place::Local).is_some(), "left from before a reboot");
+        assert!(born_after(100, stamp, Place::Memory).is_none(), "only a step of the clock explains this");
+    }
+
+    #[test]
+    fn a_pidfile_written_after_the_start_is_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        std::fs::write(&path, "42").unwrap();
+        let Ok(Pidfile::Names { stamp, .. }) = pidfile::read(&path) else { panic!("no pidfile") };
+        let own = Stat::of(std::process::id()).unwrap().start;
+        assert_eq!(born_after(own, stamp, Place::Local), None);
+    }
+}

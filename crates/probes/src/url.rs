@@ -1,0 +1,177 @@
+//! A whole URL, asked with GET: the answer must have a status below 400. Redirects are answers, not followed.
+
+use std::error::Error as _;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hinoban_probe::{Look, Probe, ProbeError};
+use hinoban_reading::{Metric, Observation, ReasonKind, metrics};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, Url};
+use tokio::time::{Instant, timeout};
+
+use crate::failure::Failure;
+use crate::tls;
+
+/// Why a URL makes no test.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// It cannot be read.
+    #[error("`{url}` is not a URL: {why}")]
+    Url {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It has another scheme.
+    #[error("a URL test needs http:// or https://, not {0}://")]
+    Scheme(String),
+}
+
+/// Tests a URL. See the [module](self).
+#[derive(Debug)]
+pub struct UrlProbe {
+    url: Url,
+    verify: bool,
+    timeout: Duration,
+    attempts: u32,
+    client: Option<Client>,
+}
+
+#[async_trait]
+impl Probe for UrlProbe {
+    async fn observe(&mut self, _look: &Look) -> Result<Observation, ProbeError> {
+        let client = match &self.client {
+            Some(client) => client,
+            None => self.client.insert(self.build().await?),
+        };
+        for attempt in 1.. {
+            let begin = Instant::now();
+            let ask = client.get(self.url.clone()).send();
+            let failure = match timeout(self.timeout, ask).await {
+                Ok(Ok(response)) => {
+                    let code = response.status().as_u16();
+                    if code < 400 {
+                        let seen =
+                            Observation::up().with(&metrics::RESPONSE_TIME, begin.elapsed().as_secs_f64());
+                        return Ok(seen.with(&metrics::HTTP_STATUS, u32::from(code)));
+                    }
+                    let text = format!("HTTP error: Server returned status {code}");
+                    let seen = Failure::down(ReasonKind::Status, text).observed()?;
+                    if attempt >= self.attempts {
+                        return Ok(seen.with(&metrics::HTTP_STATUS, u32::from(code)));
+                    }
+                    continue;
+                }
+                Ok(Err(error)) => sort(&error, &self.url),
+                Err(_) => Failure::timed_out("while waiting for the answer", self.timeout),
+            };
+            if attempt >= self.attempts || matches!(failure, Failure::Unable(_)) {
+                return failure.observed();
+            }
+        }
+        Err(ProbeError::Failed("no attempt was made".into()))
+    }
+
+    fn metrics(&self) -> &[Metric] {
+        const { &[metrics::RESPONSE_TIME, metrics::HTTP_STATUS] }
+    }
+}
+
+impl UrlProbe {
+    /// A test of this URL, credentials in it included. `verify`: whether the certificate must be good; `timeout`: for
+    /// the whole answer; `attempts`: tries within one look, at least one.
+    ///
+    /// # Errors
+    /// A text that is not an HTTP URL.
+    pub fn new(url: &str, verify: bool, timeout: Duration, attempts: u32) -> Result<Self, Invalid> {
+        let parsed = Url::parse(url).map_err(|e| Invalid::Url { url: redact(url), why: e.to_string() })?;
+        match parsed.scheme() {
+            "http" | "https" => Ok(Self { url: parsed, verify, timeout, attempts, client: None }),
+            other => Err(Invalid::Scheme(other.to_owned())),
+        }
+    }
+
+    /// The client costs milliseconds and, for https, the CA bundle: it is made when it is first needed.
+    async fn build(&self) -> Result<Client, ProbeError> {
+        let config = match self.url.scheme() {
+            "https" => (*tls::config(self.verify).await?).clone(),
+            _ => tls::unused_config()?,
+        };
+        Client::builder()
+            .tls_backend_preconfigured(config)
+            .dns_resolver(Resolver)
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(0) // each look makes its own connection, as a new visitor would
+            .no_proxy()
+            .user_agent(concat!("Hinoban/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| ProbeError::Failed(format!("no HTTP client could be made: {e}")))
+    }
+}
+
+/// Text before an `@` may be a password.
+fn redact(url: &str) -> String {
+    url.rsplit_once('@').map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"))
+}
+
+/// Looks through what reqwest wraps for the cause that we know.
+fn sort(error: &reqwest::Error, url: &Url) -> Failure {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
+    let mut last = error.to_string();
+    while let Some(e) = cause {
+        if e.is::<Unresolved>() {
+            let port = url.port_or_known_default().unwrap_or(0);
+            let text = format!("Cannot resolve [{}]:{port}", url.host_str().unwrap_or_default());
+            return Failure::down(ReasonKind::Unresolved, text);
+        }
+        if let Some(complaint) = e.downcast_ref::<rustls::Error>() {
+            return Failure::down(ReasonKind::Tls, format!("SSL connection error: {complaint}"));
+        }
+        if let Some(e) = e.downcast_ref::<io::Error>() {
+            if let Some(complaint) = tls::complaint(e) {
+                return Failure::down(ReasonKind::Tls, format!("SSL connection error: {complaint}"));
+            }
+            if e.raw_os_error().is_some() || e.kind() == io::ErrorKind::UnexpectedEof {
+                return Failure::of_socket(e, "while waiting for the answer");
+            }
+        }
+        if let Some(e) = e.downcast_ref::<hyper::Error>() {
+            if e.is_incomplete_message() {
+                let text = "HTTP: Error receiving data -- the server closed the connection without an answer";
+                return Failure::down(ReasonKind::Reset, text);
+            }
+            if e.is_parse() {
+                return Failure::down(
+                    ReasonKind::Protocol,
+                    format!("HTTP error: Cannot parse the answer: {e}"),
+                );
+            }
+        }
+        last = e.to_string();
+        cause = e.source();
+    }
+    Failure::down(ReasonKind::Protocol, format!("HTTP error: {last}"))
+}
+
+/// The resolver of this host, with an error that can be told from others.
+#[derive(Debug)]
+struct Resolver;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the name cannot be resolved")]
+struct Unresolved;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| Unresolved)?;
+            let found: Vec<SocketAddr> = found.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
