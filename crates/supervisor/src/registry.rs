@@ -141,18 +141,15 @@ impl Registry {
                     }
                 },
                 Condition::Compare { metric, .. } => {
-                    let metrics = bound.subject.as_ref().map_or(&[][..], |p| p.metrics());
-                    if !mistakes.is_empty() || metrics.iter().any(|m| m.covers(metric)) {
-                        bound.tests.push(None);
-                        bound
-                            .execs
-                            .push((self.exec(&rule.fail.then, service), self.exec(&rule.ok.then, service)));
-                        continue;
+                    // Without a probe, which metrics it would have had is not known.
+                    if let Some(probe) = &bound.subject
+                        && !probe.metrics().iter().any(|m| m.covers(metric))
+                    {
+                        let message = format!("{}: its look does not read \"{metric}\"", service.name);
+                        let help = known(probe.metrics().iter().map(|m| &m.name));
+                        let mistake = Mistake::error(rule.place.clone(), message);
+                        mistakes.push(mistake.word(metric.as_str()).help(help));
                     }
-                    let message = format!("{}: its look does not read \"{metric}\"", service.name);
-                    let help = known(metrics.iter().map(|m| &m.name));
-                    mistakes
-                        .push(Mistake::error(rule.place.clone(), message).word(metric.as_str()).help(help));
                 }
                 _ => {}
             }
@@ -169,7 +166,9 @@ impl Registry {
                 }
             }
             bound.tests.push(test);
-            bound.execs.push((self.exec(&rule.fail.then, service), self.exec(&rule.ok.then, service)));
+            let (failure, recovery) =
+                (self.exec(&rule.fail.then, service), self.exec(&rule.ok.then, service));
+            bound.execs.push(Programs { failure, recovery });
         }
         if mistakes.is_empty() { Ok(bound) } else { Err(mistakes) }
     }
@@ -208,8 +207,15 @@ pub(crate) struct Bound {
     pub(crate) start: Option<Arc<dyn Action>>,
     pub(crate) stop: Option<Arc<dyn Action>>,
     pub(crate) restart: Option<Arc<dyn Action>>,
-    /// Programs of each rule: on failure, on recovery.
-    pub(crate) execs: Vec<(Option<Arc<dyn Action>>, Option<Arc<dyn Action>>)>,
+    /// The programs of each rule.
+    pub(crate) execs: Vec<Programs>,
+}
+
+/// The programs that the branches of a rule run.
+#[derive(Debug, Default)]
+pub(crate) struct Programs {
+    pub(crate) failure: Option<Arc<dyn Action>>,
+    pub(crate) recovery: Option<Arc<dyn Action>>,
 }
 
 fn known<'a>(names: impl Iterator<Item = impl AsRef<str> + Ord + 'a>) -> String {

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_action::{Action, Errand, Message};
+use hinoban_action::{Errand, Message};
 use hinoban_config::{Condition, Config, Service, Test};
 use hinoban_event::{Doing, Event, Fact};
 use hinoban_incident::Incidents;
 use hinoban_journal::{Entry, Journal};
 use hinoban_probe::ProbeError;
-use hinoban_reading::{Identity, Moment, Stamp};
+use hinoban_reading::{Identity, Stamp};
 use hinoban_scheduler::{Act, Effect, Input, LookId, Part, Remembered, Scheduler, ServiceId};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -22,7 +22,7 @@ use crate::courier::Courier;
 use crate::handle::{CommandError, Handle, Request, Status};
 use crate::looks::{Looked, Looks};
 use crate::plane::{Owner, Plane};
-use crate::registry::{Bound, Registry};
+use crate::registry::{Bound, Programs, Registry};
 
 /// Longest look at a thing itself.
 const SUBJECT_LIMIT: Duration = Duration::from_secs(10);
@@ -216,8 +216,8 @@ impl Loop {
             Act::Restart => (bound.and_then(|b| b.restart.clone()), Doing::Restart),
             Act::Exec { rule, recovery } => {
                 let programs = bound.and_then(|b| b.execs.get(*rule));
-                let pick = |p: &(Option<Arc<dyn Action>>, Option<Arc<dyn Action>>)| {
-                    if *recovery { p.1.clone() } else { p.0.clone() }
+                let pick = |p: &Programs| {
+                    if *recovery { p.recovery.clone() } else { p.failure.clone() }
                 };
                 (programs.and_then(pick), Doing::Exec)
             }
@@ -372,11 +372,6 @@ impl Loop {
                 }
             }
         }
-    }
-
-    /// The moment of the first looks: after the start delay, which counts after a boot only.
-    pub(crate) fn first(config: &Config, booted: bool) -> Moment {
-        if booted { Moment::new(config.start_delay) } else { Moment::ZERO }
     }
 }
 

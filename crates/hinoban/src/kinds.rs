@@ -1,0 +1,106 @@
+//! The one place where a kind in a configuration meets its type.
+
+use std::sync::Arc;
+
+use hinoban_actions::program::Overdue;
+use hinoban_actions::{Program, ProgramOptions, Spawner, groups_of};
+use hinoban_config as config;
+use hinoban_probe::Probe;
+use hinoban_probes::{PidfileProcess, PortProbe, SystemProbe, UrlProbe, port};
+use hinoban_protocols::http;
+use hinoban_supervisor::{Made, Registry};
+
+/// Everything that ships: processes by pidfile, the system, ports, HTTP and URLs, and programs run through `spawner`.
+///
+/// Add kinds of your own with [`Registry::probe`] and [`Registry::action`].
+pub fn shipped(spawner: Arc<Spawner>) -> Registry {
+    Registry::empty().subjects(subject).tests(test).programs(move |program, service| {
+        let mut options = ProgramOptions::new(program.words.iter().cloned());
+        options.uid = program.uid;
+        options.gid = program.gid;
+        options.process = matches!(service.kind, config::Kind::Process { .. });
+        let own = [&service.start, &service.stop, &service.restart];
+        if !own.iter().any(|p| p.as_ref() == Some(program)) {
+            // Nobody waits for a program that a rule runs, so nobody ends it either.
+            options.overdue = Overdue::Leave;
+        }
+        // A user's own groups, as a login would give; without a group file there are none to add.
+        options.groups = program.uid.and_then(|uid| groups_of(uid, program.gid).ok()).map(|(_, groups)| groups);
+        Arc::new(Program::new(options, spawner.clone()))
+    })
+}
+
+fn subject(service: &config::Service) -> Option<Made> {
+    let probe: Box<dyn Probe> = match &service.kind {
+        config::Kind::Process { pidfile } => Box::new(PidfileProcess::new(pidfile.clone())),
+        config::Kind::System => Box::new(SystemProbe::new()),
+        _ => return None,
+    };
+    Some(Ok(probe))
+}
+
+fn test(test: &config::Test) -> Option<Made> {
+    match test {
+        config::Test::Port(test) => Some(boxed(PortProbe::new(port_options(test)))),
+        config::Test::Url(test) => {
+            let status = test.status.map(status);
+            Some(boxed(UrlProbe::new(&test.url, true, test.timeout, test.retry).map(|probe| match status {
+                Some(status) => probe.expecting(status),
+                None => probe,
+            })))
+        }
+        _ => None,
+    }
+}
+
+fn boxed<P: Probe + 'static, E: ToString>(probe: Result<P, E>) -> Made {
+    probe.map(|p| Box::new(p) as Box<dyn Probe>).map_err(|e| e.to_string())
+}
+
+fn port_options(test: &config::PortTest) -> port::Options {
+    let mut options = port::Options::new(test.host.clone(), test.port);
+    options.family = match test.family {
+        config::Family::Any => port::Family::Any,
+        config::Family::V4 => port::Family::V4,
+        config::Family::V6 => port::Family::V6,
+    };
+    if let config::Protocol::Http(test) = &test.protocol {
+        options.protocol = port::Protocol::Http(http(test));
+    }
+    options.tls = test.tls.as_ref().map(|tls| port::Tls::new(tls.verify));
+    options.timeout = test.timeout;
+    options.attempts = test.retry;
+    options
+}
+
+fn http(test: &config::HttpTest) -> port::Http {
+    let mut options = port::Http::default();
+    options.method = match test.method {
+        config::Method::Get => http::Method::Get,
+        config::Method::Head => http::Method::Head,
+    };
+    if let Some(request) = &test.request {
+        options.target.clone_from(request);
+    }
+    options.headers.clone_from(&test.headers);
+    options.credentials = test.login.as_ref().map(|(user, password)| http::Credentials {
+        username: user.clone(),
+        password: password.reveal().to_owned(),
+    });
+    if let Some(expected) = test.status {
+        options.status = status(expected);
+    }
+    options
+}
+
+fn status((operator, code): (config::Operator, u16)) -> port::StatusTest {
+    let comparison = match operator {
+        config::Operator::Greater => port::Comparison::Greater,
+        config::Operator::GreaterOrEqual => port::Comparison::GreaterOrEqual,
+        config::Operator::Less => port::Comparison::Less,
+        config::Operator::LessOrEqual => port::Comparison::LessOrEqual,
+        config::Operator::Equal => port::Comparison::Equal,
+        config::Operator::NotEqual => port::Comparison::NotEqual,
+    };
+    port::StatusTest(comparison, code)
+}
