@@ -129,7 +129,11 @@ fn code_that_the_compiler_cannot_check_lives_in_sys() {
         let root = root.iter().find(|path| path.exists()).unwrap();
         let forbids = read(root).contains("#![forbid(unsafe_code)]");
         assert!(forbids || may, "{} must say #![forbid(unsafe_code)]", root.display());
-        for file in rust_files(&package.path.join("src")) {
+        let files = rust_files(&package.path.join("src"));
+        let sys =
+            files.iter().filter(|file| file.ends_with("sys.rs") || file.ends_with("sys/mod.rs")).count();
+        assert!(sys <= 1, "{} has {sys} modules called sys; one is enough to read twice", package.folder);
+        for file in files {
             let in_sys = file.iter().any(|part| part == "sys" || part == "sys.rs");
             assert!(
                 in_sys && may || !has_unsafe(&read(&file)),
