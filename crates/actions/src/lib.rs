@@ -11,13 +11,14 @@
 
 mod local;
 pub mod log;
+pub mod mail;
 pub mod program;
 pub mod spawner;
 #[allow(unsafe_code)] // invariant 10: the only place
 mod sys;
 
 pub use log::{Log, LogOptions, Target};
-//pub use mail::{Letter, MailOptions, Mailer, Post, PostOptions};
+pub use mail::{Letter, MailOptions, Mailer, Post, PostOptions};
 pub use program::{Program, ProgramOptions};
 pub use spawner::{Spawner, SpawnerOptions};
 pub use sys::groups_of;

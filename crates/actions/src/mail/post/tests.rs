@@ -1,0 +1,352 @@
+//! Against a server of our own on the loopback.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::super::letter::tests::letter;
+use super::super::{MailOptions, Server};
+use super::*;
+
+/// What a sink has seen and is to say.
+#[derive(Default)]
+struct Said {
+    /// Whole messages, and to whom each was addressed in the envelope.
+    mails: Vec<(Vec<String>, String)>,
+    /// Answers other than yes: the next command that begins so gets this.
+    next: VecDeque<(&'static str, &'static str)>,
+    commands: Vec<String>,
+    eight_bit: bool,
+}
+
+struct Sink {
+    at: SocketAddr,
+    said: Arc<Mutex<Said>>,
+    task: JoinHandle<()>,
+}
+
+impl Sink {
+    async fn start() -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    async fn start_at(at: SocketAddr) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(at).unwrap();
+        let listener = socket.listen(16).unwrap();
+        let at = listener.local_addr().unwrap();
+        let said = Arc::new(Mutex::new(Said { eight_bit: true, ..Said::default() }));
+        let task = tokio::spawn(serve(listener, said.clone()));
+        Self { at, said, task }
+    }
+
+    fn answer(&self, command: &'static str, with: &'static str) {
+        self.said.lock().unwrap().next.push_back((command, with));
+    }
+
+    fn mails(&self) -> Vec<(Vec<String>, String)> {
+        self.said.lock().unwrap().mails.clone()
+    }
+
+    fn server(&self) -> Server {
+        Server::plain("127.0.0.1", self.at.port())
+    }
+}
+
+async fn serve(listener: TcpListener, said: Arc<Mutex<Said>>) {
+    let mut sessions = tokio::task::JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let said = said.clone();
+        sessions.spawn(async move { session(stream, said).await.ok() });
+    }
+}
+
+async fn session(stream: TcpStream, said: Arc<Mutex<Said>>) -> std::io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read).lines();
+    write.write_all(b"220 sink ESMTP\r\n").await?;
+    let mut to = Vec::new();
+    while let Some(line) = lines.next_line().await? {
+        let (answer, eight_bit) = {
+            let mut said = said.lock().unwrap();
+            said.commands.push(line.clone());
+            let scripted = said.next.front().is_some_and(|(command, _)| line.starts_with(command));
+            (if scripted { said.next.pop_front().map(|(_, with)| with) } else { None }, said.eight_bit)
+        };
+        if let Some(answer) = answer {
+            write.write_all(format!("{answer}\r\n").as_bytes()).await?;
+            continue;
+        }
+        let verb = line.get(..4).unwrap_or_default();
+        let answer: &[u8] = match verb {
+            "EHLO" if eight_bit => b"250-sink\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n",
+            "EHLO" => b"250 sink\r\n",
+            "AUTH" => b"235 come in\r\n",
+            "RCPT" => {
+                to.push(line.trim_start_matches("RCPT TO:<").trim_end_matches('>').to_owned());
+                b"250 ok\r\n"
+            }
+            "DATA" => {
+                write.write_all(b"354 go\r\n").await?;
+                let mut text = String::new();
+                while let Some(line) = lines.next_line().await?.filter(|line| line != ".") {
+                    text.push_str(&line);
+                    text.push('\n');
+                }
+                said.lock().unwrap().mails.push((std::mem::take(&mut to), text));
+                b"250 ok\r\n"
+            }
+            "QUIT" => {
+                write.write_all(b"221 bye\r\n").await?;
+                return Ok(());
+            }
+            _ => b"250 ok\r\n",
+        };
+        write.write_all(answer).await?;
+    }
+    Ok(())
+}
+
+fn mailer(servers: Vec<Server>) -> Mailer {
+    Mailer::new(MailOptions { servers, timeout: Duration::from_secs(20), hostname: Some("vm".into()) })
+}
+
+/// A post that runs, with what it complains of.
+struct Rig {
+    letters: mpsc::Sender<Letter>,
+    task: JoinHandle<()>,
+    troubles: Arc<Mutex<Vec<String>>>,
+}
+
+impl Rig {
+    fn start(servers: Vec<Server>, directory: Option<&Path>, slots: usize) -> Self {
+        let options = PostOptions {
+            directory: directory.map(Path::to_owned),
+            slots,
+            first_retry: Duration::from_millis(50),
+            longest_retry: Duration::from_millis(200),
+        };
+        let post = Post::new(options, mailer(servers));
+        let (letters, queue) = mpsc::channel(16);
+        let troubles = Arc::new(Mutex::new(Vec::new()));
+        let told = troubles.clone();
+        let task =
+            tokio::spawn(async move { post.run(queue, move |text| told.lock().unwrap().push(text)).await });
+        Self { letters, task, troubles }
+    }
+
+    async fn send(&self, letter: &Letter) {
+        self.letters.send(letter.clone()).await.unwrap();
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        self.troubles.lock().unwrap().clone()
+    }
+
+    async fn stop(self) -> Vec<String> {
+        drop(self.letters);
+        tokio::time::timeout(Duration::from_secs(30), self.task).await.expect("it does not stop").unwrap();
+        self.troubles.lock().unwrap().clone()
+    }
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what}: not within 30 s");
+}
+
+fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir).unwrap().count()
+}
+
+fn message_id(mail: &str) -> &str {
+    mail.lines().find(|line| line.starts_with("Message-ID: ")).unwrap()
+}
+
+/// A port at which nobody listens.
+async fn dead() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+#[tokio::test]
+async fn a_message_arrives_and_leaves_nothing_behind() {
+    let (sink, dir) = (Sink::start().await, tempfile::tempdir().unwrap());
+    let rig = Rig::start(vec![sink.server()], Some(dir.path()), 10);
+    rig.send(&letter("a", &["ops@example.com", "boss@example.com"])).await;
+    until("it arrives", || sink.mails().len() == 1 && files(dir.path()) == 0).await;
+    let (to, mail) = &sink.mails()[0];
+    assert_eq!(to, &["ops@example.com", "boss@example.com"]);
+    assert!(
+        mail.starts_with(
+            "From: Watch <monit@vm>\nTo: ops@example.com, boss@example.com\nSubject: monit alert --  Does"
+        ),
+        "{mail}"
+    );
+    assert_eq!(sink.said.lock().unwrap().commands[..2], ["EHLO vm", "MAIL FROM:<monit@vm>"]);
+    assert_eq!(rig.stop().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_greylisting_server_is_tried_again_with_the_same_message_id() {
+    let (sink, dir) = (Sink::start().await, tempfile::tempdir().unwrap());
+    sink.answer("DATA", "451 try later");
+    sink.answer("RCPT", "450 4.7.1 greylisted");
+    let rig = Rig::start(vec![sink.server()], Some(dir.path()), 10);
+    rig.send(&letter("a", &["ops@example.com"])).await;
+    until("it arrives", || sink.mails().len() == 1 && files(dir.path()) == 0).await;
+    assert_eq!(message_id(&sink.mails()[0].1), "Message-ID: <1795429974.a@vm>");
+    let troubles = rig.stop().await;
+    assert_eq!(troubles[0], "mail to ops@example.com is put off: 451 try later; next try in 0.05 s");
+    assert_eq!(troubles[1], "mail to ops@example.com is put off: 450 4.7.1 greylisted; next try in 0.1 s");
+}
+
+#[tokio::test]
+async fn a_recipient_refused_for_good_keeps_nobody_else_from_hearing() {
+    let (sink, dir) = (Sink::start().await, tempfile::tempdir().unwrap());
+    sink.answer("RCPT TO:<gone@example.com>", "550 no such user");
+    sink.answer("RCPT TO:<busy@example.com>", "452 mailbox full");
+    let rig = Rig::start(vec![sink.server()], Some(dir.path()), 10);
+    let to = ["gone@example.com", "busy@example.com", "nonsense", "ops@example.com"];
+    rig.send(&letter("a", &to)).await;
+    until("both arrive", || sink.mails().len() == 2 && files(dir.path()) == 0).await;
+    let to: Vec<_> = sink.mails().into_iter().map(|(to, _)| to).collect();
+    assert_eq!(to, [["ops@example.com"], ["busy@example.com"]]);
+    let troubles = rig.stop().await;
+    assert!(
+        troubles[0].starts_with("mail to gone@example.com was refused and is given up: 550 no such user"),
+        "{troubles:?}"
+    );
+    assert!(
+        troubles[1]
+            .starts_with("mail to nonsense was refused and is given up: nonsense is not a mail address"),
+        "{troubles:?}"
+    );
+    assert_eq!(troubles.len(), 3);
+}
+
+#[tokio::test]
+async fn a_dead_server_is_passed_over() {
+    let sink = Sink::start().await;
+    let nobody = Server::plain("127.0.0.1", dead().await.port());
+    let mailer = mailer(vec![nobody, sink.server()]);
+    mailer.deliver(&letter("a", &["ops@example.com"])).await.unwrap();
+    assert_eq!(sink.mails().len(), 1);
+    // One that refuses us before it hears of a message is passed over too.
+    let other = Sink::start().await;
+    other.answer("EHLO", "421 go away");
+    other.answer("EHLO", "421 go away");
+    let mailer = super::tests::mailer(vec![other.server(), sink.server()]);
+    mailer.deliver(&letter("b", &["ops@example.com"])).await.unwrap();
+    assert_eq!((other.mails().len(), sink.mails().len()), (0, 2));
+    // What it says to the message is final for the attempt.
+    other.said.lock().unwrap().next.clear();
+    other.answer("MAIL", "550 not from you");
+    let mailer = super::tests::mailer(vec![other.server(), sink.server()]);
+    let error = mailer.deliver(&letter("c", &["ops@example.com"])).await.unwrap_err();
+    assert_eq!(
+        error,
+        hinoban_action::ActionError::Permanent("mail to ops@example.com: 550 not from you".into())
+    );
+}
+
+#[tokio::test]
+async fn messages_wait_for_a_server_that_comes_back() {
+    let (at, dir) = (dead().await, tempfile::tempdir().unwrap());
+    let rig = Rig::start(vec![Server::plain("127.0.0.1", at.port())], Some(dir.path()), 2);
+    for id in ["a", "b", "c"] {
+        rig.send(&letter(id, &["ops@example.com"])).await;
+    }
+    until("trouble is told", || rig.troubles().len() == 2).await;
+    let troubles = rig.troubles();
+    assert!(
+        troubles
+            .iter()
+            .any(|t| t.starts_with(&format!("mail cannot be sent: mail server 127.0.0.1:{}: ", at.port()))),
+        "{troubles:?}"
+    );
+    let full = "the mail queue is full: 2 messages wait; the message to ops@example.com is not sent: monit alert --  Does not exist missing";
+    assert!(troubles.iter().any(|t| t == full), "{troubles:?}");
+    let sink = Sink::start_at(at).await;
+    until("both arrive", || sink.mails().len() == 2 && files(dir.path()) == 0).await;
+    let ids: Vec<String> = sink.mails().iter().map(|(_, mail)| message_id(mail).to_owned()).collect();
+    assert_eq!(ids, ["Message-ID: <1795429974.a@vm>", "Message-ID: <1795429974.b@vm>"]);
+    assert_eq!(rig.stop().await.len(), 2);
+    sink.task.abort();
+}
+
+#[tokio::test]
+async fn a_restart_delivers_what_waited_with_the_same_message_id() {
+    let (at, dir) = (dead().await, tempfile::tempdir().unwrap());
+    let before = Rig::start(vec![Server::plain("127.0.0.1", at.port())], Some(dir.path()), 10);
+    before.send(&letter("a", &["ops@example.com"])).await;
+    let troubles = before.stop().await;
+    assert_eq!(files(dir.path()), 1, "{troubles:?}");
+    assert!(!troubles.iter().any(|t| t.contains("lost")), "{troubles:?}");
+    let sink = Sink::start().await;
+    let after = Rig::start(vec![sink.server()], Some(dir.path()), 10);
+    until("it arrives", || sink.mails().len() == 1 && files(dir.path()) == 0).await;
+    assert_eq!(message_id(&sink.mails()[0].1), "Message-ID: <1795429974.a@vm>");
+    assert_eq!(after.stop().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn without_a_usable_directory_messages_wait_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let sink = Sink::start().await;
+    sink.answer("DATA", "451 try later");
+    let rig = Rig::start(vec![sink.server()], Some(&file), 10);
+    rig.send(&letter("a", &["ops@example.com"])).await;
+    until("it arrives", || sink.mails().len() == 1).await;
+    let troubles = rig.stop().await;
+    let expected = format!("the mail queue in {} cannot be opened: ", file.display());
+    assert!(troubles[0].starts_with(&expected) && troubles.len() == 2, "{troubles:?}");
+    // What is lost for want of a directory is said.
+    let rig = Rig::start(vec![Server::plain("127.0.0.1", dead().await.port())], None, 10);
+    rig.send(&letter("b", &["ops@example.com"])).await;
+    let troubles = rig.stop().await;
+    assert_eq!(troubles.last().unwrap(), "1 messages were not delivered and are lost");
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_a_server_that_hangs() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap(); // connects, and never greets
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::plain("127.0.0.1", listener.local_addr().unwrap().port());
+    let rig = Rig::start(vec![server], Some(dir.path()), 10);
+    rig.send(&letter("a", &["ops@example.com"])).await;
+    until("it is on disk", || files(dir.path()) == 1).await;
+    rig.stop().await;
+    assert_eq!(files(dir.path()), 1);
+}
+
+#[tokio::test]
+async fn a_login_is_made_and_a_server_of_seven_bits_is_spared_the_eighth() {
+    let sink = Sink::start().await;
+    let credentials = super::super::Credentials { user: "u".into(), password: "secret".into() };
+    assert!(!format!("{credentials:?}").contains("secret"));
+    let server = Server { credentials: Some(credentials), ..sink.server() };
+    let mut umlaut = letter("a", &["ops@example.com"]);
+    umlaut.message.body = "Prüfung\n".into();
+    mailer(vec![server]).deliver(&umlaut).await.unwrap();
+    assert!(sink.said.lock().unwrap().commands.contains(&"AUTH PLAIN AHUAc2VjcmV0".to_owned()));
+    assert!(sink.mails()[0].1.contains("\nPrüfung\n"));
+    sink.said.lock().unwrap().eight_bit = false;
+    mailer(vec![sink.server()]).deliver(&umlaut).await.unwrap();
+    assert!(sink.mails()[1].1.contains("\nPr=C3=BCfung\n"));
+    let server = Server { tls: super::super::Tls::StartTls, verify: false, ..sink.server() };
+    let error = mailer(vec![server]).deliver(&umlaut).await.unwrap_err().to_string();
+    assert!(error.contains("STARTTLS is not supported"), "{error}");
+}
