@@ -1,0 +1,92 @@
+//! Who may do what: log-in, and the token that shows a POST was meant.
+
+use crate::User;
+
+/// Random text for one log-in page, cookie or request: 32 hexadecimal digits.
+///
+/// # Errors
+/// If the kernel gives no random bytes.
+pub(crate) fn token() -> Result<String, rustix::io::Errno> {
+    let mut bytes = [0u8; 16];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The user with this name and password. Takes as long for a wrong one as for a right one.
+pub(crate) fn user<'a>(users: &'a [User], name: &str, password: &str) -> Option<&'a User> {
+    let mut found = None;
+    for user in users {
+        // Both are compared for all of them, so that time tells nothing about who exists.
+        let here = same(user.name.to_lowercase().as_bytes(), name.to_lowercase().as_bytes())
+            & same(user.password.as_bytes(), password.as_bytes());
+        if here && found.is_none() {
+            found = Some(user);
+        }
+    }
+    found
+}
+
+/// Whether cookie and form carry the same token. Only a page of ours, not one of somebody else's, can make a browser
+/// send that.
+pub(crate) fn meant<'a>(cookies: impl Iterator<Item = &'a [u8]>, form: Option<&str>) -> bool {
+    let Some(form) = form.filter(|token| !token.is_empty()) else { return false };
+    cookies
+        .flat_map(|line| line.split(|b| b"; ,\n".contains(b)))
+        .filter_map(|pair| pair.strip_prefix(b"securitytoken="))
+        .any(|cookie| same(cookie, form.as_bytes()))
+}
+
+/// Compares in a time that depends on the length of `given` alone.
+fn same(kept: &[u8], given: &[u8]) -> bool {
+    let differs = given.iter().enumerate().fold(kept.len() ^ given.len(), |differs, (i, byte)| {
+        differs | usize::from(kept.get(i).copied().unwrap_or(0) ^ byte)
+    });
+    std::hint::black_box(differs) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_right_password_opens() {
+        let users = [("admin", "monit"), ("viewer", "look")].map(|(n, p)| User {
+            name: n.to_owned(),
+            password: p.to_owned(),
+            read_only: n == "viewer",
+        });
+        assert_eq!(user(&users, "ADMIN", "monit").map(|u| u.read_only), Some(false));
+        assert_eq!(user(&users, "viewer", "look").map(|u| u.read_only), Some(true));
+        for (name, password) in [
+            ("admin", "Monit"),
+            ("admin", "moni"),
+            ("admin", "monit1"),
+            ("admin", "look"),
+            ("x", "monit"),
+            ("", ""),
+        ] {
+            assert_eq!(user(&users, name, password), None, "{name}:{password}");
+        }
+    }
+
+    #[test]
+    fn a_post_needs_cookie_and_parameter_alike() {
+        let check = |cookie: &'static str, form| meant([cookie.as_bytes()].into_iter(), form);
+        assert!(check("securitytoken=abc", Some("abc")));
+        assert!(check("x=1; securitytoken=abc,y=2", Some("abc")));
+        assert!(!check("securitytoken=abc", Some("abd")));
+        assert!(!check("securitytoken=", Some("")));
+        assert!(!check("xsecuritytoken=abc", Some("abc")));
+        assert!(!check("securitytoken=abc", None));
+        assert!(!meant([].into_iter(), Some("abc")));
+    }
+
+    #[test]
+    fn tokens_do_not_repeat() {
+        let (a, b) = (token().unwrap(), token().unwrap());
+        assert!(a != b && a.len() == 32);
+    }
+}

@@ -1,0 +1,22 @@
+use hinoban_reading::{Metric, Observation};
+
+/// The readings of a look, if there was one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Readings<'a>(pub(crate) Option<&'a Observation>);
+
+impl Readings<'_> {
+    /// A number, if it was read and is one.
+    pub(crate) fn real(self, metric: Metric) -> Option<f64> {
+        self.0?.get(&metric.name)?.as_f64().filter(|x| x.is_finite())
+    }
+
+    /// A whole number, fractions cut off.
+    pub(crate) fn int(self, metric: Metric) -> Option<i64> {
+        self.0?.get(&metric.name)?.as_i64()
+    }
+
+    /// The process id: as read, or that of the process looked at.
+    pub(crate) fn pid(self) -> Option<i64> {
+        self.int(hinoban_reading::metrics::PID).or_else(|| Some(i64::from(self.0?.identity?.pid)))
+    }
+}

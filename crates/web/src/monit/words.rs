@@ -1,0 +1,128 @@
+//! Codes and words for a service: its type, how it is watched, what fails, what is pending.
+
+use hinoban_event::{Class, Doing};
+use hinoban_supervisor::{Kind, Mode, OnReboot, ServiceView, Watching};
+
+use super::Tone;
+
+/// Number of the type. A kind that an embedder registered is shown as a remote host without ports: of all types the
+/// one that promises readers nothing.
+pub(crate) fn type_code(kind: &Kind) -> u8 {
+    match kind {
+        Kind::Process { .. } => 3,
+        Kind::System => 5,
+        _ => 4,
+    }
+}
+
+pub(crate) fn type_name(kind: &Kind) -> &'static str {
+    match type_code(kind) {
+        3 => "Process",
+        5 => "System",
+        _ => "Remote Host",
+    }
+}
+
+/// Position of the type in a summary.
+pub(crate) fn type_rank(kind: &Kind) -> u8 {
+    match type_code(kind) {
+        5 => 0,
+        3 => 1,
+        _ => 2,
+    }
+}
+
+/// The classes that make up the status: those of the supervisor itself and of finished actions do not.
+fn failing(view: &ServiceView) -> impl Iterator<Item = Class> {
+    let counts = |class: &Class| !matches!(class, Class::Instance | Class::Action);
+    Class::ALL.into_iter().filter(counts).filter(|class| view.failing.contains(class))
+}
+
+pub(crate) fn status_bits(view: &ServiceView) -> u32 {
+    failing(view).fold(0, |bits, class| bits | class.bit())
+}
+
+pub(crate) fn monitor(view: &ServiceView) -> u8 {
+    match view.watching {
+        Watching::No => 0,
+        Watching::Yes => 1,
+        Watching::Initializing => 2,
+    }
+}
+
+/// Whether what was measured is shown.
+pub(crate) fn shows_data(view: &ServiceView) -> bool {
+    let hidden = Class::NonExist.bit() | Class::Data.bit();
+    view.watching == Watching::Yes && status_bits(view) & hidden == 0
+}
+
+/// The words for how it stands, each with its tone; joined by ` | `.
+pub(crate) fn status_words(view: &ServiceView) -> Vec<(Tone, &'static str)> {
+    match view.watching {
+        Watching::No => vec![(Tone::Careful, "Not monitored")],
+        Watching::Initializing => vec![(Tone::New, "Initializing")],
+        Watching::Yes => {
+            let words: Vec<_> = failing(view).map(|class| (Tone::Bad, class.failed())).collect();
+            if words.is_empty() { vec![(Tone::Good, "OK")] } else { words }
+        }
+    }
+}
+
+/// The whole status in one tone: words, and what is pending.
+pub(crate) fn state(view: &ServiceView) -> (Tone, String) {
+    let words = status_words(view);
+    let tone = words.first().map_or(Tone::Good, |(tone, _)| *tone);
+    let text = words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" | ");
+    (tone, text + &pending_words(view))
+}
+
+pub(crate) fn monitoring_words(view: &ServiceView) -> (Tone, &'static str) {
+    match view.watching {
+        Watching::No => (Tone::Careful, "Not monitored"),
+        Watching::Initializing => (Tone::New, "Initializing"),
+        Watching::Yes => (Tone::Plain, "Monitored"),
+    }
+}
+
+/// What is pending: from the moment it is accepted until it has been done.
+fn pending(view: &ServiceView) -> Option<&Doing> {
+    view.pending.as_ref().or(view.doing.as_ref())
+}
+
+pub(crate) fn pending_words(view: &ServiceView) -> String {
+    match pending(view).map(|doing| (code(doing), doing.word())) {
+        Some((1.., word)) => format!(" - {word} pending"),
+        _ => String::new(),
+    }
+}
+
+pub(crate) fn pending_code(view: &ServiceView) -> u8 {
+    pending(view).map_or(0, code)
+}
+
+/// What Monit does not show as pending (programs, alerts) is 0.
+fn code(doing: &Doing) -> u8 {
+    match doing {
+        Doing::Restart => 2,
+        Doing::Stop => 3,
+        Doing::Unmonitor => 5,
+        Doing::Start => 6,
+        Doing::Monitor => 7,
+        _ => 0,
+    }
+}
+
+pub(crate) fn mode(mode: Mode) -> (u8, &'static str) {
+    match mode {
+        Mode::Active => (0, "active"),
+        Mode::Passive => (1, "passive"),
+    }
+}
+
+pub(crate) fn on_reboot(on_reboot: OnReboot) -> (u8, &'static str) {
+    match on_reboot {
+        OnReboot::Start => (0, "start"),
+        OnReboot::NoStart => (1, "nostart"),
+        OnReboot::LastState => (2, "laststate"),
+    }
+}

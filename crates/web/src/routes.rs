@@ -1,0 +1,194 @@
+//! Which path answers what.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::{Response, StatusCode, header};
+use axum::routing::{get, post};
+use axum::{Router, response::IntoResponse};
+use hinoban_event::Doing;
+use hinoban_supervisor::{CommandError, Status};
+
+use crate::asked::Asked;
+use crate::monit::{self, About, Address, Count};
+use crate::reply::Refusal;
+use crate::{Backend, Options, pages};
+
+/// What requests are answered from.
+#[derive(Debug)]
+pub(crate) struct Site<B> {
+    pub(crate) backend: B,
+    pub(crate) options: Options,
+    /// What documents say; its address is that of the request, where the configuration leaves it open.
+    pub(crate) about: About,
+}
+
+type Here<B> = State<Arc<Site<B>>>;
+type Answer = Result<Response<Body>, Refusal>;
+
+/// Paths that begin with an underscore are Monit's own; any other is the name of a service.
+pub(crate) fn router<B: Backend>(site: Arc<Site<B>>) -> Router {
+    let either = |get: axum::routing::MethodRouter<Arc<Site<B>>>, post| get.merge(post);
+    Router::new()
+        .route("/", get(overview::<B>))
+        .route("/_status", either(get(status::<B>), post(status::<B>)))
+        .route("/_status2", either(get(status::<B>), post(status::<B>)))
+        .route("/_summary", either(get(summary::<B>), post(summary::<B>)))
+        .route("/_report", either(get(report::<B>), post(report::<B>)))
+        .route("/_doaction", post(do_action::<B>))
+        .route("/_ping", get(async || typed("text/html", "pong".to_owned())))
+        .route("/_monit", get(async || typed("text/html", String::new())))
+        .route("/_getid", get(id::<B>))
+        .fallback(service::<B>)
+        .method_not_allowed_fallback(async |Extension(asked): Extension<Arc<Asked>>| {
+            Refusal::nothing_called(asked.path.trim_start_matches('/'))
+        })
+        .with_state(site)
+}
+
+/// The largest body of a POST that can mean something: it may name each service once.
+pub(crate) async fn longest_body<B: Backend>(site: &Site<B>) -> usize {
+    const FIXED: usize = 1024;
+    let status = site.backend.status().await;
+    // A name may be encoded with three bytes for each of its own.
+    let names = status.iter().flat_map(|s| &s.services).map(|view| "&service=".len() + 3 * view.name.len());
+    FIXED + names.sum::<usize>()
+}
+
+async fn overview<B: Backend>(State(site): Here<B>) -> Answer {
+    Ok(typed("text/html", pages::overview(&known(&site).await?)))
+}
+
+async fn status<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    let status = known(&site).await?;
+    let about = about(&site, &asked);
+    let format = asked.form.get("format").unwrap_or_default();
+    if format.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("xml")) {
+        let two = asked.path.eq_ignore_ascii_case("/_status2");
+        let document = if two { monit::document2 } else { monit::document };
+        return Ok(typed("text/xml", document(&status, &about)));
+    }
+    let chosen = chosen(&status, &asked)?;
+    Ok(typed("text/plain", monit::status(&status, &about, &chosen)))
+}
+
+async fn summary<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    let status = known(&site).await?;
+    let chosen = chosen(&status, &asked)?;
+    let all = ["service", "group"].into_iter().all(|name| asked.form.all(name).next().is_none());
+    Ok(typed("text/plain", monit::summary(&status, &about(&site, &asked), &chosen, all)))
+}
+
+async fn report<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    let status = known(&site).await?;
+    let only = match asked.form.get("type").filter(|word| !word.is_empty()) {
+        None => None,
+        Some(word) => Some(Count::from_word(word).ok_or_else(|| {
+            Refusal::new(StatusCode::BAD_REQUEST, format!("Invalid report type: '{word}'"))
+        })?),
+    };
+    // An unknown group is no error here: it has no members.
+    let chosen = monit::select(&status.services, &[], asked.form.get("group")).unwrap_or_default();
+    Ok(typed("text/plain", monit::report(&chosen, only)))
+}
+
+async fn id<B: Backend>(State(site): Here<B>) -> Answer {
+    Ok(typed("text/html", site.options.id.clone()))
+}
+
+async fn do_action<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    asked.must_act()?;
+    let Some(doing) = wanted(&asked)? else { return Ok(typed("text/html", String::new())) };
+    let status = known(&site).await?;
+    let mut names: Vec<String> = Vec::new();
+    for name in asked.form.all("service") {
+        let found = monit::matching(&status.services, name);
+        if found.is_empty() {
+            let none = CommandError::NoSuchService(name.to_owned());
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, none.to_string()));
+        }
+        for view in found {
+            if !names.iter().any(|n| **n == *view.name) {
+                names.push(view.name.to_string());
+            }
+        }
+    }
+    if !names.is_empty() {
+        command(&site, names, doing, &asked).await?;
+    }
+    Ok(typed("text/html", String::new()))
+}
+
+async fn service<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    let name = asked.path.strip_prefix('/').unwrap_or(&asked.path);
+    let find =
+        |status: &Status| status.services.iter().position(|v| v.name.to_lowercase() == name.to_lowercase());
+    let mut status = known(&site).await?;
+    let at = find(&status).ok_or_else(|| Refusal::nothing_called(name))?;
+    if asked.posted && asked.form.get("action").is_some() {
+        asked.must_act()?;
+        if let Some(doing) = wanted(&asked)? {
+            command(&site, vec![status.services[at].name.to_string()], doing, &asked).await?;
+            status = known(&site).await?; // to show what is pending now
+        }
+    }
+    let at = find(&status).ok_or_else(|| Refusal::nothing_called(name))?;
+    let token = asked.may_act.then_some(asked.token.as_str());
+    Ok(typed("text/html", pages::service(&status, &about(&site, &asked), &status.services[at], token)))
+}
+
+/// The action asked for; `None`: none.
+fn wanted(asked: &Asked) -> Result<Option<Doing>, Refusal> {
+    let Some(word) = asked.form.get("action") else { return Ok(None) };
+    [Doing::Start, Doing::Stop, Doing::Restart, Doing::Monitor, Doing::Unmonitor]
+        .into_iter()
+        .find(|doing| doing.word().eq_ignore_ascii_case(word))
+        .map(Some)
+        .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, format!("Invalid action \"{word}\"")))
+}
+
+async fn command<B: Backend>(
+    site: &Site<B>,
+    names: Vec<String>,
+    doing: Doing,
+    asked: &Asked,
+) -> Result<(), Refusal> {
+    match site.backend.command(names, doing, asked.by()).await {
+        Ok(()) => Ok(()),
+        Err(CommandError::Gone) => Err(Refusal::ended()),
+        Err(why) => Err(Refusal::new(StatusCode::BAD_REQUEST, why.to_string())),
+    }
+}
+
+async fn known<B: Backend>(site: &Site<B>) -> Result<Status, Refusal> {
+    site.backend.status().await.ok_or_else(Refusal::ended)
+}
+
+fn chosen<'a>(
+    status: &'a Status,
+    asked: &Asked,
+) -> Result<Vec<&'a hinoban_supervisor::ServiceView>, Refusal> {
+    let names: Vec<&str> = asked.form.all("service").collect();
+    monit::select(&status.services, &names, asked.form.get("group"))
+        .map_err(|missing| Refusal::new(StatusCode::BAD_REQUEST, missing.to_string()))
+}
+
+/// What documents say; an address that the configuration leaves open is the one this request came to.
+fn about<B>(site: &Site<B>, asked: &Asked) -> About {
+    let mut about = site.about.clone();
+    if let Some(Address::Tcp { address, port }) = &mut about.address {
+        if address.is_empty() {
+            *address =
+                asked.gate.local.map_or("localhost".to_owned(), |at| at.ip().to_canonical().to_string());
+        }
+        if *port == 0 {
+            *port = asked.gate.local.map_or(0, |at| at.port());
+        }
+    }
+    about
+}
+
+fn typed(kind: &'static str, body: String) -> Response<Body> {
+    ([(header::CONTENT_TYPE, kind)], body).into_response()
+}

@@ -1,0 +1,108 @@
+//! What programs parse, letter by letter: service types in all their states.
+#![allow(clippy::unwrap_used)] // in helpers of tests too
+
+#[allow(unreachable_pub)]
+mod world;
+
+use hinoban_supervisor::{ServiceView, Status};
+use hinoban_web::client;
+use hinoban_web::monit::{self, Count};
+
+fn all(status: &Status) -> Vec<&ServiceView> {
+    status.services.iter().collect()
+}
+
+#[test]
+fn xml_is_one_line_in_monits_order() {
+    let document = monit::document(&world::status(), &world::about());
+    assert!(document.is_ascii() && !document.contains('\n'));
+    insta::assert_snapshot!(document.replace("><", ">\n<"));
+}
+
+#[test]
+fn xml_2_moves_identity_and_names_into_attributes() {
+    let document = monit::document2(&world::status(), &world::about());
+    let (head, services) = document.split_once("<services>").unwrap();
+    let (first, rest) = services.split_once("</service>").unwrap();
+    let (_, groups) = rest.split_once("</services>").unwrap();
+    insta::assert_snapshot!([head, first, groups].join("\n…\n").replace("><", ">\n<"));
+}
+
+#[test]
+fn xml_keeps_its_form_whatever_things_are_called() {
+    let mut status = world::status();
+    status.services[0].name = "</name>\u{1}\u{fffe}\u{1f525}\"'&amp;".into();
+    status.services[0].groups = vec!["a\"><b>".to_owned()];
+    for document in [monit::document, monit::document2].map(|d| d(&status, &world::about())) {
+        let mut open = Vec::new();
+        let body = document.split_once("?>").unwrap().1.replace("<![CDATA[/%C3%A4?]]&gt;]]>", "");
+        for tag in body.split('<').skip(1) {
+            let (tag, text) = tag.split_once('>').unwrap();
+            assert!(!text.contains('>'), "{text}");
+            match tag.strip_prefix('/') {
+                Some(name) => assert_eq!(open.pop(), Some(name), "{document}"),
+                None if tag.starts_with("![CDATA[") => (),
+                None => open.push(tag.split(' ').next().unwrap()),
+            }
+        }
+        assert!(open.is_empty());
+        assert!(document.contains("&lt;/name&gt;??&#128293;&quot;'&amp;amp;"), "{document}");
+    }
+}
+
+#[test]
+fn status_text_has_monits_keys_in_its_columns() {
+    let status = world::status();
+    let drawn = monit::status(&status, &world::about(), &all(&status));
+    for line in drawn.lines().filter(|line| line.starts_with("  ")) {
+        assert!(
+            line.is_char_boundary(31) && line[..31].ends_with(' '),
+            "the value begins in column 32: {line}"
+        );
+    }
+    insta::assert_snapshot!(client::plain(&drawn));
+}
+
+#[test]
+fn status_text_colours_what_fails() {
+    let status = world::status();
+    let drawn = monit::status(&status, &world::about(), &[&status.services[1], &status.services[5]]);
+    insta::assert_snapshot!(drawn.replace('\x1b', "␛"));
+}
+
+#[test]
+fn summary_is_a_table_by_type() {
+    let mut status = world::status();
+    status.services[0].name = "a name that is longer than its column".into();
+    let drawn = monit::summary(&status, &world::about(), &all(&status), true);
+    insta::assert_snapshot!(
+        "summary_drawn",
+        drawn.lines().take(5).collect::<Vec<_>>().join("\n").replace('\x1b', "␛")
+    );
+    insta::assert_snapshot!("summary_plain", client::plain(&drawn).replace(" \n", " $\n"));
+}
+
+#[test]
+fn report_counts_each_service_once() {
+    let status = world::status();
+    insta::assert_snapshot!(monit::report(&all(&status), None));
+    assert_eq!(monit::report(&all(&status), Count::from_word("Unmonitored")), "1\n");
+    assert!(monit::report(&[], None).starts_with("up:             0 (0.0%)\n"));
+}
+
+#[test]
+fn names_are_expressions_that_match_whole_names() {
+    let mut status = world::status();
+    status.services[3].name = "a.b".into();
+    status.services[4].name = "axb".into();
+    let found = |name: &str| -> Vec<String> {
+        monit::matching(&status.services, name).iter().map(|view| view.name.to_string()).collect()
+    };
+    assert_eq!(found("s"), [""; 0]);
+    assert_eq!(found("SVC"), ["svc"]);
+    assert_eq!(found("^s"), ["svc"]);
+    assert_eq!(found("a."), [""; 0]);
+    assert_eq!(found("[a]..?"), ["a.b", "axb"]);
+    assert_eq!(found("a.b"), ["a.b"], "a name that exists is no expression");
+    assert_eq!(found("(("), [""; 0]);
+}
