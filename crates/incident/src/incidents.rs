@@ -97,6 +97,9 @@ impl Incidents {
                 })
             }
             Fact::Ended { doing, because: because @ Because::Command { .. }, ok, report } => {
+                if *ok {
+                    self.actions.remove(&event.service);
+                }
                 let scene = self.scene(event);
                 Some((Audience::All, Letter::commanded(scene, doing, because, *ok, report)))
             }
@@ -175,8 +178,8 @@ impl Incidents {
     }
 }
 
-/// The text without what differs from try to try although nothing changed: times, pids and counts in the output. The
-/// first line, which holds the exit status, stays as it is up to the output.
+/// The text without what differs from try to try although nothing changed: times, pids and counts in the output. What
+/// stands before the output, the exit status above all, stays as it is.
 fn fingerprint(text: &str) -> String {
     let (cause, output) = text.split_once(" -- ").unwrap_or((text, ""));
     let mut print = cause.to_owned();

@@ -174,7 +174,7 @@ impl Letter {
         };
         let id = format!("{}.{}.{:016x}@{mail_host}", event.at.micros(), event.id, self.hash(event));
         let (subject, body) = match options.dialect {
-            Dialect::Monit => self.as_monit(options, event),
+            Dialect::Monit => self.monit_form(options, event),
             Dialect::Toml => {
                 let subject = one_line(&format!("[{}] {}", options.host, self.subject));
                 (cut(subject, SUBJECT), self.account)
@@ -184,7 +184,7 @@ impl Letter {
     }
 
     /// Monit 5.33's default mail format, as captured on the wire, and below it the account.
-    fn as_monit(self, options: &Options, event: &Event) -> (String, String) {
+    fn monit_form(self, options: &Options, event: &Event) -> (String, String) {
         let Letter { title, action, description, account, .. } = self;
         // Two blanks, and one at the end of the body's first line: filters match them.
         let subject = format!("monit alert --  {title} {}", event.service).replace(['\r', '\n'], " ");

@@ -81,6 +81,15 @@ fn a_start_that_keeps_failing_in_the_same_way_is_told_once() {
 }
 
 #[test]
+fn a_start_that_somebody_got_to_work_may_fail_again_with_news() {
+    let mut incidents = incidents(Monit, one());
+    let mut count = |fact| incidents.handle(&event(0.0, "httpd", fact)).len();
+    assert_eq!((count(start_failed("no memory")), count(start_failed("no memory"))), (1, 0));
+    assert_eq!(count(ended(Doing::Start, by_command(), true)), 1);
+    assert_eq!(count(start_failed("no memory")), 1);
+}
+
+#[test]
 fn the_exit_status_is_never_taken_for_noise() {
     let mut incidents = incidents(Monit, one());
     let mut count = |status| {
