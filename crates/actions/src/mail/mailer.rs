@@ -2,20 +2,19 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hinoban_action::{Action, ActionError, Errand, Outcome};
 use hinoban_event::Event;
-use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::Mechanism;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, CertificateStore, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::answer::{Sorted, within};
 use super::letter::mailbox;
 use super::{Letter, MailOptions, Server, Tls};
 
@@ -55,15 +54,6 @@ pub enum Attempt {
         /// Recipients for whom trying again is no use, and why.
         refused: Vec<(String, String)>,
     },
-}
-
-/// What a server said that was not yes.
-struct Refusal {
-    text: String,
-    /// Whether it is a 5xx answer, which will not change by itself.
-    for_good: bool,
-    /// Whether the server is still listening.
-    listening: bool,
 }
 
 // === impl Mailer ===
@@ -135,10 +125,10 @@ impl Mailer {
         let tls = if server.tls == Tls::Off { None } else { Some(self.tls(at, server).await?) };
         let implicit = tls.clone().filter(|_| server.tls == Tls::Implicit);
         let address = (server.host.as_str(), server.port);
-        // `time` is for each address of the name; then come greeting and EHLO.
+        // Connecting, then greeting and EHLO.
         let connecting = AsyncSmtpConnection::connect_tokio1(address, Some(time), &hello, implicit, None);
         let mut connection =
-            within(time.saturating_mul(3), "a greeting", connecting).await.map_err(|r| r.text)?;
+            within(time.saturating_mul(2), "a greeting", connecting).await.map_err(|r| r.text)?;
         if let (Tls::StartTls, Some(tls)) = (server.tls, tls) {
             let starting = connection.starttls(tls, &hello);
             within(time, "STARTTLS", starting).await.map_err(|r| r.text)?;
@@ -270,55 +260,5 @@ impl Action for Mailer {
 impl fmt::Debug for Mailer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mailer").field("options", &self.options).finish_non_exhaustive()
-    }
-}
-
-/// Waits for an answer, and puts what is not yes into words.
-async fn within<T>(
-    time: Duration,
-    what: &str,
-    asking: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Refusal> {
-    match timeout(time, asking).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(e)) => Err(Refusal {
-            text: words(&e),
-            for_good: e.is_permanent(),
-            listening: e.is_permanent() || e.is_transient(),
-        }),
-        Err(_) => Err(Refusal {
-            text: format!("no answer to {what} within {} s", time.as_secs_f64()),
-            for_good: false,
-            listening: false,
-        }),
-    }
-}
-
-/// An error with its causes; a server's own words without the library's around them.
-fn words(e: &Error) -> String {
-    let said = std::error::Error::source(e).map(ToString::to_string);
-    match (e.status(), said) {
-        (Some(code), Some(said)) => format!("{code} {said}"),
-        _ => e.to_string(),
-    }
-}
-
-/// Recipients who have not got it.
-#[derive(Default)]
-struct Sorted {
-    deferred: Vec<(String, String)>,
-    refused: Vec<(String, String)>,
-}
-
-impl Sorted {
-    fn sort<'a>(&mut self, recipients: impl Iterator<Item = &'a String>, refusal: &Refusal) {
-        let list = if refusal.for_good { &mut self.refused } else { &mut self.deferred };
-        list.extend(recipients.map(|to| (to.clone(), refusal.text.clone())));
-    }
-}
-
-impl From<Sorted> for Attempt {
-    fn from(sorted: Sorted) -> Self {
-        Attempt::Answered { deferred: sorted.deferred, refused: sorted.refused }
     }
 }

@@ -4,6 +4,7 @@
 //! it or refused it for good. So messages are delivered at least once (invariant 12), and the identical Message-ID lets
 //! mail programs show a repeated one once.
 
+mod answer;
 mod letter;
 mod mailer;
 mod outbox;

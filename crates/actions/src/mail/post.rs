@@ -132,13 +132,13 @@ impl<F: Fn(String) + Send> Running<'_, F> {
             Ok((store, loaded))
         });
         match opened.await {
-            Ok((store, (letters, troubles))) => {
+            Ok((store, loaded)) => {
                 self.store = Some(store);
                 let now = self.now();
-                for (letter, pending) in letters {
+                for (letter, pending) in loaded.letters {
                     self.outbox.restore(letter, pending, now);
                 }
-                troubles.into_iter().for_each(&self.on_trouble);
+                loaded.troubles.into_iter().for_each(&self.on_trouble);
             }
             Err(e) => (self.on_trouble)(format!(
                 "the mail queue in {shown} cannot be opened: {e}; messages wait in memory, and a restart loses them"

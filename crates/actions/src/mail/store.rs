@@ -17,6 +17,15 @@ pub(super) struct Store {
     directory: PathBuf,
 }
 
+/// What a queue holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Loaded {
+    /// All letters, oldest first, each with those who have not got it.
+    pub(super) letters: Vec<(Letter, Vec<String>)>,
+    /// What could not be read, in words.
+    pub(super) troubles: Vec<String>,
+}
+
 /// What a file holds. Fields may be added; they need a default then.
 #[derive(Debug, Serialize, Deserialize)]
 struct Filed {
@@ -39,9 +48,8 @@ impl Store {
         Ok(Self { directory })
     }
 
-    /// All letters, oldest first, with those who have not got them; and what could not be read, in words. Files that
-    /// hold no letter are set aside under another name, so that they are told of once.
-    pub(super) fn load(&self) -> io::Result<(Vec<(Letter, Vec<String>)>, Vec<String>)> {
+    /// Reads all files. Those that hold no letter are set aside under another name, so that they are told of once.
+    pub(super) fn load(&self) -> io::Result<Loaded> {
         let mut names: Vec<PathBuf> = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
@@ -53,22 +61,23 @@ impl Store {
             }
         }
         names.sort();
-        let (mut letters, mut troubles) = (Vec::new(), Vec::new());
+        let mut loaded = Loaded::default();
         for path in names {
             match read(&path) {
-                Ok(letter) => letters.push(letter),
+                Ok(letter) => loaded.letters.push(letter),
                 Err(e) => {
                     let aside = path.with_extension("bad");
                     let moved = match fs::rename(&path, &aside) {
                         Ok(()) => format!("it is kept as {}", aside.display()),
                         Err(e) => format!("it cannot be set aside either: {e}"),
                     };
-                    troubles
+                    loaded
+                        .troubles
                         .push(format!("{} holds no message that can be read: {e}; {moved}", path.display()));
                 }
             }
         }
-        Ok((letters, troubles))
+        Ok(loaded)
     }
 
     /// Writes a letter, or writes it again with fewer `pending`.
@@ -147,11 +156,11 @@ mod tests {
         store.put(&early, &early.message.to).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&store.directory), mode(&store.path(&late))), (0o700, 0o600));
-        let expected = vec![(early.clone(), early.message.to.clone()), (late.clone(), pending)];
-        assert_eq!(store.load().unwrap(), (expected, vec![]));
+        let letters = vec![(early.clone(), early.message.to.clone()), (late.clone(), pending)];
+        assert_eq!(store.load().unwrap(), Loaded { letters, troubles: vec![] });
         store.remove(&late).unwrap();
         store.remove(&late).unwrap();
-        assert_eq!(store.load().unwrap().0.len(), 1);
+        assert_eq!(store.load().unwrap().letters.len(), 1);
     }
 
     #[test]
@@ -160,10 +169,10 @@ mod tests {
         let store = Store::open(dir.path().to_owned()).unwrap();
         fs::write(dir.path().join("1.json"), "half of a mess").unwrap();
         fs::write(dir.path().join("2.tmp"), "").unwrap();
-        let (letters, troubles) = store.load().unwrap();
+        let Loaded { letters, troubles } = store.load().unwrap();
         assert_eq!((letters.len(), troubles.len()), (0, 1));
         assert!(troubles[0].contains("1.json holds no message that can be read: "), "{}", troubles[0]);
         assert!(dir.path().join("1.bad").exists() && !dir.path().join("2.tmp").exists());
-        assert_eq!(store.load().unwrap(), (vec![], vec![]));
+        assert_eq!(store.load().unwrap(), Loaded::default());
     }
 }

@@ -17,12 +17,13 @@
 
 mod child;
 mod keeper;
+mod stdio;
 mod trouble;
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString, OsString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,6 @@ use std::time::Duration;
 
 use hinoban_action::ActionError;
 use rustix::event::epoll;
-use rustix::io::Errno;
 use tokio::sync::oneshot;
 
 use crate::sys::{self, Failed, Plan, Stack};
@@ -261,8 +261,8 @@ impl Shared {
         if let Some(path) = self.find(&plan.path) {
             plan.path = path;
         }
-        let stdin = empty_input().map_err(trouble::of_resources)?;
-        let (reader, writer) = pipe().map_err(trouble::of_resources)?;
+        let stdin = stdio::empty_input().map_err(trouble::of_resources)?;
+        let (reader, writer) = stdio::pipe().map_err(trouble::of_resources)?;
         let clone = match stack {
             Ok(stack) if !self.std_only.load(Ordering::Relaxed) => {
                 sys::clone_exec(&plan, stdin.as_fd(), writer.as_fd(), stack)
@@ -301,27 +301,4 @@ fn short_of_resources(e: &io::Error) -> bool {
     let short =
         [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE, libc::ETXTBSY, libc::EIO, libc::ESTALE];
     e.raw_os_error().is_some_and(|code| short.contains(&code))
-}
-
-/// Something that is at its end when read: `/dev/null`, or a pipe nobody writes to where there is no such file.
-fn empty_input() -> Result<OwnedFd, Errno> {
-    use rustix::fs::{Mode, OFlags};
-    match rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(fd) => clear_of_stdio(fd),
-        Err(_) => Ok(pipe()?.0),
-    }
-}
-
-/// A pipe whose reading end does not block; the writing end does, for programs expect it so.
-fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
-    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    let flags = rustix::fs::fcntl_getfl(&reader)?;
-    rustix::fs::fcntl_setfl(&reader, flags | rustix::fs::OFlags::NONBLOCK)?;
-    Ok((clear_of_stdio(reader)?, clear_of_stdio(writer)?))
-}
-
-/// A supervisor started with closed standard descriptors gets new ones numbered 0 to 2, which the child's would then
-/// overwrite before they are copied.
-fn clear_of_stdio(fd: OwnedFd) -> Result<OwnedFd, Errno> {
-    if fd.as_raw_fd() > 2 { Ok(fd) } else { rustix::io::fcntl_dupfd_cloexec(&fd, 3) }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -22,6 +22,8 @@ struct Said {
     next: VecDeque<(&'static str, &'static str)>,
     commands: Vec<String>,
     eight_bit: bool,
+    /// Speaks TLS from the first byte.
+    implicit: bool,
 }
 
 struct Sink {
@@ -67,10 +69,30 @@ async fn serve(listener: TcpListener, said: Arc<Mutex<Said>>) {
     }
 }
 
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// TLS with a certificate that nobody has signed.
+async fn tls(stream: impl Stream + 'static) -> std::io::Result<Box<dyn Stream>> {
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let pem = include_bytes!("sink.pem");
+    let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+    let certificate = CertificateDer::from_pem_slice(pem).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    Ok(Box::new(tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await?))
+}
+
 async fn session(stream: TcpStream, said: Arc<Mutex<Said>>) -> std::io::Result<()> {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    write.write_all(b"220 sink ESMTP\r\n").await?;
+    let implicit = said.lock().unwrap().implicit;
+    let mut stream: Box<dyn Stream> = if implicit { tls(stream).await? } else { Box::new(stream) };
+    stream.write_all(b"220 sink ESMTP\r\n").await?;
+    let mut lines = BufReader::new(stream).lines();
     let mut to = Vec::new();
     while let Some(line) = lines.next_line().await? {
         let (answer, eight_bit) = {
@@ -80,12 +102,17 @@ async fn session(stream: TcpStream, said: Arc<Mutex<Said>>) -> std::io::Result<(
             (if scripted { said.next.pop_front().map(|(_, with)| with) } else { None }, said.eight_bit)
         };
         if let Some(answer) = answer {
-            write.write_all(format!("{answer}\r\n").as_bytes()).await?;
+            lines.get_mut().get_mut().write_all(format!("{answer}\r\n").as_bytes()).await?;
+            continue;
+        }
+        if line == "STARTTLS" {
+            lines.get_mut().get_mut().write_all(b"220 go\r\n").await?;
+            lines = BufReader::new(tls(lines.into_inner().into_inner()).await?).lines();
             continue;
         }
         let verb = line.get(..4).unwrap_or_default();
         let answer: &[u8] = match verb {
-            "EHLO" if eight_bit => b"250-sink\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n",
+            "EHLO" if eight_bit => b"250-sink\r\n250-STARTTLS\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n",
             "EHLO" => b"250 sink\r\n",
             "AUTH" => b"235 come in\r\n",
             "RCPT" => {
@@ -93,7 +120,7 @@ async fn session(stream: TcpStream, said: Arc<Mutex<Said>>) -> std::io::Result<(
                 b"250 ok\r\n"
             }
             "DATA" => {
-                write.write_all(b"354 go\r\n").await?;
+                lines.get_mut().get_mut().write_all(b"354 go\r\n").await?;
                 let mut text = String::new();
                 while let Some(line) = lines.next_line().await?.filter(|line| line != ".") {
                     text.push_str(&line);
@@ -103,12 +130,12 @@ async fn session(stream: TcpStream, said: Arc<Mutex<Said>>) -> std::io::Result<(
                 b"250 ok\r\n"
             }
             "QUIT" => {
-                write.write_all(b"221 bye\r\n").await?;
+                lines.get_mut().get_mut().write_all(b"221 bye\r\n").await?;
                 return Ok(());
             }
             _ => b"250 ok\r\n",
         };
-        write.write_all(answer).await?;
+        lines.get_mut().get_mut().write_all(answer).await?;
     }
     Ok(())
 }
@@ -349,4 +376,22 @@ async fn a_login_is_made_and_a_server_of_seven_bits_is_spared_the_eighth() {
     let server = Server { tls: super::super::Tls::StartTls, verify: false, ..sink.server() };
     let error = mailer(vec![server]).deliver(&umlaut).await.unwrap_err().to_string();
     assert!(error.contains("STARTTLS is not supported"), "{error}");
+}
+
+#[tokio::test]
+async fn encryption_is_made_and_certificates_are_verified_where_asked() {
+    use super::super::Tls;
+    for encryption in [Tls::StartTls, Tls::Implicit] {
+        let sink = Sink::start().await;
+        sink.said.lock().unwrap().implicit = encryption == Tls::Implicit;
+        let server = Server { tls: encryption, verify: false, ..sink.server() };
+        mailer(vec![server.clone()]).deliver(&letter("a", &["ops@example.com"])).await.unwrap();
+        assert_eq!(sink.mails().len(), 1, "{encryption:?}");
+        let commands = sink.said.lock().unwrap().commands.clone();
+        assert_eq!(commands.contains(&"STARTTLS".to_owned()), encryption == Tls::StartTls);
+        let server = Server { verify: true, ..server };
+        let error = mailer(vec![server]).deliver(&letter("b", &["ops@example.com"])).await.unwrap_err();
+        assert!(error.is_transient() && error.to_string().contains("certificate"), "{encryption:?}: {error}");
+        assert_eq!(sink.mails().len(), 1, "{encryption:?}");
+    }
 }
