@@ -96,7 +96,7 @@ reads!(given_up_and_no_longer_watched, {
 
 reads!(reminder, event(1_500.0, "httpd", Fact::Failed(gone(50))));
 
-reads!(back_after_a_restart, event(0.318, "httpd", Fact::Recovered(back())));
+reads!(back_after_a_restart, event(0.325, "httpd", Fact::Recovered(back())));
 
 reads!(back_after_trouble, {
     let done = vec![
