@@ -25,7 +25,8 @@ pub fn shipped(spawner: Arc<Spawner>) -> Registry {
             options.overdue = Overdue::Leave;
         }
         // A user's own groups, as a login would give; without a group file there are none to add.
-        options.groups = program.uid.and_then(|uid| groups_of(uid, program.gid).ok()).map(|(_, groups)| groups);
+        options.groups =
+            program.uid.and_then(|uid| groups_of(uid, program.gid).ok()).map(|(_, groups)| groups);
         Arc::new(Program::new(options, spawner.clone()))
     })
 }

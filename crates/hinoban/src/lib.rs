@@ -23,7 +23,7 @@
 
 mod kinds;
 mod log;
-//mod mail;
+mod mail;
 
 pub use hinoban_action as action;
 pub use hinoban_actions as actions;
@@ -44,4 +44,4 @@ pub use hinoban_config::NoSurroundings;
 pub use hinoban_supervisor::{Ended, Handle, Registry, Supervisor};
 pub use kinds::shipped;
 pub use log::log;
-//pub use mail::courier;
+pub use mail::courier;

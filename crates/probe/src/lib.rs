@@ -22,7 +22,7 @@
 //!         Ok(Observation::up().with(&DEPTH, self.0.load(std::sync::atomic::Ordering::Relaxed)))
 //!     }
 //!     fn metrics(&self) -> &[Metric] {
-//!         &[DEPTH]
+//!         const { &[DEPTH] }
 //!     }
 //! }
 //! ```

@@ -1,5 +1,7 @@
 //! What supervision means, on a simulated host: each test is a timetable.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use hinoban_config::{

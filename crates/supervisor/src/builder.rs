@@ -165,8 +165,8 @@ impl Builder {
     }
 
     /// Messages to people go to this courier. Without one, nobody is written to.
-    pub fn courier(mut self, courier: impl Courier + 'static) -> Self {
-        self.courier = Some(Box::new(courier));
+    pub fn courier(mut self, courier: impl Into<Option<Box<dyn Courier>>>) -> Self {
+        self.courier = courier.into();
         self
     }
 

@@ -58,7 +58,7 @@ pub(crate) struct Loop {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) handle: Handle,
     pub(crate) requests: mpsc::UnboundedReceiver<Request>,
-    pub(crate) post: Option<mpsc::UnboundedSender<Message>>,
+    pub(crate) post: Option<mpsc::UnboundedSender<(Stamp, Message)>>,
     pub(crate) couriers: JoinSet<()>,
     pub(crate) notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
     /// What probes cannot do here, as far as it has been told.
@@ -271,7 +271,7 @@ impl Loop {
         }
         for delivery in self.incidents.handle(&event) {
             if let Some(post) = &self.post {
-                let _ = post.send(message(delivery));
+                let _ = post.send((event.at, message(delivery)));
             }
         }
         self.handle.publish(Arc::new(event));

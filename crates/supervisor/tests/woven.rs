@@ -1,5 +1,7 @@
 //! The loop at work on scripted probes and recorded actions, on paused time: what a supervisor promises, as timetables.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use hinoban_config::{Branch, Condition, Config, Dialect, Expect, Kind, Program, 
 use hinoban_event::{Doing, Event, Fact};
 use hinoban_journal::Journal;
 use hinoban_probe::ProbeError;
+use hinoban_reading::Stamp;
 use hinoban_supervisor::{Courier, Ended, Handle, Registry, Supervisor, Trouble, Watching};
 use hinoban_testkit::{Answer, Recorder, Script, WallClock};
 use tokio::sync::mpsc;
@@ -43,8 +46,12 @@ struct Carrier {
 
 #[async_trait]
 impl Courier for Carrier {
-    async fn carry(self: Box<Self>, mut messages: mpsc::UnboundedReceiver<Message>, _trouble: Trouble) {
-        while let Some(message) = messages.recv().await {
+    async fn carry(
+        self: Box<Self>,
+        mut messages: mpsc::UnboundedReceiver<(Stamp, Message)>,
+        _trouble: Trouble,
+    ) {
+        while let Some((_, message)) = messages.recv().await {
             self.got.lock().unwrap().push(message);
             if self.hangs {
                 std::future::pending::<()>().await;
@@ -86,7 +93,7 @@ impl Bench {
             .wall(Arc::new(move || clock.stamp()))
             .listen(move |event| listener.lock().unwrap().push(event.clone()));
         if let Some(courier) = self.couriers.pop() {
-            builder = builder.courier(courier);
+            builder = builder.courier(Box::new(courier) as Box<dyn Courier>);
         }
         let supervisor = builder.build().unwrap();
         let handle = supervisor.handle();
