@@ -13,6 +13,7 @@ use reqwest::{Client, Url};
 use tokio::time::{Instant, timeout};
 
 use crate::failure::Failure;
+use crate::port::{Comparison, StatusTest};
 use crate::tls;
 
 /// Why a URL makes no test.
@@ -39,6 +40,7 @@ pub struct UrlProbe {
     verify: bool,
     timeout: Duration,
     attempts: u32,
+    status: StatusTest,
     client: Option<Client>,
 }
 
@@ -55,7 +57,7 @@ impl Probe for UrlProbe {
             let failure = match timeout(self.timeout, ask).await {
                 Ok(Ok(response)) => {
                     let code = response.status().as_u16();
-                    if code < 400 {
+                    if self.status.holds(code) {
                         let seen =
                             Observation::up().with(&metrics::RESPONSE_TIME, begin.elapsed().as_secs_f64());
                         return Ok(seen.with(&metrics::HTTP_STATUS, u32::from(code)));
@@ -91,9 +93,18 @@ impl UrlProbe {
     pub fn new(url: &str, verify: bool, timeout: Duration, attempts: u32) -> Result<Self, Invalid> {
         let parsed = Url::parse(url).map_err(|e| Invalid::Url { url: redact(url), why: e.to_string() })?;
         match parsed.scheme() {
-            "http" | "https" => Ok(Self { url: parsed, verify, timeout, attempts, client: None }),
+            "http" | "https" => {
+                let status = StatusTest(Comparison::Less, 400);
+                Ok(Self { url: parsed, verify, timeout, attempts, status, client: None })
+            }
             other => Err(Invalid::Scheme(other.to_owned())),
         }
+    }
+
+    /// Passes when this holds for the status code, instead of when that is below 400.
+    pub fn expecting(mut self, status: StatusTest) -> Self {
+        self.status = status;
+        self
     }
 
     /// The client costs milliseconds and, for https, the CA bundle: it is made when it is first needed.

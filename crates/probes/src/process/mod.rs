@@ -9,14 +9,15 @@
 //! and afterwards tells how it ended.
 
 mod ending;
+mod reuse;
 mod sample;
 mod task;
+mod words;
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use hinoban_probe::{Look, Probe, ProbeError, Wake};
@@ -25,13 +26,14 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::task::JoinHandle;
 
-use crate::clock;
 use crate::mounts::{Place, Remembered};
 use crate::pidfile::{self, Pidfile, Stamp};
 use crate::proc::{Stat, says_gone};
 use ending::Endings;
+use reuse::born_after;
 use sample::Meter;
 use task::Task;
+use words::{blindness, could_not_look, down, gone, name_in_brackets, zombie};
 
 /// The identity of whatever process has this pid now, a zombie included.
 pub fn identity_of(pid: u32) -> Option<Identity> {
@@ -285,81 +287,9 @@ impl Watched {
     }
 }
 
-/// By how much a process started after its pidfile was written, if that shows that the pid was reused.
-///
-/// Both times are of the kernel's wall clock, but the start is reckoned back from boot: if the clock was set forward
-/// after the pidfile was written (time synchronisation early after boot), the start moves and the file's time does not.
-/// On a file system in memory a file older than the boot proves such a step, and is believed. On a disk it is a pidfile
-/// from before a reboot, the usual case. A smaller step cannot be seen; it is why a process once adopted is never judged
-/// again while it lives.
-fn born_after(start: u64, stamp: Stamp, place: Place) -> Option<Duration> {
-    const TOLERANCE: Duration = Duration::from_secs(2);
-    let boot = clock::boot_wall();
-    if place == Place::Memory && stamp.modified() + TOLERANCE < boot {
-        return None;
-    }
-    let late = (boot + clock::ticks(start)).checked_sub(stamp.modified())?;
-    (late > TOLERANCE).then_some(late)
-}
-
 fn open_pidfd(pid: u32) -> Result<OwnedFd, Errno> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     pidfd_open(pid, PidfdFlags::empty())
-}
-
-fn down(kind: ReasonKind, text: impl Into<String>) -> Observation {
-    Observation::new(Standing::Down(Reason::new(kind, text)))
-}
-
-fn gone(pid: u32, pidfile: &Path) -> Observation {
-    down(ReasonKind::ProcessGone, format!("there is no process {pid}, which {} names", pidfile.display()))
-}
-
-fn zombie(pid: u32, stat: &Stat) -> Observation {
-    down(
-        ReasonKind::Zombie,
-        format!(
-            "the process with pid {pid} is a zombie: it has ended, but its parent PID {}{} has not collected it",
-            stat.ppid,
-            name_in_brackets(stat.ppid)
-        ),
-    )
-}
-
-/// ` (name)`, or nothing if it has none any more.
-fn name_in_brackets(pid: u32) -> String {
-    match std::fs::read(format!("/proc/{pid}/comm")) {
-        Ok(name) => {
-            format!(" ({})", String::from_utf8_lossy(name.trim_ascii_end()).replace(char::is_control, "."))
-        }
-        Err(_) => String::new(),
-    }
-}
-
-fn could_not_look(pid: u32, error: &io::Error) -> ProbeError {
-    match Errno::from_io_error(error) {
-        Some(Errno::ACCESS | Errno::PERM) => ProbeError::Denied(format!(
-            "/proc/{pid}/stat may not be read ({error}); run as root, or join the group that the mount option gid of \
-             /proc names"
-        )),
-        Some(Errno::MFILE | Errno::NFILE) => ProbeError::Failed(
-            "no file descriptor is left to look at the process; raise the limit on open files (LimitNOFILE= of the \
-             unit, or ulimit -n)"
-                .into(),
-        ),
-        _ => ProbeError::Failed(format!("/proc/{pid}/stat could not be read: {error}")),
-    }
-}
-
-/// Why nothing tells us at once of an end.
-fn blindness(error: Errno) -> String {
-    let why = match error {
-        Errno::NOSYS => "this kernel is older than Linux 5.3".to_owned(),
-        Errno::PERM => "a filter on system calls forbids pidfd_open; allow it".to_owned(),
-        Errno::MFILE | Errno::NFILE => "no file descriptor is left; raise the limit on open files".to_owned(),
-        other => format!("pidfd_open: {}", io::Error::from(other)),
-    };
-    format!("the end of a process is noticed only at the next look, and not how it ended ({why})")
 }
 
 #[cfg(test)]
@@ -377,31 +307,5 @@ mod tests {
         probe.reading = Some(tokio::spawn(async { Ok(Pidfile::Garbage("the first read".into())) }));
         assert_eq!(probe.read_elsewhere().await, Ok(Pidfile::Garbage("the first read".into())));
         assert!(probe.reading.is_none());
-    }
-
-    #[test]
-    fn a_file_older_than_the_boot_is_judged_on_disks_only() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.pid");
-        std::fs::write(&path, "42").unwrap();
-        std::fs::File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_modified(std::time::UNIX_EPOCH)
-            .unwrap();
-        let Ok(Pidfile::Names { stamp, .. }) = pidfile::read(&path) else { panic!("no pidfile") };
-        assert!(born_after(100, stamp, Place::Local).is_some(), "left from before a reboot");
-        assert!(born_after(100, stamp, Place::Memory).is_none(), "only a step of the clock explains this");
-    }
-
-    #[test]
-    fn a_pidfile_written_after_the_start_is_believed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.pid");
-        std::fs::write(&path, "42").unwrap();
-        let Ok(Pidfile::Names { stamp, .. }) = pidfile::read(&path) else { panic!("no pidfile") };
-        let own = Stat::of(std::process::id()).unwrap().start;
-        assert_eq!(born_after(own, stamp, Place::Local), None);
     }
 }

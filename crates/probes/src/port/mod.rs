@@ -4,13 +4,14 @@
 //! byte by byte is still one phase. All addresses of a name are tried in order until one passes the whole test; if none
 //! does, the last failure is the reason.
 
+mod options;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use hinoban_probe::{Look, Probe, ProbeError};
-use hinoban_protocols::http::{self, Credentials, Extent, Limits, Method, Prepared};
+use hinoban_protocols::http::{self, Extent, Limits, Prepared};
 use hinoban_reading::{Metric, Observation, ReasonKind, metrics};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -20,167 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::failure::{Failure, plain};
 use crate::tls;
-
-/// What to test, and how.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Options {
-    /// A name, or an address without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Which addresses of a name count. By default, any.
-    pub family: Family,
-    /// What to say once connected. By default, nothing: being able to connect is enough.
-    pub protocol: Protocol,
-    /// TLS before anything is said. By default, none.
-    pub tls: Option<Tls>,
-    /// Longest wait in each phase. By default, 5 s.
-    pub timeout: Duration,
-    /// How often one look tries before it reports a failure, at least once. By default, 1.
-    pub attempts: u32,
-}
-
-impl Options {
-    /// Connecting to this port, with defaults for everything else.
-    pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self {
-            host: host.into(),
-            port,
-            family: Family::Any,
-            protocol: Protocol::Default,
-            tls: None,
-            timeout: Duration::from_secs(5),
-            attempts: 1,
-        }
-    }
-}
-
-/// Address families.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(clippy::exhaustive_enums)] // there will be no third
-pub enum Family {
-    /// IPv4 and IPv6, in the order the resolver gives.
-    #[default]
-    Any,
-    /// IPv4 only.
-    V4,
-    /// IPv6 only.
-    V6,
-}
-
-impl Family {
-    fn admits(self, address: IpAddr) -> bool {
-        match self {
-            Family::Any => true,
-            Family::V4 => address.is_ipv4(),
-            Family::V6 => address.is_ipv6(),
-        }
-    }
-}
-
-/// What is said on the connection.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub enum Protocol {
-    /// Nothing.
-    #[default]
-    Default,
-    /// One HTTP request.
-    Http(Http),
-}
-
-/// One HTTP request and what its answer must be.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Http {
-    /// GET by default.
-    pub method: Method,
-    /// `/` by default; see [`http::Request::target`].
-    pub target: String,
-    /// Further headers; one called `Host` replaces ours, which is made of host and port.
-    pub headers: Vec<(String, String)>,
-    /// For basic authentication.
-    pub credentials: Option<Credentials>,
-    /// What must hold for the status code. By default, that it is below 400.
-    pub status: StatusTest,
-}
-
-impl Default for Http {
-    fn default() -> Self {
-        Self {
-            method: Method::Get,
-            target: "/".into(),
-            headers: Vec::new(),
-            credentials: None,
-            status: StatusTest(Comparison::Less, 400),
-        }
-    }
-}
-
-/// The condition that a good status code fulfils: `code OPERATOR number`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)]
-pub struct StatusTest(pub Comparison, pub u16);
-
-impl StatusTest {
-    /// Whether this code is good.
-    pub fn holds(self, code: u16) -> bool {
-        let Self(comparison, number) = self;
-        match comparison {
-            Comparison::Less => code < number,
-            Comparison::LessOrEqual => code <= number,
-            Comparison::Equal => code == number,
-            Comparison::NotEqual => code != number,
-            Comparison::GreaterOrEqual => code >= number,
-            Comparison::Greater => code > number,
-        }
-    }
-}
-
-/// The six ways to compare numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, clippy::exhaustive_enums)] // the names say it all
-pub enum Comparison {
-    Less,
-    LessOrEqual,
-    Equal,
-    NotEqual,
-    GreaterOrEqual,
-    Greater,
-}
-
-/// How TLS is begun.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Tls {
-    /// Whether the certificate must be good for the name and signed by an authority this host trusts.
-    pub verify: bool,
-    /// The name asked for and verified. By default, the host.
-    pub server_name: Option<String>,
-}
-
-impl Tls {
-    /// With or without verification, asking for the host.
-    pub fn new(verify: bool) -> Self {
-        Self { verify, server_name: None }
-    }
-}
-
-/// Why options make no test.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Invalid {
-    /// The request cannot be written.
-    #[error(transparent)]
-    Request(#[from] http::Invalid),
-    /// TLS needs a name or address that a certificate could hold.
-    #[error("`{0}` is neither a host name nor an address, so TLS cannot ask for it; set the server name")]
-    ServerName(String),
-    /// A wait of no time cannot succeed.
-    #[error("the time-out is zero; it must be longer")]
-    Timeout,
-}
+pub use options::{Comparison, Family, Http, Invalid, Options, Protocol, StatusTest, Tls};
 
 /// Tests a TCP port. See the [module](self).
 #[derive(Debug)]
