@@ -94,7 +94,7 @@ fn wherever_a_crash_tears_the_log_what_stood_before_is_kept_and_nobody_is_bother
     let (_folder, path) = folder();
     write(&path, &story());
     let text = fs::read(&path).unwrap();
-    // Each opening waits for the disk, so not at every byte; the step shares no factor with the lines' lengths.
+    // Each opening waits for the disk, so not at every byte.
     for cut in (0..text.len()).step_by(29) {
         fs::write(&path, &text[..cut]).unwrap();
         let whole = text[..cut].iter().filter(|byte| **byte == b'\n').count();
