@@ -104,7 +104,12 @@ fn unknown(why: &str) -> How {
 
 /// Field 22 of `/proc/PID/stat` (proc(5)); the name before it may hold blanks and brackets.
 fn start_time(pid: u32) -> Option<u64> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    use rustix::fs::{Mode, OFlags};
+    let file = rustix::fs::open(format!("/proc/{pid}/stat"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .ok()?;
+    let mut space = [0; 1024]; // the kernel writes it in one piece; 52 numbers and a name of 64 bytes at most
+    let n = rustix::io::read(&file, &mut space).ok()?;
+    let stat = space.get(..n)?;
     let after_name = stat.iter().rposition(|b| *b == b')')? + 1;
     std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace().nth(19)?.parse().ok()
 }
