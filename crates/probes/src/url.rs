@@ -1,6 +1,7 @@
 //! A whole URL, asked with GET: the answer must have a status below 400. Redirects are answers, not followed.
 
 use std::error::Error as _;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,8 +34,7 @@ pub enum Invalid {
     Scheme(String),
 }
 
-/// Tests a URL. See the [module](self).
-#[derive(Debug)]
+/// Tests a URL. See the [module](self). `Debug` shows no more than its host: the rest may hold secrets.
 pub struct UrlProbe {
     url: Url,
     verify: bool,
@@ -42,6 +42,12 @@ pub struct UrlProbe {
     attempts: u32,
     status: StatusTest,
     client: Option<Client>,
+}
+
+impl fmt::Debug for UrlProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UrlProbe").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
 }
 
 #[async_trait]
@@ -69,7 +75,7 @@ impl Probe for UrlProbe {
                     }
                     continue;
                 }
-                Ok(Err(error)) => sort(&error, &self.url),
+                Ok(Err(error)) => sort(&error.without_url(), &self.url),
                 Err(_) => Failure::timed_out("while waiting for the answer", self.timeout),
             };
             if attempt >= self.attempts || matches!(failure, Failure::Unable(_)) {

@@ -238,6 +238,12 @@ async fn options_that_make_no_test_are_refused() {
     assert!(UrlProbe::new("ftp://x/", true, Duration::from_secs(1), 1).is_err());
     let error = UrlProbe::new("http://me:secret@", true, Duration::from_secs(1), 1).unwrap_err();
     assert!(!error.to_string().contains("secret"), "{error}");
+    let probe = UrlProbe::new("http://me:secret@x/?token=secret", true, Duration::from_secs(1), 1).unwrap();
+    assert!(!format!("{probe:?}").contains("secret"), "{probe:?}");
+    let mut asked = Http::default();
+    asked.headers = vec![("Authorization".into(), "Bearer secret".into())];
+    let probe = PortProbe::new(options(80, Some(asked))).unwrap();
+    assert!(!format!("{probe:?}").contains("secret"), "{probe:?}");
 }
 
 /// A server with a certificate that nobody signed.

@@ -118,6 +118,8 @@ impl PortProbe {
     /// Asks the resolver, on a thread of its own: getaddrinfo(3) blocks, and knows nothing of deadlines. A question that
     /// outlived its look is waited for again, so that a dead resolver costs one thread and not one for each look.
     async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Failure> {
+        // One that came back after its look was over tells of the past.
+        self.resolving.take_if(|resolving| resolving.is_finished());
         let limit = self.options.timeout;
         let resolving = self.resolving.get_or_insert_with(|| {
             let (host, port) = (self.options.host.clone(), self.options.port);

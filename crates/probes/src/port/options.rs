@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -72,8 +73,9 @@ pub enum Protocol {
     Http(Http),
 }
 
-/// One HTTP request and what its answer must be.
-#[derive(Debug, Clone)]
+/// One HTTP request and what its answer must be. `Debug` leaves out the headers and the credentials: both may hold
+/// secrets.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Http {
     /// GET by default.
@@ -86,6 +88,14 @@ pub struct Http {
     pub credentials: Option<Credentials>,
     /// What must hold for the status code. By default, that it is below 400.
     pub status: StatusTest,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, status, .. } = self;
+        let mut shown = f.debug_struct("Http");
+        shown.field("method", method).field("target", target).field("status", status).finish_non_exhaustive()
+    }
 }
 
 impl Default for Http {

@@ -135,6 +135,8 @@ impl PidfileProcess {
     /// Reads a pidfile that may hang. A read that outlived its look is waited for again, so that a dead network costs
     /// one thread and not one for each look.
     async fn read_elsewhere(&mut self) -> Result<Pidfile, ProbeError> {
+        // One that came back after its look was over tells of the past.
+        self.reading.take_if(|reading| reading.is_finished());
         let path = self.path.clone();
         let reading =
             self.reading.get_or_insert_with(|| tokio::task::spawn_blocking(move || pidfile::read(&path)));

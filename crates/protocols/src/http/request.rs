@@ -5,8 +5,9 @@ use super::base64;
 /// What to ask.
 ///
 /// Headers that a plain client sends (`Host`, `User-Agent`, `Accept`, `Accept-Encoding: identity`,
-/// `Connection: close`) are added unless [`headers`](Self::headers) holds one of that name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `Connection: close`) are added unless [`headers`](Self::headers) holds one of that name. `Debug` leaves out headers and
+/// credentials: both may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// GET or HEAD.
     pub method: Method,
@@ -19,6 +20,14 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// For the `Authorization: Basic` header (RFC 7617).
     pub credentials: Option<Credentials>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, host, .. } = self;
+        let mut shown = f.debug_struct("Request");
+        shown.field("method", method).field("target", target).field("host", host).finish_non_exhaustive()
+    }
 }
 
 /// The methods that look and do not change anything.
@@ -209,8 +218,9 @@ mod tests {
         request.method = Method::Head;
         request.credentials = Some(Credentials { username: "u".into(), password: "p:x".into() });
         assert!(sent(&request).starts_with("HEAD / HTTP/1.1\r\nAuthorization: Basic dTpwOng=\r\n"));
+        request.headers = vec![("X-Token".into(), "hush".into())];
         let shown = format!("{request:?} {:?}", request.prepare());
-        assert!(!shown.contains("p:x") && !shown.contains("dTpwOng"), "{shown}");
+        assert!(!shown.contains("p:x") && !shown.contains("hush") && !shown.contains("dTpwOng"), "{shown}");
     }
 
     #[test]
