@@ -1,0 +1,25 @@
+//! What to watch and what to do about it: plain data, its units, its TOML form, and every mistake in it at once with
+//! line and column.
+//!
+//! [`Config`] is the one model; a TOML file and a Monit control file (crate `hinoban-monitrc`) both become it. Loading
+//! asks the world only through [`Surroundings`], so that it can be tested without one.
+#![forbid(unsafe_code)]
+
+mod diagnostic;
+mod model;
+mod place;
+mod secret;
+pub mod spelling;
+mod surroundings;
+pub mod toml;
+pub mod units;
+
+pub use diagnostic::{Loaded, Mistake, Mistakes, Severity};
+pub use model::{
+    Allow, Branch, Condition, Config, Dialect, Expect, Facility, Family, Files, HttpTest, Kind, Listen,
+    LogTarget, Mail, MailServer, MailTls, Method, Mode, OnReboot, Operator, Options, PortTest, Program,
+    Protocol, Rate, Recipient, Rule, Service, Test, Then, Tls, UrlTest, User, Web,
+};
+pub use place::{Place, Source, Sources};
+pub use secret::Secret;
+pub use surroundings::{NoSurroundings, Surroundings};

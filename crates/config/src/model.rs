@@ -1,0 +1,231 @@
+//! The model: what a configuration means, whatever it was written in.
+
+mod service;
+mod test;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Place, Secret};
+
+pub use service::{
+    Branch, Condition, Kind, Mode, OnReboot, Operator, Options, Program, Rate, Rule, Service, Then,
+};
+pub use test::{Expect, Family, HttpTest, Method, PortTest, Protocol, Test, Tls, UrlTest};
+
+/// A whole configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// What it was written in; some sentences and defaults follow it.
+    pub dialect: Dialect,
+    /// Time between the looks at a service; `None` means: look at everything once and end.
+    pub every: Option<Duration>,
+    /// Wait before the first looks, after a boot of the host only.
+    pub start_delay: Duration,
+    /// Stay in the foreground even without being told so on the command line.
+    pub foreground: bool,
+    /// Where our own files are.
+    pub files: Files,
+    /// Where the log goes; `None` means: only to the terminal while in the foreground.
+    pub log: Option<LogTarget>,
+    /// How mail leaves.
+    pub mail: Mail,
+    /// Who hears of everything.
+    pub alerts: Vec<Recipient>,
+    /// The HTTP interface.
+    pub web: Web,
+    /// What is watched, in the order written. Holds exactly one service that is *the* system: added if not written.
+    pub services: Vec<Service>,
+}
+
+/// What a configuration was written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// Our own.
+    #[default]
+    Toml,
+    /// Monit's control language.
+    Monit,
+}
+
+/// Our own files. `None`: the binary's default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Files {
+    /// Our process id.
+    pub pidfile: Option<PathBuf>,
+    /// Our identity: 32 hexadecimal digits.
+    pub idfile: Option<PathBuf>,
+    /// What survives a restart.
+    pub statefile: Option<PathBuf>,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// A file, appended to.
+    File(PathBuf),
+    /// The syslog daemon of this host.
+    Syslog(Facility),
+    /// Standard error.
+    Stderr,
+}
+
+/// The facility of syslog(3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // syslog(3) has them
+pub enum Facility {
+    #[default]
+    User,
+    Daemon,
+    Local(u8),
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mail {
+    /// Servers, tried in order until one can be connected to.
+    pub servers: Vec<MailServer>,
+    /// Time for connecting and for each answer.
+    pub timeout: Duration,
+    /// What we call ourselves in EHLO and message ids; `None`: the name of this host.
+    pub hostname: Option<String>,
+    /// Sender; `None`: `monit@HOST` under a control file, `hinoban@HOST` otherwise.
+    pub from: Option<String>,
+    /// Where messages wait until a server has taken them; `None`: a folder beside the state file.
+    pub queue: Option<PathBuf>,
+    /// How many messages may wait; `None`: 1000.
+    pub slots: Option<usize>,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(30),
+            hostname: None,
+            from: None,
+            queue: None,
+            slots: None,
+        }
+    }
+}
+
+/// One mail server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MailServer {
+    /// Name or address.
+    pub host: String,
+    /// TCP port; 25 by default.
+    pub port: u16,
+    /// Encryption.
+    pub tls: MailTls,
+    /// Whether its certificate is verified.
+    pub verify: bool,
+    /// User name and password.
+    pub login: Option<(String, Secret)>,
+}
+
+/// Encryption on the way to a mail server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MailTls {
+    /// None.
+    #[default]
+    Off,
+    /// Begun in the clear, then STARTTLS, which must succeed.
+    StartTls,
+    /// From the first byte.
+    Implicit,
+}
+
+/// One who is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipient {
+    /// Mail address.
+    pub address: String,
+    /// Remind after this many further failing looks; `None`: never.
+    pub reminder: Option<u32>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// The HTTP interface.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Web {
+    /// Where it listens; empty: nowhere but on the command line's own socket.
+    pub listen: Vec<Listen>,
+    /// Who may connect and log in.
+    pub allow: Vec<Allow>,
+}
+
+/// One listening socket.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Listen {
+    /// TCP.
+    Tcp {
+        /// Address or name to bind; `None`: all.
+        address: Option<String>,
+        /// Port.
+        port: u16,
+        /// Whether it serves reading only.
+        read_only: bool,
+    },
+    /// A unix socket.
+    Unix {
+        /// Its path.
+        path: PathBuf,
+        /// Whether it serves reading only.
+        read_only: bool,
+        /// Mode bits; `None`: as the umask says.
+        permission: Option<u32>,
+        /// Owner; `None`: ourselves.
+        uid: Option<u32>,
+        /// Group; `None`: our own.
+        gid: Option<u32>,
+    },
+}
+
+/// Who may use the HTTP interface.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Allow {
+    /// A host name, an address or a network: `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `::1/128`.
+    Host(String),
+    /// Somebody with a password.
+    User(User),
+}
+
+/// Somebody with a password.
+#[derive(Debug, Clone, PartialEq)]
+pub struct User {
+    /// Name.
+    pub name: String,
+    /// Password in the clear.
+    pub password: Secret,
+    /// Whether he may only look.
+    pub read_only: bool,
+}
+
+impl Config {
+    /// An empty configuration of this dialect: nothing but the system is watched.
+    pub fn empty(dialect: Dialect, host: &str) -> Self {
+        Self {
+            dialect,
+            every: match dialect {
+                Dialect::Toml => Some(Duration::from_secs(30)),
+                Dialect::Monit => None,
+            },
+            start_delay: Duration::ZERO,
+            foreground: false,
+            files: Files::default(),
+            log: None,
+            mail: Mail::default(),
+            alerts: Vec::new(),
+            web: Web::default(),
+            services: vec![Service::system(host)],
+        }
+    }
+
+    /// The service that is *the* system; its name is the name of this host in alerts.
+    pub fn system(&self) -> Option<&Service> {
+        self.services.iter().rev().find(|s| s.kind == Kind::System)
+    }
+}

@@ -1,0 +1,281 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hinoban_reading::Value;
+
+use super::Test;
+use crate::Place;
+
+/// One watched thing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Unique among services, upper and lower case being the same.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Groups it is in.
+    pub groups: Vec<String>,
+    /// Time between looks, where it differs from the configuration's.
+    pub every: Option<Duration>,
+    /// Whether it is repaired, or only watched.
+    pub mode: Mode,
+    /// Whether it is watched after a boot.
+    pub on_reboot: OnReboot,
+    /// Starts it.
+    pub start: Option<Program>,
+    /// Stops it.
+    pub stop: Option<Program>,
+    /// Restarts it; without one it is stopped and started.
+    pub restart: Option<Program>,
+    /// What must hold, in the order written. Holds the rules that follow from the kind (existence) too.
+    pub rules: Vec<Rule>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// What a watched thing is: what its own look looks at.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A process found by its pidfile.
+    Process {
+        /// The file that holds its process id.
+        pidfile: PathBuf,
+    },
+    /// A host that is only tested from outside; it has no look of its own.
+    Host {
+        /// Name or address.
+        address: String,
+    },
+    /// This machine.
+    System,
+    /// A kind that an embedder registered.
+    Custom {
+        /// Name in the registry.
+        probe: String,
+        /// Its options, as written.
+        options: Options,
+    },
+}
+
+/// Options of a registered kind: names and plain values.
+pub type Options = BTreeMap<String, Value>;
+
+/// Whether a service is repaired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Yes.
+    #[default]
+    Active,
+    /// No: it is watched and told about, but never started, stopped or restarted by a rule.
+    Passive,
+}
+
+/// Whether a service is watched after a boot of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnReboot {
+    /// Yes.
+    #[default]
+    Start,
+    /// No.
+    NoStart,
+    /// If it was before.
+    LastState,
+}
+
+/// A command, run without a shell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Program {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// User to run it as; `None`: our own.
+    pub uid: Option<u32>,
+    /// Group to run it as; `None`: our own.
+    pub gid: Option<u32>,
+    /// Time for all of it: for a start, until the process exists.
+    pub timeout: Duration,
+}
+
+impl Program {
+    /// The command line in one string, as logs show it: words joined by blanks.
+    pub fn line(&self) -> String {
+        self.words.join(" ")
+    }
+}
+
+/// What must hold, and what to do when it does not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// When it *fails*.
+    pub when: Condition,
+    /// How often it must fail, and what then.
+    pub fail: Branch,
+    /// How often it must hold again, and what then.
+    pub ok: Branch,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// When a rule fails.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Condition {
+    /// The service's own look does not find it up.
+    Missing,
+    /// The service's own look finds it up.
+    Exists,
+    /// A reading of the service's own look compares so.
+    Compare {
+        /// Name of the metric.
+        metric: String,
+        /// How.
+        operator: Operator,
+        /// With what.
+        limit: Value,
+    },
+    /// A test of its own fails, or succeeds.
+    Test {
+        /// What is tested.
+        test: Test,
+        /// Whether failure or success makes the rule fail.
+        expect: super::Expect,
+    },
+}
+
+/// One side of a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Branch {
+    /// What to do.
+    pub then: Then,
+    /// After how many looks.
+    pub rate: Rate,
+}
+
+/// `count` of the last `within` looks. Both 1 to 64, `count` not above `within`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// So many looks …
+    pub count: u8,
+    /// … of the last so many.
+    pub within: u8,
+}
+
+impl Rate {
+    /// At once.
+    pub const ONCE: Rate = Rate { count: 1, within: 1 };
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Then {
+    /// Nothing; nobody is told either.
+    Nothing,
+    /// Tell people. All the others tell people too.
+    Alert,
+    /// Start the service.
+    Start,
+    /// Stop it, and watch it no more.
+    Stop,
+    /// Restart it.
+    Restart,
+    /// Watch it no more.
+    Unmonitor,
+    /// Run a program.
+    Exec {
+        /// Which.
+        program: Program,
+        /// Again at each so many-th failing look; `None`: once.
+        repeat: Option<u32>,
+    },
+    /// An action that an embedder registered, by name.
+    Custom(String),
+}
+
+/// Comparison operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // their names say it
+pub enum Operator {
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+    Equal,
+    NotEqual,
+}
+
+impl Operator {
+    /// Whether `left OP right`.
+    pub fn holds<T: PartialOrd>(self, left: T, right: T) -> bool {
+        match self {
+            Operator::Greater => left > right,
+            Operator::GreaterOrEqual => left >= right,
+            Operator::Less => left < right,
+            Operator::LessOrEqual => left <= right,
+            Operator::Equal => left == right,
+            Operator::NotEqual => left != right,
+        }
+    }
+
+    /// Its sign, such as `>=`; equality is `=`.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Operator::Greater => ">",
+            Operator::GreaterOrEqual => ">=",
+            Operator::Less => "<",
+            Operator::LessOrEqual => "<=",
+            Operator::Equal => "=",
+            Operator::NotEqual => "!=",
+        }
+    }
+}
+
+impl Branch {
+    /// This, at once.
+    pub fn once(then: Then) -> Self {
+        Self { then, rate: Rate::ONCE }
+    }
+}
+
+impl Rule {
+    /// The rule that a service without one of its own about existence has: restart it when it is gone, tell when it is
+    /// back.
+    pub fn existence() -> Self {
+        Self {
+            when: Condition::Missing,
+            fail: Branch::once(Then::Restart),
+            ok: Branch::once(Then::Alert),
+            place: Place::default(),
+        }
+    }
+
+    /// Whether it is about existence.
+    pub fn is_existence(&self) -> bool {
+        matches!(self.when, Condition::Missing | Condition::Exists)
+    }
+}
+
+impl Service {
+    /// A service of this name and kind, with nothing else set and no rule.
+    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            groups: Vec::new(),
+            every: None,
+            mode: Mode::default(),
+            on_reboot: OnReboot::default(),
+            start: None,
+            stop: None,
+            restart: None,
+            rules: Vec::new(),
+            place: Place::default(),
+        }
+    }
+
+    /// The service that stands for this machine.
+    pub fn system(host: &str) -> Self {
+        Self::new(host, Kind::System)
+    }
+}

@@ -1,0 +1,64 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What loading a configuration may ask about the world. The binary answers truthfully; tests make it up.
+pub trait Surroundings {
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// As reading the file does; text that is not UTF-8 is [`io::ErrorKind::InvalidData`].
+    fn read(&self, path: &Path) -> io::Result<String>;
+
+    /// The paths that match a pattern of glob(7), in alphabetical order; empty if none does.
+    fn glob(&self, pattern: &str) -> Vec<PathBuf>;
+
+    /// The id of a user, by name or by number written out; `None` if there is none.
+    fn user(&self, name: &str) -> Option<u32>;
+
+    /// The id of a group, by name or by number written out; `None` if there is none.
+    fn group(&self, name: &str) -> Option<u32>;
+
+    /// The name of this host.
+    fn host_name(&self) -> String;
+
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// Whether a file exists and, if `executable`, may be executed.
+    fn exists(&self, path: &Path, executable: bool) -> bool;
+
+    /// Whether a name or address resolves, for lists of allowed hosts.
+    fn resolves(&self, host: &str) -> bool;
+}
+
+/// Surroundings in which there is nothing but a host called `localhost`: for configurations that need no more, and
+/// for tests to build on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSurroundings;
+
+impl Surroundings for NoSurroundings {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("{} cannot be read here", path.display())))
+    }
+    fn glob(&self, _: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
+    fn user(&self, name: &str) -> Option<u32> {
+        name.parse().ok()
+    }
+    fn group(&self, name: &str) -> Option<u32> {
+        name.parse().ok()
+    }
+    fn host_name(&self) -> String {
+        "localhost".to_owned()
+    }
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn exists(&self, _: &Path, _: bool) -> bool {
+        true
+    }
+    fn resolves(&self, _: &str) -> bool {
+        true
+    }
+}

@@ -1,0 +1,134 @@
+//! `[[service.NAME.check]]`: one test or comparison, and what to do when it fails.
+
+use std::time::Duration;
+
+use super::reader::{Fields, Item, Reader, listed};
+use crate::{Branch, Condition, Expect, Kind, Rate, Rule, Test, Then};
+
+/// Time for each step of a test unless it is said otherwise.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a check can be, and the keys that go with each beside `then`, `else` and `for`.
+const SORTS: [(&str, &[&str]); 5] = [
+    (
+        "http",
+        &[
+            "must", "status", "method", "headers", "user", "password", "verify", "ca-file", "family",
+            "timeout", "retry",
+        ],
+    ),
+    ("tcp", &["must", "tls", "verify", "ca-file", "family", "timeout", "retry"]),
+    ("url", &["must", "status", "timeout", "retry"]),
+    ("probe", &["must", "options"]),
+    ("when", &[]),
+];
+
+/// The values that only some sorts of checks have.
+pub(super) struct Extras<'d>(Vec<Item<'d>>);
+
+impl<'d> Extras<'d> {
+    pub(super) fn get(&self, key: &str) -> Option<Item<'d>> {
+        self.0.iter().find(|item| item.key == key).cloned()
+    }
+}
+
+impl Reader<'_> {
+    /// The rule that this check is.
+    pub(super) fn check(&mut self, mut fields: Fields<'_>, kind: Option<&Kind>) -> Option<Rule> {
+        let sorts: Vec<Item<'_>> = SORTS.iter().filter_map(|(key, _)| fields.take(key)).collect();
+        let fail = fields.take("then").map(|item| self.then(&item)).unwrap_or(Some(Then::Alert));
+        let ok = fields.take("else").map(|item| self.then(&item)).unwrap_or(Some(Then::Alert));
+        let rate = fields.take("for").map(|item| self.rate(&item)).unwrap_or(Some(Rate::ONCE));
+        let mut extras = Vec::new();
+        for key in SORTS.iter().flat_map(|(_, keys)| *keys) {
+            if !extras.iter().any(|item: &Item<'_>| item.key == *key) {
+                extras.extend(fields.take(key));
+            }
+        }
+        let extras = Extras(extras);
+        let span = fields.span.clone();
+        self.close(fields);
+
+        let sort = match &sorts[..] {
+            [sort] => sort,
+            [] => {
+                let help =
+                    "it needs one of `http`, `tcp`, `url`, `probe` or `when`: http = \"http://localhost/\"";
+                self.missing(span, "this check checks nothing", help);
+                return None;
+            }
+            [first, second, ..] => {
+                let message = format!("this check has both `{}` and `{}`", first.key, second.key);
+                self.error(
+                    second.span.clone(),
+                    message,
+                    "write a [[service.NAME.check]] of its own for each",
+                );
+                return None;
+            }
+        };
+        self.strangers(sort, &extras);
+        let when = match sort.key {
+            "when" => self.compared(sort, kind),
+            _ => self.tested(sort, &extras),
+        };
+        Some(Rule {
+            when: when?,
+            fail: Branch { then: fail?, rate: rate? },
+            ok: Branch::once(ok?),
+            place: self.place(sort.span.clone()),
+        })
+    }
+
+    /// Notes what does not go with this sort of check.
+    fn strangers(&mut self, sort: &Item<'_>, extras: &Extras<'_>) {
+        for item in &extras.0 {
+            if SORTS.iter().any(|(key, goes)| *key == sort.key && goes.contains(&item.key)) {
+                continue;
+            }
+            let with: Vec<&str> =
+                SORTS.iter().filter(|(_, goes)| goes.contains(&item.key)).map(|(key, _)| *key).collect();
+            self.error(
+                item.span.clone(),
+                format!("`{}` does not go with `{}`", item.key, sort.key),
+                format!("take it out; it goes with {}", listed(&with)),
+            );
+        }
+    }
+
+    fn compared(&mut self, item: &Item<'_>, kind: Option<&Kind>) -> Option<Condition> {
+        if let Some(Kind::Host { .. }) = kind {
+            self.error(
+                item.span.clone(),
+                "a host has no readings of its own to compare",
+                "test it from outside: `http`, `tcp` or `url`; `when` is for processes, the system and registered kinds",
+            );
+            return None;
+        }
+        self.comparison(item, kind)
+    }
+
+    fn tested(&mut self, sort: &Item<'_>, extras: &Extras<'_>) -> Option<Condition> {
+        let expect = match extras.get("must") {
+            Some(item) => self.word(&item, &[("succeed", Expect::Failed), ("fail", Expect::Succeeded)]),
+            None => Some(Expect::Failed),
+        };
+        let test = match sort.key {
+            "http" => self.http(sort, extras).map(Test::Port),
+            "tcp" => self.tcp(sort, extras).map(Test::Port),
+            "url" => self.whole_url(sort, extras).map(Test::Url),
+            _ => {
+                let options = self.options(extras.get("options"));
+                let name = self.text(sort, "the name of a registered kind", "\"queue\"");
+                name.map(|name| Test::Custom { probe: name.to_owned(), options })
+            }
+        };
+        Some(Condition::Test { test: test?, expect: expect? })
+    }
+
+    pub(super) fn limits(&mut self, extras: &Extras<'_>) -> Option<(Duration, u32)> {
+        let timeout = extras.get("timeout").map(|item| self.duration(&item)).unwrap_or(Some(TIMEOUT));
+        let retry = extras.get("retry").map(|item| self.whole(&item, 1..101)).unwrap_or(Some(1));
+        Some((timeout?, retry? as u32))
+    }
+}

@@ -1,0 +1,277 @@
+//! `when = "total cpu > 80%"`: a reading compared with a limit.
+
+use hinoban_reading::{Metric, Unit, Value};
+
+use super::metric::{self, Named};
+use super::reader::{Item, Reader};
+use crate::units::{self, UnitError};
+use crate::{Condition, Kind, Operator, spelling};
+
+/// Longer signs first: `>=` is not `>` and a limit that begins with `=`.
+const SIGNS: [(&str, Operator); 9] = [
+    (">=", Operator::GreaterOrEqual),
+    ("<=", Operator::LessOrEqual),
+    ("==", Operator::Equal),
+    ("!=", Operator::NotEqual),
+    ("≥", Operator::GreaterOrEqual),
+    ("≤", Operator::LessOrEqual),
+    (">", Operator::Greater),
+    ("<", Operator::Less),
+    ("=", Operator::Equal),
+];
+
+/// Splits at the first comparison sign.
+pub(super) fn operator(text: &str) -> Option<(&str, Operator, &str)> {
+    let (at, sign, operator) = SIGNS
+        .iter()
+        .enumerate()
+        .filter_map(|(rank, (sign, operator))| text.find(sign).map(|at| ((at, rank), *sign, *operator)))
+        .min_by_key(|(order, ..)| *order)
+        .map(|((at, _), sign, operator)| (at, sign, operator))?;
+    Some((text[..at].trim(), operator, text[at + sign.len()..].trim()))
+}
+
+/// A limit as it is written, before the metric says what it must be.
+#[derive(Debug, Clone, PartialEq)]
+enum Limit<'t> {
+    Percent(Value),
+    Plain(Value),
+    Size(u64),
+    SizeRate(u64),
+    Rate(Value),
+    Duration(std::time::Duration),
+    Text(&'t str),
+}
+
+impl Reader<'_> {
+    /// The comparison in this text.
+    pub(super) fn comparison(&mut self, item: &Item<'_>, kind: Option<&Kind>) -> Option<Condition> {
+        const SHAPE: &str =
+            "write a reading, a sign and a limit: \"total cpu > 80%\", \"queue.depth >= 100\"";
+        let text = self.text(item, "a comparison", "\"total cpu > 80%\"")?;
+        let Some((left, operator, right)) = operator(text) else {
+            self.error(
+                item.span.clone(),
+                format!("\"{text}\" compares nothing: it has no sign such as `>`"),
+                SHAPE,
+            );
+            return None;
+        };
+        if left.is_empty() || right.is_empty() {
+            let what = if left.is_empty() { "no reading before" } else { "no limit after" };
+            self.error(item.span.clone(), format!("\"{text}\" has {what} its `{}`", operator.sign()), SHAPE);
+            return None;
+        }
+        let span = self.part(item, text, right);
+        if let Some(joint) = [" and ", " or ", " && ", " || "].into_iter().find(|j| right.contains(j)) {
+            let help = match joint.trim() {
+                "or" | "||" => "write each comparison as a check of its own",
+                _ => "checks are made one by one and cannot be joined; keep the one that matters most",
+            };
+            self.error(
+                span,
+                format!("one check makes one comparison; there is a second one after `{}`", joint.trim()),
+                help,
+            );
+            return None;
+        }
+        let limit = match limit(right) {
+            Ok(limit) => limit,
+            Err(e) => {
+                let help = match &e {
+                    UnitError::UnknownUnit { nearest: Some(near), .. } => format!("did you mean `{near}`?"),
+                    _ => "limits are numbers with a unit: `80%`, `100 MB`, `1 GiB`, `30s`, `10 MB/s`, or plain: `100`".to_owned(),
+                };
+                self.error(span, format!("`{right}` is no limit: {e}"), help);
+                return None;
+            }
+        };
+        if matches!(limit, Limit::Text(_)) && !matches!(operator, Operator::Equal | Operator::NotEqual) {
+            self.error(
+                span,
+                format!("`{right}` is a text, and texts cannot be compared with `{}`", operator.sign()),
+                "a limit is a number with its unit; texts are only equal (`=`) or not (`!=`)",
+            );
+            return None;
+        }
+        let (metric, limit) = match metric::named(left, kind) {
+            Named::Either { amount, percent } => match limit {
+                Limit::Plain(_) => {
+                    let help =
+                        format!("write `{left} {0} {right}%` or `{left} {0} {right} MB`", operator.sign());
+                    self.error(span, format!("`{right}` has no unit, and `{left}` is measured in two"), help);
+                    return None;
+                }
+                Limit::Size(_) => self.fit(&amount, limit, span.clone(), right)?,
+                _ => self.fit(&percent, limit, span.clone(), right)?,
+            },
+            Named::One(metric) => self.fit(&metric, limit, span.clone(), right)?,
+            Named::Other(name) => {
+                self.own_name(item, text, left, &name, kind)?;
+                (name, loose(limit))
+            }
+        };
+        Some(Condition::Compare { metric, operator, limit })
+    }
+
+    /// The limit as a value in the unit of this metric.
+    fn fit(
+        &mut self,
+        metric: &Metric,
+        limit: Limit<'_>,
+        span: std::ops::Range<usize>,
+        written: &str,
+    ) -> Option<(String, Value)> {
+        let value = match (metric.unit, limit) {
+            (Unit::Percent, Limit::Percent(value) | Limit::Plain(value)) => {
+                if value.as_f64().is_some_and(|x| x > 100.0) {
+                    self.warning(
+                        span,
+                        format!("`{}` is never more than 100%", metric.name),
+                        "100% is all of the machine, however many processors it has",
+                    );
+                }
+                value
+            }
+            (Unit::Bytes, Limit::Size(bytes))
+            | (Unit::BytesPerSecond, Limit::Size(bytes) | Limit::SizeRate(bytes)) => Value::from(bytes),
+            (
+                Unit::Bytes | Unit::BytesPerSecond | Unit::Count | Unit::Ratio | Unit::PerSecond,
+                Limit::Plain(value),
+            ) => value,
+            (Unit::PerSecond, Limit::Rate(value)) => value,
+            (Unit::Seconds, Limit::Duration(duration)) => seconds(duration),
+            (unit, _) => {
+                let mut help = format!("compare it with {}", metric::example(unit));
+                if unit == Unit::Bytes && written.ends_with('%') {
+                    let percent = metric.name.replace(".bytes", ".percent");
+                    if metric::SHIPPED.iter().any(|m| m.name == percent) {
+                        help = format!("{help}, or use `{percent}`");
+                    }
+                }
+                self.error(span, format!("`{}` cannot be compared with `{written}`", metric.name), help);
+                return None;
+            }
+        };
+        Some((metric.name.clone().into_owned(), value))
+    }
+
+    /// Whether a name that is none of ours may be one of a registered kind.
+    fn own_name(
+        &mut self,
+        item: &Item<'_>,
+        text: &str,
+        written: &str,
+        name: &str,
+        kind: Option<&Kind>,
+    ) -> Option<()> {
+        let canonical = name.split('.').all(|word| {
+            !word.is_empty()
+                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+        });
+        let ours = matches!(kind, Some(Kind::Process { .. } | Kind::System));
+        if canonical && !ours {
+            return Some(());
+        }
+        let span = self.part(item, text, written);
+        let help = match spelling::nearest(written, metric::vocabulary()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if ours => "the most used are `cpu`, `total cpu`, `memory`, `total memory`, `swap`, `load 1`, `load 5`, `load 15`, `threads`, `children` and `uptime`".to_owned(),
+            None => "a reading is named in small letters, words joined by dots: `queue.depth`".to_owned(),
+        };
+        self.error(span, format!("there is no reading called `{written}`"), help);
+        None
+    }
+}
+
+/// The value of a limit for a metric whose unit is not known here.
+fn loose(limit: Limit<'_>) -> Value {
+    match limit {
+        Limit::Percent(value) | Limit::Plain(value) | Limit::Rate(value) => value,
+        Limit::Size(bytes) | Limit::SizeRate(bytes) => Value::from(bytes),
+        Limit::Duration(duration) => seconds(duration),
+        Limit::Text(text) => Value::from(text),
+    }
+}
+
+fn seconds(duration: std::time::Duration) -> Value {
+    match duration.subsec_nanos() {
+        0 => Value::from(duration.as_secs()),
+        _ => Value::Real(duration.as_secs_f64()),
+    }
+}
+
+fn limit(text: &str) -> Result<Limit<'_>, UnitError> {
+    for quote in ['"', '\''] {
+        if let Some(inside) = text.strip_prefix(quote).and_then(|t| t.strip_suffix(quote)) {
+            return Ok(Limit::Text(inside));
+        }
+    }
+    if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
+        return Ok(Limit::Text(text));
+    }
+    if let Some(value) = plain(text) {
+        return Ok(Limit::Plain(value));
+    }
+    if let Some(before) = text.strip_suffix('%') {
+        let number = before.trim_end();
+        return plain(number)
+            .map(Limit::Percent)
+            .ok_or_else(|| UnitError::NoNumber { rest: text.to_owned() });
+    }
+    if let Some(before) = text.strip_suffix("/s") {
+        let before = before.trim_end();
+        return match plain(before) {
+            Some(value) => Ok(Limit::Rate(value)),
+            None => units::size(before).map(Limit::SizeRate),
+        };
+    }
+    match (units::size(text), units::duration(text)) {
+        (Ok(bytes), _) => Ok(Limit::Size(bytes)),
+        (_, Ok(duration)) => Ok(Limit::Duration(duration)),
+        (Err(UnitError::UnknownUnit { unit, nearest: size, .. }), Err(e)) => {
+            let time = match e {
+                UnitError::UnknownUnit { nearest, .. } => nearest,
+                _ => None,
+            };
+            let nearest = spelling::nearest(&unit, [size, time].into_iter().flatten());
+            Err(UnitError::UnknownUnit { unit, quantity: "anything", nearest })
+        }
+        (Err(e), Err(_)) => Err(e),
+    }
+}
+
+fn plain(text: &str) -> Option<Value> {
+    if !text.bytes().all(|b| b.is_ascii_digit() || b"+-.".contains(&b)) {
+        return None;
+    }
+    match text.parse::<i64>() {
+        Ok(whole) => Some(Value::Int(whole)),
+        Err(_) => text.parse::<f64>().ok().filter(|x| x.is_finite()).map(Value::Real),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_sign_divides() {
+        assert_eq!(operator("cpu >= 5"), Some(("cpu", Operator::GreaterOrEqual, "5")));
+        assert_eq!(operator("a = '>'"), Some(("a", Operator::Equal, "'>'")));
+        assert_eq!(operator("load 1≥2"), Some(("load 1", Operator::GreaterOrEqual, "2")));
+        assert_eq!(operator("cpu 5"), None);
+    }
+
+    #[test]
+    fn limits_keep_what_they_are() {
+        assert_eq!(limit("80%"), Ok(Limit::Percent(Value::Int(80))));
+        assert_eq!(limit("0.5 %"), Ok(Limit::Percent(Value::Real(0.5))));
+        assert_eq!(limit("-3"), Ok(Limit::Plain(Value::Int(-3))));
+        assert_eq!(limit("10 MB/s"), Ok(Limit::SizeRate(10_000_000)));
+        assert_eq!(limit("100/s"), Ok(Limit::Rate(Value::Int(100))));
+        assert_eq!(limit("30m"), Ok(Limit::Duration(std::time::Duration::from_secs(1800))));
+        assert_eq!(limit("running"), Ok(Limit::Text("running")));
+        assert!(limit("100 MG").is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! Commands: a text, a list of words, or a table with user and timeout.
+
+use std::path::Path;
+use std::time::Duration;
+
+use ::toml::de::{DeTable, DeValue};
+
+use super::reader::{Fields, Item, Reader};
+use super::words;
+use crate::{Program, spelling};
+
+/// Time for a program unless it is said otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Reader<'_> {
+    /// The program in this value: `"…"`, `["…", "…"]` or `{ run = …, timeout = "60s", user = "…", group = "…" }`.
+    pub(super) fn program(&mut self, item: &Item<'_>) -> Option<Program> {
+        let DeValue::Table(table) = item.value else {
+            let words = self.command(item)?;
+            return Some(Program { words, uid: None, gid: None, timeout: TIMEOUT });
+        };
+        let mut fields = Fields::new(format!("`{}`", item.key), table, item.span.clone());
+        let run = fields.take("run");
+        let program = self.program_in(&mut fields, run, "run");
+        self.close(fields);
+        program
+    }
+
+    /// The rest of a table that holds a command: the command itself was taken already.
+    pub(super) fn program_in(
+        &mut self,
+        fields: &mut Fields<'_>,
+        run: Option<Item<'_>>,
+        key: &str,
+    ) -> Option<Program> {
+        let (user, group) = (fields.take("user"), fields.take("group"));
+        let timeout = fields.take("timeout").map(|item| self.duration(&item)).unwrap_or(Some(TIMEOUT));
+        let uid = user.map(|item| self.user_id(&item));
+        let gid = group.map(|item| self.group_id(&item));
+        let words = match run {
+            Some(run) => self.command(&run),
+            None => {
+                let help = format!("{{ {key} = \"/etc/init.d/httpd start\", timeout = \"60s\" }}");
+                self.missing(fields.span.clone(), format!("{} says no program to run", fields.what), help);
+                None
+            }
+        };
+        Some(Program { words: words?, uid: uid.flatten(), gid: gid.flatten(), timeout: timeout? })
+    }
+
+    pub(super) fn user_id(&mut self, item: &Item<'_>) -> Option<u32> {
+        let name = self.text(item, "the name of a user", "\"www-data\"")?;
+        let id = self.around.user(name);
+        if id.is_none() {
+            let help = "create it (adduser --system), or correct the name";
+            self.error(item.span.clone(), format!("there is no user `{name}` on this host"), help);
+        }
+        id
+    }
+
+    pub(super) fn group_id(&mut self, item: &Item<'_>) -> Option<u32> {
+        let name = self.text(item, "the name of a group", "\"www-data\"")?;
+        let id = self.around.group(name);
+        if id.is_none() {
+            let help = "create it (addgroup --system), or correct the name";
+            self.error(item.span.clone(), format!("there is no group `{name}` on this host"), help);
+        }
+        id
+    }
+
+    /// The words of a command, which are not none.
+    fn command(&mut self, item: &Item<'_>) -> Option<Vec<String>> {
+        const EXPECTED: &str = "a command: a text, or a list of words";
+        let mut words: Vec<String> = match item.value {
+            DeValue::String(text) => match words::split(text) {
+                Ok(words) => {
+                    if let Some(sign) = words::for_a_shell(&words) {
+                        let message = format!(
+                            "no shell runs this command: `{sign}` is given to the program as it stands"
+                        );
+                        let help =
+                            format!("if a shell is wanted: {} = [\"/bin/sh\", \"-c\", \"…\"]", item.key);
+                        self.warning(item.span.clone(), message, help);
+                    }
+                    words.into_iter().map(|w| w.text).collect()
+                }
+                Err(why) => {
+                    let help =
+                        "close it, or write a list of words: [\"/usr/bin/program\", \"it's one word\"]";
+                    self.error(
+                        item.span.clone(),
+                        format!("this command cannot be split into words: {why}"),
+                        help,
+                    );
+                    return None;
+                }
+            },
+            DeValue::Array(_) => {
+                let mut words = Vec::new();
+                for word in item.list() {
+                    match word.value {
+                        DeValue::String(text) => words.push(text.clone().into_owned()),
+                        _ => {
+                            let help = format!("write it in quotes: \"{}\"", self.written(word.span.clone()));
+                            self.wrong(&word, "a list of texts only", help);
+                            return None;
+                        }
+                    }
+                }
+                words
+            }
+            _ => {
+                let help = format!("for example: {} = \"/etc/init.d/httpd start\"", item.key);
+                self.wrong(item, EXPECTED, help);
+                return None;
+            }
+        };
+        if words.first().is_none_or(String::is_empty) {
+            let help = format!("for example: {} = \"/etc/init.d/httpd start\"", item.key);
+            self.error(item.span.clone(), format!("`{}` names no program", item.key), help);
+            return None;
+        }
+        if words.iter().any(|w| w.contains('\0')) {
+            self.error(
+                item.span.clone(),
+                "a word of this command holds a zero byte",
+                "no program can be given one",
+            );
+            return None;
+        }
+        if words[0].contains('/') {
+            let program = self.resolved(item, &words[0])?;
+            if !self.around.exists(&program, true) {
+                self.warning(
+                    item.span.clone(),
+                    format!("{} is not there, or cannot be executed", program.display()),
+                    "correct the path, install it, or chmod +x it",
+                );
+            }
+            words[0] = lossless(&program, &words[0]);
+        }
+        Some(words)
+    }
+
+    /// A registered kind and its options.
+    pub(super) fn options(&mut self, item: Option<Item<'_>>) -> crate::Options {
+        let Some(item) = item else { return crate::Options::new() };
+        let Some(fields) = self.fields(&item, "`options`", "for example: options = { depth = 100 }") else {
+            return crate::Options::new();
+        };
+        self.option_values(&fields)
+    }
+
+    fn option_values(&mut self, fields: &Fields<'_>) -> crate::Options {
+        use hinoban_reading::Value;
+        let mut options = crate::Options::new();
+        for (_, option) in fields.entries() {
+            let value = match option.value {
+                DeValue::String(text) => Value::Text(text.clone().into_owned()),
+                DeValue::Boolean(yes) => Value::Text(yes.to_string()),
+                DeValue::Integer(n) => match i64::from_str_radix(n.as_str(), n.radix()) {
+                    Ok(n) => Value::Int(n),
+                    Err(_) => {
+                        let help =
+                            "whole numbers go up to 9223372036854775807; write it in quotes if it is a name";
+                        self.error(
+                            option.span.clone(),
+                            format!("`{}` is too large a number", option.key),
+                            help,
+                        );
+                        continue;
+                    }
+                },
+                DeValue::Float(x) => match x.as_str().parse::<f64>() {
+                    Ok(x) => Value::Real(x),
+                    Err(_) => continue,
+                },
+                _ => {
+                    self.wrong(&option, "a text or a number", "options are plain values; write it in quotes");
+                    continue;
+                }
+            };
+            options.insert(option.key.to_owned(), value);
+        }
+        options
+    }
+}
+
+/// `path` as a text; it was made of texts, so nothing is lost but in a folder whose name is no UTF-8.
+fn lossless(path: &Path, written: &str) -> String {
+    path.to_str().map_or_else(|| written.to_owned(), str::to_owned)
+}
+
+/// A hint for a table that should be a service: which kind it could be.
+pub(super) fn kind_hint(table: &DeTable<'_>) -> Option<&'static str> {
+    let kinds = ["pidfile", "host", "system", "probe"];
+    table.keys().find_map(|key| spelling::nearest(key.get_ref(), kinds))
+}

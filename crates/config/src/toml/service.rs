@@ -1,0 +1,216 @@
+//! `[service.NAME]`.
+
+use std::collections::HashMap;
+
+use ::toml::de::DeValue;
+
+use super::mask;
+use super::program::kind_hint;
+use super::reader::{self, Fields, Item, Reader};
+use crate::{Branch, Condition, Kind, Mode, OnReboot, Rule, Service, Then};
+
+impl Reader<'_> {
+    /// All services in the order written, and the system if it is not among them.
+    pub(super) fn services(&mut self, item: Option<Item<'_>>) -> Vec<Service> {
+        let mut services = Vec::new();
+        let mut seen: HashMap<String, (String, u32)> = HashMap::new();
+        let entries = match &item {
+            Some(Item { value: DeValue::Table(table), .. }) => reader::entries(table),
+            Some(item) => {
+                let help = "each service is a table with its name: [service.httpd]";
+                self.wrong(item, "a table of services", help);
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let mut system: Option<u32> = None;
+        for (span, entry) in entries {
+            let line = self.place(span.clone()).line;
+            if let Some((other, before)) = seen.insert(entry.key.to_lowercase(), (entry.key.to_owned(), line))
+            {
+                self.error(
+                    span.clone(),
+                    format!("`{}` and `{other}` in line {before} are the same name", entry.key),
+                    "capital and small letters make no difference; give one of them another name",
+                );
+            }
+            let Some(service) = self.service(span.clone(), &entry) else { continue };
+            if service.kind == Kind::System {
+                if let Some(before) = system {
+                    let message = format!("there is a second system; the first is in line {before}");
+                    self.error(span, message, "there is one machine: put all its checks into one service");
+                }
+                system = Some(line);
+            }
+            services.push(service);
+        }
+        if system.is_none() {
+            let host = self.around.host_name();
+            if let Some((name, line)) = seen.get(&host.to_lowercase()) {
+                let place = services.iter().find(|s| s.name == *name).map(|s| s.place.span.clone());
+                self.missing(
+                    place.unwrap_or(0..0),
+                    format!("`{name}` in line {line} is the name of this host, which the system has already"),
+                    "give the service another name, or the system: [service.NAME] with system = true",
+                );
+            }
+            services.push(Service::system(&host));
+        }
+        services
+    }
+
+    /// One service; `None` if it is not even clear what it is.
+    fn service(&mut self, span: std::ops::Range<usize>, item: &Item<'_>) -> Option<Service> {
+        let name = item.key;
+        if name.trim().is_empty() || name.starts_with('/') || name.chars().any(char::is_control) {
+            self.error(
+                span.clone(),
+                format!("\"{}\" cannot be the name of a service", name.escape_debug()),
+                "a name is not empty, does not begin with `/` and is in one line",
+            );
+        }
+        let DeValue::Table(table) = item.value else {
+            let help =
+                format!("write a table: [service.{name}] and below it pidfile = \"/var/run/{name}.pid\"");
+            self.error(
+                item.span.clone(),
+                format!("the service `{name}` must be a table, not {}", reader::type_name(item.value)),
+                help,
+            );
+            return None;
+        };
+        let mut fields = Fields::new(format!("[service.{name}]"), table, span.clone());
+        let kind = self.kind(&mut fields);
+        let mut service = Service::new(name, kind.clone().unwrap_or(Kind::System));
+        service.place = self.place(span.clone());
+        for (key, slot) in
+            [("start", &mut service.start), ("stop", &mut service.stop), ("restart", &mut service.restart)]
+        {
+            *slot = fields.take(key).and_then(|item| self.program(&item));
+        }
+        service.every = fields.take("every").and_then(|item| self.duration(&item));
+        if let Some(item) = fields.take("mode") {
+            service.mode =
+                self.word(&item, &[("active", Mode::Active), ("passive", Mode::Passive)]).unwrap_or_default();
+        }
+        if let Some(item) = fields.take("on-reboot") {
+            let words = [
+                ("start", OnReboot::Start),
+                ("no-start", OnReboot::NoStart),
+                ("last-state", OnReboot::LastState),
+            ];
+            service.on_reboot = self.word(&item, &words).unwrap_or_default();
+        }
+        if let Some(item) = fields.take("groups") {
+            for group in item.list() {
+                let name = self.text(&group, "names of groups", "[\"www\", \"front\"]");
+                service.groups.extend(name.map(str::to_owned));
+            }
+        }
+        let missing = fields.take("missing");
+        self.existence(&mut service, kind.as_ref(), missing);
+        let checks = fields.take("check");
+        self.close(fields);
+
+        let written = checks.is_some();
+        for check in checks.iter().flat_map(Item::list) {
+            let example = format!("write [[service.{name}.check]] and below it when = \"cpu > 80%\"");
+            if let Some(fields) = self.fields(&check, "this check", &example) {
+                service.rules.extend(self.check(fields, kind.as_ref()));
+            }
+        }
+        if matches!(kind, Some(Kind::Host { .. })) && !written {
+            let help = format!("add [[service.{name}.check]] with `http`, `tcp` or `url`");
+            self.missing(span, format!("nothing is tested of the host `{name}`"), help);
+        }
+        kind.is_some().then_some(service)
+    }
+
+    /// What it is: by the one key that says so.
+    fn kind(&mut self, fields: &mut Fields<'_>) -> Option<Kind> {
+        let keys = ["pidfile", "host", "system", "probe"];
+        let mut given: Vec<Item<'_>> = keys.into_iter().filter_map(|key| fields.take(key)).collect();
+        let options = fields.take("options");
+        let is_probe = given.iter().any(|item| item.key == "probe");
+        if let (Some(options), false) = (&options, is_probe) {
+            let help = "take it out; it goes with `probe`, which names a registered kind";
+            self.error(options.span.clone(), "`options` are only for registered kinds", help);
+        }
+        if let [first, second, ..] = &given[..] {
+            let message = format!("{} cannot have both `{}` and `{}`", fields.what, first.key, second.key);
+            let help = "each says what the service is; split it into two services";
+            self.error(second.span.clone(), message, help);
+        }
+        if given.is_empty() {
+            let message = format!("{} does not say what it is", fields.what);
+            // A misspelt key is told where it stands; the hint is the same.
+            if kind_hint(fields.table()).is_none() {
+                let help = "it needs one of pidfile = \"…\", host = \"…\", system = true or probe = \"…\"";
+                self.missing(fields.span.clone(), message, help);
+            }
+            return None;
+        }
+        let item = given.swap_remove(0);
+        match item.key {
+            "pidfile" => self.path(&item).map(|pidfile| Kind::Process { pidfile }),
+            "host" => {
+                let text = self.text(&item, "the name or address of a host", "\"www.example.com\"")?;
+                if text.contains("://") || text.contains(char::is_whitespace) || text.contains('/') {
+                    let help = "write the name or address alone; addresses of pages go into a check: http = \"http://…\"";
+                    self.error(
+                        item.span.clone(),
+                        format!("\"{}\" is not the name of a host", mask::secrets(text)),
+                        help,
+                    );
+                    return None;
+                }
+                Some(Kind::Host { address: text.to_owned() })
+            }
+            "system" => match self.flag(&item)? {
+                true => Some(Kind::System),
+                false => {
+                    let help = "take it out, and write pidfile, host or probe";
+                    self.error(item.span.clone(), "`system = false` does not say what the service is", help);
+                    None
+                }
+            },
+            _ => {
+                fields.hint = "; options of a registered kind stand in options = { … }";
+                let options = self.options(options);
+                let probe = self.text(&item, "the name of a registered kind", "\"queue\"")?;
+                Some(Kind::Custom { probe: probe.to_owned(), options })
+            }
+        }
+    }
+
+    /// The rule about existence: as written, or the one that follows from the kind.
+    fn existence(&mut self, service: &mut Service, kind: Option<&Kind>, missing: Option<Item<'_>>) {
+        let can_be_missing = !matches!(kind, Some(Kind::Host { .. } | Kind::System));
+        if let Some(item) = missing {
+            if !can_be_missing {
+                let message = "`missing` means nothing here: neither hosts nor the system can be missing";
+                self.error(
+                    item.span.clone(),
+                    message,
+                    "take it out; to learn that a host does not answer, add a check",
+                );
+                return;
+            }
+            if let Some(then) = self.then(&item) {
+                let fail = Branch::once(then);
+                let place = self.place(item.span.clone());
+                service.rules.push(Rule { when: Condition::Missing, fail, place, ..Rule::existence() });
+            }
+            return;
+        }
+        let repair = match kind {
+            Some(Kind::Process { .. }) => service.mode == Mode::Active,
+            Some(Kind::Custom { .. }) => {
+                service.mode == Mode::Active && (service.start.is_some() || service.restart.is_some())
+            }
+            _ => return,
+        };
+        let fail = Branch::once(if repair { Then::Restart } else { Then::Alert });
+        service.rules.push(Rule { fail, ..Rule::existence() });
+    }
+}

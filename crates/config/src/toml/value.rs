@@ -1,0 +1,182 @@
+//! Taking typed values out of parsed TOML.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::toml::Spanned;
+use ::toml::de::DeValue;
+
+use super::reader::{Fields, Item, Reader, listed, type_name};
+use crate::spelling;
+use crate::units::{self, UnitError};
+
+impl Reader<'_> {
+    /// Says that a value is of the wrong type.
+    pub(super) fn wrong(&mut self, item: &Item<'_>, expected: &str, help: impl Into<String>) {
+        let message = format!("`{}` must be {expected}, not {}", item.key, type_name(item.value));
+        self.error(item.span.clone(), message, help);
+    }
+
+    pub(super) fn fields<'d>(
+        &mut self,
+        item: &Item<'d>,
+        what: impl Into<String>,
+        help: &str,
+    ) -> Option<Fields<'d>> {
+        match item.value {
+            DeValue::Table(table) => Some(Fields::new(what, table, item.span.clone())),
+            _ => {
+                self.wrong(item, "a table", help);
+                None
+            }
+        }
+    }
+
+    /// The text of this value, which must not be empty.
+    pub(super) fn text<'d>(&mut self, item: &Item<'d>, expected: &str, example: &str) -> Option<&'d str> {
+        match item.value {
+            DeValue::String(text) if text.trim().is_empty() => {
+                self.error(
+                    item.span.clone(),
+                    format!("`{}` is empty", item.key),
+                    format!("it must be {expected}, such as {example}"),
+                );
+                None
+            }
+            DeValue::String(text) => Some(text.as_ref()),
+            _ => {
+                let help = match item.value {
+                    DeValue::Array(list) if list.len() == 1 => {
+                        let only = self.written(list.first().map_or(0..0, Spanned::span));
+                        format!("write it without brackets: {} = {only}", item.key)
+                    }
+                    _ => format!("for example: {} = {example}", item.key),
+                };
+                self.wrong(item, expected, help);
+                None
+            }
+        }
+    }
+
+    pub(super) fn flag(&mut self, item: &Item<'_>) -> Option<bool> {
+        match item.value {
+            DeValue::Boolean(yes) => Some(*yes),
+            DeValue::String(text) if matches!(text.as_ref(), "true" | "false") => {
+                self.wrong(item, "true or false", format!("write it without quotes: {} = {text}", item.key));
+                None
+            }
+            _ => {
+                self.wrong(item, "true or false", format!("for example: {} = true", item.key));
+                None
+            }
+        }
+    }
+
+    pub(super) fn whole(&mut self, item: &Item<'_>, range: Range<i64>) -> Option<i64> {
+        let limits = format!("a whole number from {} to {}", range.start, range.end - 1);
+        let DeValue::Integer(number) = item.value else {
+            let help = match item.value {
+                DeValue::String(text) if text.parse::<i64>().is_ok() => {
+                    format!("write it without quotes: {} = {text}", item.key)
+                }
+                _ => format!("for example: {} = {}", item.key, range.start.max(1)),
+            };
+            self.wrong(item, &limits, help);
+            return None;
+        };
+        match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(n) if range.contains(&n) => Some(n),
+            _ => {
+                self.error(
+                    item.span.clone(),
+                    format!("`{}` is out of range", item.key),
+                    format!("it must be {limits}"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A duration longer than nothing.
+    pub(super) fn duration(&mut self, item: &Item<'_>) -> Option<Duration> {
+        match self.duration_or_zero(item) {
+            Some(Duration::ZERO) => {
+                let message = format!("`{}` must be longer than nothing", item.key);
+                self.error(item.span.clone(), message, format!("for example: {} = \"30s\"", item.key));
+                None
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn duration_or_zero(&mut self, item: &Item<'_>) -> Option<Duration> {
+        const EXPECTED: &str = "a duration in quotes, such as \"30s\"";
+        let DeValue::String(text) = item.value else {
+            let help = match item.value {
+                DeValue::Integer(n) => {
+                    format!("write {0} = \"{n}s\" for {n} seconds, {0} = \"{n}m\" for {n} minutes", item.key)
+                }
+                _ => format!("for example: {} = \"30s\"", item.key),
+            };
+            self.wrong(item, EXPECTED, help);
+            return None;
+        };
+        match units::duration(text) {
+            Ok(duration) => Some(duration),
+            Err(UnitError::UnknownUnit { unit, .. })
+                if spelling::nearest(&unit, ["cycles", "cycle"]).is_some() =>
+            {
+                self.error(
+                    item.span.clone(),
+                    format!("`{}` cannot be counted in cycles yet", item.key),
+                    format!("write a duration: {} = \"30s\"", item.key),
+                );
+                None
+            }
+            Err(e) => {
+                let help = match &e {
+                    UnitError::UnknownUnit { nearest: Some(near), .. } => format!("did you mean `{near}`?"),
+                    UnitError::NoUnit { number } => {
+                        format!("write \"{number}s\" for seconds, \"{number}m\" for minutes")
+                    }
+                    UnitError::TooLarge => "a thousand years are the most".to_owned(),
+                    _ => "a duration is numbers with units: \"500ms\", \"30s\", \"2m\", \"1h 30m\", \"1d\""
+                        .to_owned(),
+                };
+                self.error(item.span.clone(), format!("`{}` is not a duration: {e}", item.key), help);
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&mut self, item: &Item<'_>, words: &[(&'static str, T)]) -> Option<T> {
+        let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let all = listed(&names);
+        let text = self.text(item, "one word", &format!("\"{}\"", names[0]))?;
+        if let Some((_, value)) = words.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
+            return Some(*value);
+        }
+        let help = match spelling::nearest(text, names) {
+            Some(near) => format!("did you mean \"{near}\"? It may be {all}"),
+            None => format!("it may be {all}"),
+        };
+        self.error(item.span.clone(), format!("`{}` cannot be \"{text}\"", item.key), help);
+        None
+    }
+
+    /// A path; a relative one is taken from the folder of the configuration file.
+    pub(super) fn path(&mut self, item: &Item<'_>) -> Option<PathBuf> {
+        let text = self.text(item, "a path in quotes", "\"/var/run/httpd.pid\"")?;
+        self.resolved(item, text)
+    }
+
+    pub(super) fn resolved(&mut self, item: &Item<'_>, path: &str) -> Option<PathBuf> {
+        if path.contains('\0') {
+            self.error(item.span.clone(), format!("`{}` holds a zero byte", item.key), "no path can");
+            return None;
+        }
+        Some(self.folder.join(path.strip_prefix("./").unwrap_or(path)))
+    }
+}
