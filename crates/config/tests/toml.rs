@@ -1,0 +1,186 @@
+//! What the TOML form promises beside its fixtures.
+
+use std::path::Path;
+
+use hinoban_config::{Condition, Kind, Loaded, Mistakes, NoSurroundings, Severity, Surroundings, Then, toml};
+use proptest::prelude::*;
+
+fn load(text: &str) -> Result<Loaded, Mistakes> {
+    toml::parse(Path::new("/etc/hinoban/hinoban.toml"), text, &NoSurroundings)
+}
+
+fn loaded(text: &str) -> Loaded {
+    load(text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn process(rest: &str) -> String {
+    format!("[service.httpd]\npidfile = \"/run/httpd.pid\"\n{rest}")
+}
+
+fn comparison(when: &str) -> (String, hinoban_reading::Value) {
+    let text = process(&format!("[[service.httpd.check]]\nwhen = {when:?}\n"));
+    match loaded(&text).config.services[0].rules[1].when.clone() {
+        Condition::Compare { metric, limit, .. } => (metric, limit),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_empty_file_watches_the_system_every_thirty_seconds() {
+    let config = loaded("").config;
+    assert_eq!(config.every, Some(std::time::Duration::from_secs(30)));
+    assert_eq!(config.services.len(), 1);
+    assert_eq!((config.services[0].name.as_str(), &config.services[0].kind), ("localhost", &Kind::System));
+}
+
+#[test]
+fn a_written_system_replaces_the_one_that_is_added() {
+    let config = loaded("[service.machine]\nsystem = true\n").config;
+    assert_eq!(config.services.len(), 1);
+    assert_eq!(config.system().map(|s| s.name.as_str()), Some("machine"));
+}
+
+#[test]
+fn services_and_checks_keep_the_order_they_are_written_in() {
+    let text = "[service.b]\npidfile='/b'\n[service.a]\npidfile='/a'\n[service.c]\npidfile='/c'\n\
+                [[service.c.check]]\nwhen = 'cpu > 1%'\n[[service.c.check]]\nwhen = 'threads > 2'\n";
+    let config = loaded(text).config;
+    let names: Vec<&str> = config.services.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["b", "a", "c", "localhost"]);
+    let lines: Vec<u32> = config.services[2].rules.iter().map(|r| r.place.line).collect();
+    assert_eq!(lines, [0, 8, 10], "existence, which is not written, and then the two checks");
+}
+
+#[test]
+fn words_of_monit_and_names_of_metrics_mean_the_same() {
+    assert_eq!(comparison("total cpu > 80%"), ("cpu.total.percent".into(), 80i64.into()));
+    assert_eq!(comparison("cpu.total.percent > 80"), ("cpu.total.percent".into(), 80i64.into()));
+    assert_eq!(comparison("memory > 100 MB"), ("memory.bytes".into(), 100_000_000i64.into()));
+    assert_eq!(comparison("memory > 50%"), ("memory.percent".into(), 50i64.into()));
+    assert_eq!(comparison("loadavg(15min) >= 2.5"), ("load.15".into(), 2.5.into()));
+    assert_eq!(comparison("uptime < 1h"), ("uptime".into(), 3600i64.into()));
+}
+
+#[test]
+fn what_is_missing_is_restarted_if_there_is_a_way_to() {
+    let what = |text: &str| loaded(text).config.services[0].rules[0].fail.then.clone();
+    assert_eq!(what(&process("")), Then::Restart);
+    assert_eq!(what(&process("mode = 'passive'")), Then::Alert);
+    assert_eq!(what(&process("missing = 'stop'")), Then::Stop);
+    assert_eq!(what("[service.q]\nprobe = 'queue'\n"), Then::Alert);
+    assert_eq!(what("[service.q]\nprobe = 'queue'\nstart = 'true'\n"), Then::Restart);
+}
+
+#[test]
+fn an_action_that_is_none_of_ours_is_left_to_the_registry() {
+    let text = process("[[service.httpd.check]]\ntcp = 'localhost:80'\nthen = 'page-someone'\n");
+    assert_eq!(loaded(&text).config.services[0].rules[1].fail.then, Then::Custom("page-someone".into()));
+}
+
+#[test]
+fn all_mistakes_are_reported_in_the_order_of_the_text() {
+    let text = "evry = '1s'\n[service.a]\npidfile = 3\nmode = 'x'\n[log]\nsyslog = daemon\n";
+    let mistakes = load(text).expect_err("four mistakes");
+    let lines: Vec<(u32, u32)> = mistakes.list.iter().map(|m| (m.place.line, m.place.column)).collect();
+    assert_eq!(lines, [(1, 1), (3, 11), (4, 8), (6, 10)]);
+    assert_eq!(
+        mistakes.lines()[0],
+        "/etc/hinoban/hinoban.toml:1: `evry` is not known at the top of the file"
+    );
+}
+
+#[test]
+fn columns_count_characters() {
+    let mistakes = load(
+        "every = \"30s\"\n[service.\"ぶ\"]\npidfile = \"/run/ぶ\"\nstart = { run = \"/bin/ぶ\", x = 1 }\n",
+    )
+    .expect_err("x is not known");
+    assert_eq!((mistakes.list[0].place.line, mistakes.list[0].place.column), (4, 27));
+}
+
+/// Nothing exists here, and no name resolves.
+struct Desert;
+
+impl Surroundings for Desert {
+    fn read(&self, path: &Path) -> std::io::Result<String> {
+        NoSurroundings.read(path)
+    }
+    fn glob(&self, _: &str) -> Vec<std::path::PathBuf> {
+        Vec::new()
+    }
+    fn user(&self, _: &str) -> Option<u32> {
+        None
+    }
+    fn group(&self, _: &str) -> Option<u32> {
+        None
+    }
+    fn host_name(&self) -> String {
+        "desert".to_owned()
+    }
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn exists(&self, _: &Path, _: bool) -> bool {
+        false
+    }
+    fn resolves(&self, _: &str) -> bool {
+        false
+    }
+}
+
+#[test]
+fn what_is_odd_but_usable_is_a_warning() {
+    let text = "[mail]\nto = 'a@b'\n[web]\nlisten = ':1'\nallow = 'nowhere'\n[service.a]\npidfile = '/a'\n\
+                start = '/bin/absent | tee'\n[[service.a.check]]\nwhen = 'cpu > 200%'\n";
+    let loaded = toml::parse(Path::new("/etc/h.toml"), text, &Desert).unwrap_or_else(|e| panic!("{e}"));
+    assert!(loaded.warnings.list.iter().all(|m| m.severity == Severity::Warning));
+    insta::assert_snapshot!(loaded.warnings.to_string());
+}
+
+#[test]
+fn passwords_are_neither_in_the_mistakes_nor_in_their_texts() {
+    let text = "[mail]\nservers = ['smtp://u:hunter2@h', { url = 'x:hunter2@y', user = 'u', password = 'hunter2' }]\n\
+                [web]\nallow = 'admin:hunter2'\nusers = [{ name = 'a', password = hunter2 }]\nx = 1\n\
+                [service.a]\nhost = 'http://u:hunter2@h'\n[[service.a.check]]\nhttp = 'u:hunter2@h'\n\
+                [[service.a.check]]\ntcp = 'http://u:hunter2@h:80/'\nheaders = { Authorization = 'hunter2' }\n";
+    let mistakes = load(text).expect_err("many mistakes");
+    let shown = format!("{mistakes}\n{}", mistakes.lines().join("\n"));
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn deep_nesting_is_refused_and_not_followed_down() {
+    assert!(load(&format!("a = {}", "[".repeat(100_000))).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_text_is_answered(text in "\\PC{0,200}") {
+        if let Err(mistakes) = load(&text) {
+            prop_assert!(mistakes.fatal());
+            prop_assert!(!mistakes.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_value_under_any_key_is_answered(
+        key in "every|start-delay|mail|web|log|files|service|check|service.a.pidfile|service.a.check|service.a.start|service.a.probe|mail.servers|mail.to|web.listen|web.allow|web.users",
+        value in "([a-z0-9:/@%<>= .\\[\\]{},'\"é-]|\\n){0,40}",
+        quoted: bool,
+    ) {
+        let text = if quoted { format!("{key} = {value:?}\n") } else { format!("{key} = {value}\n") };
+        if let Err(mistakes) = load(&text) {
+            prop_assert!(!mistakes.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_check_is_answered(
+        sort in "http|tcp|url|probe|when|for|then|status",
+        value in "[a-z0-9:/@%<>= .\\[\\]é'-]{0,30}",
+    ) {
+        let _ = load(&process(&format!("[[service.httpd.check]]\nwhen = 'cpu > 1%'\n[[service.httpd.check]]\n{sort} = {value:?}\n")));
+    }
+}
