@@ -54,7 +54,7 @@ probe = "queue"
 "#;
 
 /// The whole embedding. Ends after the queue was too long once and is short again.
-pub async fn supervise(depth: Arc<AtomicI64>) -> Result<Vec<String>, Box<dyn Error>> {
+pub(crate) async fn supervise(depth: Arc<AtomicI64>) -> Result<Vec<String>, Box<dyn Error>> {
     let config = config::toml::parse("embed.toml".as_ref(), CONFIG, &NoSurroundings)?.config;
     let (measured, drained) = (depth.clone(), depth.clone());
     let registry = shipped(Spawner::start(SpawnerOptions::default()))

@@ -90,6 +90,9 @@ impl Supervisor {
             failing: state.failing().map(|f| (f.service.to_string(), f.rule, f.class, f.since)).collect(),
             last_intent: state.next_intent() - 1,
         };
+        // A failure that a crash kept from being told is told now.
+        let told = state.failing().filter(|f| f.message_id.is_some());
+        let told: Vec<_> = told.map(|f| (f.service.clone(), f.rule, f.class)).collect();
         let mut remember = vec![];
         remember.extend(boot.map(|(boot_id, boot_time)| Entry::Boot { boot_id, boot_time }));
         let in_flight: Vec<u64> = state.in_flight().map(|f| f.id).collect();
@@ -118,14 +121,15 @@ impl Supervisor {
             requests,
             post: None,
             couriers: JoinSet::new(),
+            compacting: JoinSet::new(),
             notes: mpsc::unbounded_channel(),
             limits: HashSet::new(),
             who,
             host,
             journal_broken: false,
         };
-        for (service, rule, class, _) in &restored.failing {
-            inner.incidents.restore(service.as_str(), *rule, *class);
+        for (service, rule, class) in told {
+            inner.incidents.restore(service, rule, class);
         }
         for entry in remember {
             inner.remember(entry);

@@ -8,7 +8,7 @@ use hinoban_action::{Errand, Message};
 use hinoban_config::{Condition, Config, Service, Test};
 use hinoban_event::{Doing, Event, Fact};
 use hinoban_incident::Incidents;
-use hinoban_journal::{Entry, Journal};
+use hinoban_journal::{Compacted, Entry, Journal};
 use hinoban_probe::ProbeError;
 use hinoban_reading::{Identity, Stamp};
 use hinoban_scheduler::{Act, Effect, Input, LookId, Part, Remembered, Scheduler, ServiceId};
@@ -60,6 +60,7 @@ pub(crate) struct Loop {
     pub(crate) requests: mpsc::UnboundedReceiver<Request>,
     pub(crate) post: Option<mpsc::UnboundedSender<(Stamp, Message)>>,
     pub(crate) couriers: JoinSet<()>,
+    pub(crate) compacting: JoinSet<std::io::Result<Compacted>>,
     pub(crate) notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
     /// What probes cannot do here, as far as it has been told.
     pub(crate) limits: HashSet<String>,
@@ -84,6 +85,7 @@ enum Stir {
     Input(Input),
     Owners(std::collections::BTreeSet<Owner>),
     Note(Note),
+    Compacted(std::io::Result<Compacted>),
     Due,
 }
 
@@ -100,6 +102,10 @@ impl Loop {
                     self.feed(owners.into_iter().map(|(service, part)| Input::Woken { service, part }));
                 }
                 Stir::Note(note) => self.note(note),
+                Stir::Compacted(compacted) => {
+                    // The long log goes on if there is no shorter one; the next try comes when it has grown further.
+                    let _ = self.journal.adopt(compacted);
+                }
                 Stir::Due => self.feed([Input::Tick]),
             }
             if self.config.every.is_none() && self.scheduler.settled() && self.acts.is_empty() {
@@ -121,6 +127,7 @@ impl Loop {
             request = self.requests.recv() => Stir::Request(request),
             looked = self.looks.next() => Stir::Looked(looked),
             Some(note) = self.notes.1.recv() => Stir::Note(note),
+            Some(Ok(compacted)) = self.compacting.join_next() => Stir::Compacted(compacted),
             () = async { match due { Some(due) => tokio::time::sleep_until(due).await, None => std::future::pending().await } } => Stir::Due,
         }
     }
@@ -251,7 +258,12 @@ impl Loop {
     /// Writes down. A disk that refuses is told once, and supervision goes on.
     pub(crate) fn remember(&mut self, entry: Entry) {
         match self.journal.append(&entry) {
-            Ok(()) => self.journal_broken = false,
+            Ok(()) => {
+                self.journal_broken = false;
+                if let Some(compaction) = self.journal.compaction() {
+                    self.compacting.spawn_blocking(move || compaction.run());
+                }
+            }
             Err(_) if self.journal_broken => {}
             Err(error) => {
                 self.journal_broken = true;
@@ -270,8 +282,13 @@ impl Loop {
             listener(&event);
         }
         for delivery in self.incidents.handle(&event) {
-            if let Some(post) = &self.post {
-                let _ = post.send((event.at, message(delivery)));
+            let id = delivery.id.clone();
+            let Some(post) = &self.post else { continue };
+            let _ = post.send((event.at, message(delivery)));
+            if let Fact::Failed(failure) = &event.fact {
+                let (rule, class, since) = (failure.rule, failure.class, failure.since);
+                let service = event.service.clone();
+                self.remember(Entry::Failed { service, rule, class, since, message_id: Some(id) });
             }
         }
         self.handle.publish(Arc::new(event));
