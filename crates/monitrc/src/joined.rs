@@ -1,0 +1,192 @@
+//! Tokens of more than one word. They are matched literally, so the blanks inside them are fixed.
+
+use crate::keyword::Keyword;
+use crate::lexer::Mode;
+use crate::quoted;
+use crate::scan::{Scanned, is_word, skip_blanks, word_end};
+use crate::token::{Kind, Subject, Value};
+
+/// The token of more than one word, or with a mode of its own, that begins with the word at `at..end`.
+pub(crate) fn token(text: &str, at: usize, end: usize, command_path: bool) -> Option<Scanned> {
+    let bytes = text.as_bytes();
+    let key = |keyword, end| Scanned::new(Kind::Key(keyword), at, end);
+    let is = |word: &str| bytes[at..end].eq_ignore_ascii_case(word.as_bytes());
+    let blanks = skip_blanks(bytes, end);
+    let next = &bytes[blanks..word_end(bytes, blanks)];
+    let next_is = |word: &str| blanks > end && next.eq_ignore_ascii_case(word.as_bytes());
+    let one_blank = bytes.get(end) == Some(&b' ') && blanks == end + 1;
+    // The first letter rules most words out.
+    match bytes[at].to_ascii_lowercase() {
+        b'a' | b'm' if is("access") || is("modification") || is("modify") => {
+            time(bytes, end).map(|e| key(Keyword::Time, e))
+        }
+        b'c' if is("change") => time(bytes, end).map(|e| key(Keyword::Time, e)),
+        b'c' if is("check") => check(bytes, at, end, blanks),
+        b'c' if is("cpu") => cpu_part(bytes, end).map(|(keyword, e)| key(keyword, e)),
+        b'd' if is("depends") || is("depend") => (blanks > end).then(|| {
+            let stop = if next_is("on") { blanks + 2 } else { end };
+            Scanned { next: skip_blanks(bytes, stop), ..key(Keyword::Depends, stop) }.then(Mode::Names)
+        }),
+        b'd' | b'e' if (is("disable") || is("enable")) && next_is("ssl") => {
+            Some(key(if is("enable") { Keyword::Ssl } else { Keyword::Noise }, blanks + next.len()))
+        }
+        b'e' if is("every") => Some(key(Keyword::Every, end).then(Mode::Every)),
+        b'e' if is("exec") || is("execute") => {
+            command(bytes, end).map(|next| Scanned { next, ..key(Keyword::Exec, end) }.then(Mode::Arguments))
+        }
+        b'g' if is("group") => {
+            let named = matches!(bytes.get(blanks), Some(b'"' | b'\'')) || !next.is_empty();
+            (blanks > end && named)
+                .then(|| Scanned { next: blanks, ..key(Keyword::Group, end) }.then(Mode::Group))
+        }
+        b'h' if is("http") && next_is("headers") => {
+            let stop = blanks + next.len();
+            let blank = matches!(bytes.get(stop), Some(b' ' | b'\t' | b'\r' | b'\n'));
+            blank.then(|| key(Keyword::HttpHeaders, stop).then(Mode::Headers))
+        }
+        b'i' if is("include") => Some(include(text, at, end)),
+        b'l' if is("loadavg") => Some(load(bytes, end)).map(|(keyword, e)| key(keyword, e)),
+        b'n' if is("not") && next_is("every") => {
+            Some(key(Keyword::NotEvery, blanks + next.len()).then(Mode::Every))
+        }
+        b'p' if is("path") && command_path && bytes.get(blanks) == Some(&b'"') => {
+            Some(Scanned { next: blanks + 1, ..key(Keyword::Path, end) }.then(Mode::Arguments))
+        }
+        b'r' | b's' if is("start") || is("stop") || is("restart") => {
+            let keyword = Keyword::find(&bytes[at..end])?;
+            command(bytes, end).map(|next| Scanned { next, ..key(keyword, end) }.then(Mode::Arguments))
+        }
+        b'r' | b's' if is("start=") || is("stop=") || is("restart=") => {
+            let keyword = Keyword::find(&bytes[at..end - 1])?;
+            let next = command(bytes, end - 1)?;
+            Some(Scanned { next, ..key(keyword, end - 1) }.then(Mode::Arguments))
+        }
+        b's' if is("service") && one_blank && next_is("time") => Some(key(Keyword::ServiceTime, blanks + 4)),
+        b's' if is("ssl") && next_is("enable") => Some(key(Keyword::Ssl, blanks + next.len())),
+        b's' if is("ssl") && next_is("disable") => Some(key(Keyword::Noise, blanks + next.len())),
+        b't' if is("total") && one_blank && next_is("cpu") => {
+            Some(key(Keyword::TotalCpu, blanks + next.len()))
+        }
+        b't' if is("total") && one_blank && (next_is("mem") || next_is("memory")) => {
+            Some(key(Keyword::TotalMemory, blanks + next.len()))
+        }
+        _ => None,
+    }
+}
+
+/// `[program] [=] "`, all on one line: where the words of the command begin.
+fn command(bytes: &[u8], end: usize) -> Option<usize> {
+    let mut at = skip_blanks(bytes, end);
+    let word = word_end(bytes, at);
+    if bytes[at..word].eq_ignore_ascii_case(b"program") {
+        at = skip_blanks(bytes, word);
+    } else if bytes[at..word].eq_ignore_ascii_case(b"program=") {
+        at = word - 1;
+    }
+    if bytes.get(at) == Some(&b'=') {
+        at = skip_blanks(bytes, at + 1);
+    }
+    (bytes.get(at) == Some(&b'"')).then_some(at + 1)
+}
+
+/// `check TYPE` followed by a blank; without a type it is a process.
+fn check(bytes: &[u8], at: usize, end: usize, blanks: usize) -> Option<Scanned> {
+    if blanks == end {
+        return None;
+    }
+    let word = word_end(bytes, blanks);
+    let followed = matches!(bytes.get(word), Some(b' ' | b'\t' | b'\r'));
+    let (subject, stop) = match Subject::find(&bytes[blanks..word]) {
+        Some(subject) if followed => (subject, word),
+        _ => (Subject::Process, end),
+    };
+    Some(Scanned::new(Kind::Check(subject), at, stop).then(Mode::Name))
+}
+
+/// ` time` or ` timestamp` after exactly one blank.
+fn time(bytes: &[u8], end: usize) -> Option<usize> {
+    let stop = word_end(bytes, (end + 1).min(bytes.len()));
+    let word = bytes.get(end + 1..stop)?;
+    let time = word.eq_ignore_ascii_case(b"time") || word.eq_ignore_ascii_case(b"timestamp");
+    (bytes.get(end) == Some(&b' ') && time).then_some(stop)
+}
+
+/// `[usage] ( part )`. Nothing between the parentheses means user.
+fn cpu_part(bytes: &[u8], end: usize) -> Option<(Keyword, usize)> {
+    let mut at = skip_blanks(bytes, end);
+    let word = word_end(bytes, at);
+    if bytes[at..word].eq_ignore_ascii_case(b"usage") {
+        at = skip_blanks(bytes, word);
+    }
+    let (inner, stop) = parentheses(bytes, at)?;
+    let keyword = match inner.to_ascii_lowercase().as_slice() {
+        b"" | b"us" | b"usr" | b"user" => Keyword::CpuUser,
+        b"sy" | b"sys" | b"system" => Keyword::CpuSystem,
+        b"wa" | b"wait" => Keyword::CpuWait,
+        b"nice" => Keyword::CpuNice,
+        b"hardirq" => Keyword::CpuHardIrq,
+        b"softirq" => Keyword::CpuSoftIrq,
+        b"steal" => Keyword::CpuSteal,
+        b"guest" => Keyword::CpuGuest,
+        b"guestnice" => Keyword::CpuGuestNice,
+        _ => return None,
+    };
+    Some((keyword, stop))
+}
+
+/// `(1)`, `(5)`, `(15)`, with `m` or `min` after the number; without any it is one minute.
+fn load(bytes: &[u8], end: usize) -> (Keyword, usize) {
+    let part = parentheses(bytes, skip_blanks(bytes, end)).and_then(|(inner, stop)| {
+        let digits = inner.iter().take_while(|b| b.is_ascii_digit()).count();
+        let unit = inner[digits..].trim_ascii().to_ascii_lowercase();
+        let keyword = match (&inner[..digits], unit.as_slice()) {
+            (b"1", b"" | b"m" | b"min") => Keyword::Load1,
+            (b"5", b"" | b"m" | b"min") => Keyword::Load5,
+            (b"15", b"" | b"m" | b"min") => Keyword::Load15,
+            _ => return None,
+        };
+        Some((keyword, stop))
+    });
+    part.unwrap_or((Keyword::Load1, end))
+}
+
+/// The word in parentheses that stands here, and where they end.
+fn parentheses(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    if bytes.get(at) != Some(&b'(') {
+        return None;
+    }
+    let from = skip_blanks(bytes, at + 1);
+    let mut to = from;
+    while bytes.get(to).is_some_and(|b| is_word(*b) || matches!(b, b' ' | b'\t')) {
+        to += 1;
+    }
+    (bytes.get(to) == Some(&b')')).then(|| (bytes[from..to].trim_ascii(), to + 1))
+}
+
+/// `include` and its pattern: a bare word or a text in quotes, of which only blanks may be on another line.
+fn include(text: &str, at: usize, end: usize) -> Scanned {
+    let bytes = text.as_bytes();
+    let mut from = end;
+    while matches!(bytes.get(from), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+        from += 1;
+    }
+    match bytes.get(from) {
+        None => Scanned::end(from),
+        Some(b'"' | b'\'') => {
+            let found = quoted::string(text, from);
+            if found.kind == Kind::Bad {
+                return found;
+            }
+            let pattern = match found.value {
+                Value::Text(pattern) => pattern,
+                _ => text[found.start + 1..found.end - 1].to_owned(),
+            };
+            Scanned::new(Kind::Include, at, found.end).with(Value::Text(pattern))
+        }
+        Some(_) => {
+            let stop = bytes[from..].iter().position(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'));
+            let stop = stop.map_or(bytes.len(), |n| from + n);
+            Scanned::new(Kind::Include, at, stop).with(Value::Text(text[from..stop].to_owned()))
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Tokens to a configuration, by recursive descent. Settings are captured where a statement stands, as Monit does:
+//! what is set later does not reach back.
+
+mod connection;
+mod cursor;
+mod http;
+mod httpd;
+mod mail;
+mod program;
+mod resource;
+mod rule;
+mod service;
+mod set;
+mod statement;
+mod tls;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hinoban_config::{Config, Dialect, Mistake, OnReboot, Surroundings};
+
+use crate::files::Files;
+use crate::lexer::Lexer;
+use crate::token::{Kind, Token};
+
+use service::Draft;
+
+/// The statement that was being read has a mistake, which has been noted.
+#[derive(Debug)]
+pub(crate) struct Wrong;
+
+/// What reading a part of a statement gives.
+pub(crate) type Parse<T> = Result<T, Wrong>;
+
+/// What `set limits` and its like say at this point of the file.
+#[derive(Debug, Clone, Copy)]
+struct Captured {
+    network: Duration,
+    start: Duration,
+    stop: Duration,
+    restart: Duration,
+    on_reboot: OnReboot,
+}
+
+/// The parser and what it has read so far.
+pub(crate) struct Parser<'a> {
+    around: &'a dyn Surroundings,
+    lexer: Lexer<'a>,
+    /// The token that comes next.
+    token: Token,
+    config: Config,
+    captured: Captured,
+    /// The service that options and rules belong to.
+    draft: Option<Draft>,
+    /// Names of services so far, in lower case.
+    names: HashSet<String>,
+    /// Answers about programs, users and groups, each asked once.
+    programs: HashMap<String, bool>,
+    users: HashMap<String, Option<u32>>,
+    groups: HashMap<String, Option<u32>>,
+    /// Where the HTTP interface listens on TCP: joined when the file has ended.
+    address: Option<String>,
+    port: Option<(u16, bool)>,
+}
+
+/// What reading a file gave.
+pub(crate) struct Read {
+    pub(crate) config: Config,
+    pub(crate) mistakes: Vec<Mistake>,
+    pub(crate) files: Files,
+    /// Names of services, in lower case.
+    pub(crate) names: HashSet<String>,
+    /// What the last `set onreboot` says: it holds for the system service that is added.
+    pub(crate) on_reboot: OnReboot,
+}
+
+impl<'a> Parser<'a> {
+    pub(crate) fn new(files: Files, around: &'a dyn Surroundings) -> Self {
+        let mut lexer = Lexer::new(files, around);
+        let token = lexer.next();
+        let mut config = Config::empty(Dialect::Monit, "");
+        config.services.clear();
+        let thirty = Duration::from_secs(30);
+        Self {
+            around,
+            lexer,
+            token,
+            config,
+            captured: Captured {
+                network: Duration::from_secs(5),
+                start: thirty,
+                stop: thirty,
+                restart: thirty,
+                on_reboot: OnReboot::Start,
+            },
+            draft: None,
+            names: HashSet::new(),
+            programs: HashMap::new(),
+            users: HashMap::new(),
+            groups: HashMap::new(),
+            address: None,
+            port: None,
+        }
+    }
+
+    /// Reads everything.
+    pub(crate) fn run(mut self) -> Read {
+        while self.token.kind != Kind::End {
+            self.statement();
+        }
+        self.close();
+        self.listen();
+        Read {
+            config: self.config,
+            mistakes: self.lexer.mistakes,
+            files: self.lexer.files,
+            names: self.names,
+            on_reboot: self.captured.on_reboot,
+        }
+    }
+
+    fn program_exists(&mut self, path: &str) -> bool {
+        if let Some(known) = self.programs.get(path) {
+            return *known;
+        }
+        let found = self.around.exists(&PathBuf::from(path), true);
+        self.programs.insert(path.to_owned(), found);
+        found
+    }
+}

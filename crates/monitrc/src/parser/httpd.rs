@@ -1,0 +1,190 @@
+//! `set httpd …`
+
+use std::net::IpAddr;
+
+use hinoban_config::{Allow as Allowed, Listen, Mistake, Secret as Hidden, User};
+
+use super::{Parse, Parser};
+use crate::keyword::Keyword::*;
+use crate::token::Kind;
+
+impl Parser<'_> {
+    /// The options of `set httpd`, in any order. Several statements add up; the last port and address win.
+    pub(super) fn httpd(&mut self) -> Parse<()> {
+        loop {
+            match self.key() {
+                Some(Port) => {
+                    self.take();
+                    let port = self.port()?;
+                    self.port = Some((port, self.eat(ReadOnly)));
+                }
+                Some(UnixSocket) => self.unix_socket()?,
+                Some(Address) => {
+                    let place = self.here();
+                    self.take();
+                    let address = self.string("an address")?;
+                    if let Some(old) = self.address.replace(address.clone()) {
+                        let mistake =
+                            Mistake::warning(place, "the address of httpd was set already").word(address);
+                        self.note(mistake.help(format!("'{old}' is forgotten: one address is listened on")));
+                    }
+                }
+                Some(Signature) => {
+                    self.take();
+                    if !matches!(self.key(), Some(Enable | Disable)) {
+                        return self.unexpected(&["enable", "disable"]);
+                    }
+                    self.take();
+                }
+                Some(Enable | Disable) => {
+                    self.take();
+                    self.need(Signature, &["signature"])?;
+                }
+                Some(Allow) => self.allow()?,
+                Some(Ssl | PemFile | AllowSelf) => return self.unsupported_here("set httpd with ssl"),
+                _ if self.ended() => return Ok(()),
+                _ => {
+                    return self.unexpected(&[
+                        "port",
+                        "unixsocket",
+                        "address",
+                        "allow",
+                        "signature",
+                        "ssl",
+                        "set",
+                        "check",
+                    ]);
+                }
+            }
+        }
+    }
+
+    fn unix_socket(&mut self) -> Parse<()> {
+        self.take();
+        let path = self.path("a path")?;
+        let (mut read_only, mut permission, mut uid, mut gid) = (false, None, None, None);
+        loop {
+            match self.key() {
+                Some(ReadOnly) => {
+                    self.take();
+                    read_only = true;
+                }
+                Some(Uid) => uid = self.user()?,
+                Some(Gid) => gid = self.group()?,
+                Some(Permission) => {
+                    self.take();
+                    let token = self.token.clone();
+                    self.int("an octal number")?;
+                    let digits = self.raw(&token).to_owned();
+                    permission = u32::from_str_radix(&digits, 8).ok().filter(|mode| *mode <= 0o7777);
+                    if permission.is_none() {
+                        let mistake = Mistake::error(
+                            self.place(&token),
+                            "a permission is an octal number from 0 to 7777",
+                        );
+                        self.note(mistake.word(digits).help("such as 0600"));
+                    }
+                }
+                _ => break,
+            }
+        }
+        self.config.web.listen.retain(|l| !matches!(l, Listen::Unix { .. }));
+        self.config.web.listen.push(Listen::Unix { path, read_only, permission, uid, gid });
+        Ok(())
+    }
+
+    fn allow(&mut self) -> Parse<()> {
+        let start = self.take();
+        let place = self.place(&start);
+        match self.token.kind {
+            Kind::At => return self.unsupported(place, "allow @group"),
+            Kind::Path | Kind::Key(ClearText | Md5 | Crypt) => {
+                return self.unsupported(place, "allow with a password file");
+            }
+            _ => {}
+        }
+        let token = self.token.clone();
+        let who = self.string("a host, a network or a user")?;
+        if self.token.kind != Kind::Colon {
+            return self.allow_host(who, &token);
+        }
+        self.take();
+        let password = self.string("a password")?;
+        let read_only = self.eat(ReadOnly);
+        if self.token.is_string() && !self.token.fresh {
+            return self.refuse("a password with a blank in it goes into quotes: allow user:\"my password\"");
+        }
+        if self.config.web.allow.iter().any(|a| matches!(a, Allowed::User(user) if user.name == who)) {
+            let mistake =
+                Mistake::warning(self.place(&token), "this user is allowed already; the entry is ignored");
+            self.note(mistake.word(who).help("the first 'allow' of a user counts; take the other away"));
+            return Ok(());
+        }
+        self.config.web.allow.push(Allowed::User(User {
+            name: who,
+            password: Hidden::new(password),
+            read_only,
+        }));
+        Ok(())
+    }
+
+    /// A host that is allowed to connect. One that means nobody stays in the list: without it, the list might be
+    /// empty, and an empty list means everybody.
+    fn allow_host(&mut self, host: String, token: &crate::token::Token) -> Parse<()> {
+        let usable = match host.split_once('/') {
+            Some((address, mask)) => network(address, mask),
+            None => host.parse::<IpAddr>().is_ok() || (!host.contains(':') && self.around.resolves(&host)),
+        };
+        if !usable {
+            let help = match host.split_once(':') {
+                Some((user, password)) if token.kind == Kind::Quoted && host.parse::<IpAddr>().is_err() => {
+                    format!(
+                        "in quotes this is the name of a host, and nobody may log in; write allow \"{user}\":\"{password}\" for a user"
+                    )
+                }
+                _ => "it is no address, no network and no name that resolves: nobody is let in by it"
+                    .to_owned(),
+            };
+            let word =
+                if token.kind == Kind::Quoted && host.contains(':') { "\"…\"" } else { host.as_str() };
+            let mistake = Mistake::warning(self.place(token), "invalid allow option").word(word);
+            self.note(mistake.help(help));
+        }
+        self.config.web.allow.push(Allowed::Host(host));
+        Ok(())
+    }
+
+    /// A port from 1 to 65535.
+    pub(super) fn port(&mut self) -> Parse<u16> {
+        let token = self.token.clone();
+        let n = self.int("a port number")?;
+        match u16::try_from(n) {
+            Ok(port @ 1..) => Ok(port),
+            _ => {
+                let mistake = Mistake::error(self.place(&token), "a port is a number from 1 to 65535");
+                self.note(
+                    mistake.word(n.to_string()).help("Monit 5.33 reads it too, but can never connect to it"),
+                );
+                Ok(1)
+            }
+        }
+    }
+
+    /// Joins the last port with the last address.
+    pub(super) fn listen(&mut self) {
+        if let Some((port, read_only)) = self.port {
+            let address = self.address.take();
+            self.config.web.listen.insert(0, Listen::Tcp { address, port, read_only });
+        }
+    }
+}
+
+/// Whether this is a network: a prefix length, or a mask of the same family.
+fn network(address: &str, mask: &str) -> bool {
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    match mask.parse::<u8>() {
+        Ok(length) => length <= longest,
+        Err(_) => address.is_ipv4() && mask.parse::<std::net::Ipv4Addr>().is_ok(),
+    }
+}

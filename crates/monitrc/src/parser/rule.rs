@@ -1,0 +1,151 @@
+//! `if CONDITION [RATE] then ACTION [else …]`
+
+use std::time::Duration;
+
+use hinoban_config::{Branch, Condition, Mistake, Rate, Rule, Then as Act};
+
+use super::{Parse, Parser};
+use crate::keyword::Keyword::*;
+use crate::token::{Kind, Subject};
+
+/// The most looks that a rate may span: as many as Monit's history has bits.
+const HISTORY: i64 = 64;
+
+/// Monit lets a program of `exec` run for as long as it likes.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+impl Parser<'_> {
+    /// A rule of the open service; `if` is the next token.
+    pub(super) fn rule(&mut self) -> Parse<Rule> {
+        let start = self.take();
+        let place = self.place(&start);
+        let subject = self.draft.as_ref().map_or(Subject::System, |draft| draft.subject);
+        let process = subject == Subject::Process;
+        let mut inverse = false;
+        let when = match self.key() {
+            Some(Not) if process => {
+                self.take();
+                self.need(Exist, &["exist"])?;
+                Condition::Missing
+            }
+            Some(Exist) if process => {
+                self.take();
+                Condition::Exists
+            }
+            Some(key @ (Failed | Succeeded)) if subject != Subject::System => {
+                inverse = key == Succeeded;
+                self.take();
+                self.connection(subject, inverse, place.clone())?
+            }
+            Some(Changed) if process => return self.unsupported(place, "if changed"),
+            Some(FileDescriptors | Disk | Read | Write) if process => {
+                return self.unsupported_here("if filedescriptors, read, write");
+            }
+            Some(FileDescriptors) if subject == Subject::System => {
+                return self.unsupported_here("if filedescriptors");
+            }
+            Some(Load1 | Load5 | Load15) if process => {
+                return self.unsupported_here("if loadavg of a process");
+            }
+            Some(Total) if process => {
+                self.take();
+                self.need(FileDescriptors, &["cpu", "memory", "filedescriptors"])?;
+                return self.unsupported(place, "if total filedescriptors");
+            }
+            None if self.token.kind == Kind::Number => {
+                self.take();
+                self.need(Restart, &["restarts"])?;
+                return self.unsupported(place, "if N restarts within M cycles");
+            }
+            _ => self.resources(subject)?,
+        };
+        let (fail, ok) = self.branches(inverse)?;
+        Ok(Rule { when, fail, ok, place })
+    }
+
+    /// Everything behind the condition. `inverse`: the rule is about success, and recovers by failing.
+    fn branches(&mut self, inverse: bool) -> Parse<(Branch, Branch)> {
+        let fail = self.branch()?;
+        let mut ok = Branch::once(Act::Alert);
+        if self.eat(Else) {
+            if self.eat(If) {
+                let (turn, expected) = if inverse { (Failed, "failed") } else { (Succeeded, "succeeded") };
+                self.need(turn, &[expected])?;
+                ok = self.branch()?;
+            } else {
+                ok.then = self.action()?;
+            }
+        }
+        Ok((fail, ok))
+    }
+
+    fn branch(&mut self) -> Parse<Branch> {
+        let rate = self.rate()?;
+        if !self.eat(Then) {
+            return self.unexpected(&["then", "for N cycles", "N times within M cycles"]);
+        }
+        Ok(Branch { then: self.action()?, rate })
+    }
+
+    /// `for N cycles`, `N times within M cycles`, or nothing.
+    fn rate(&mut self) -> Parse<Rate> {
+        if self.token.kind != Kind::Number {
+            return Ok(Rate::ONCE);
+        }
+        let place = self.here();
+        let count = self.int("a number")?;
+        let within = if self.token.kind == Kind::Number { self.int("a number")? } else { count };
+        self.need(Cycle, &["cycles"])?;
+        let mut wrong = |message: &str, n: i64| {
+            let help = "a rate is written 'for 3 cycles' or '3 times within 5 cycles'";
+            self.note(Mistake::error(place.clone(), message).word(n.to_string()).help(help));
+            Ok(Rate::ONCE)
+        };
+        if !(1..=HISTORY).contains(&within) {
+            return wrong("The number of cycles must be between 1 and 64", within);
+        }
+        if !(1..=within).contains(&count) {
+            return wrong("The number of events must be at least 1 and no more than that of cycles", count);
+        }
+        Ok(Rate { count: count as u8, within: within as u8 })
+    }
+
+    fn action(&mut self) -> Parse<Act> {
+        let act = match self.key() {
+            Some(Alert) => Act::Alert,
+            Some(Start) => Act::Start,
+            Some(Stop) => Act::Stop,
+            Some(Restart) => Act::Restart,
+            Some(Unmonitor) => Act::Unmonitor,
+            Some(Exec) => return self.exec(),
+            Some(Timeout) => {
+                return self.refuse(
+                    "'timeout' is an action of 'if N restarts within M cycles' only; here it is 'unmonitor'",
+                );
+            }
+            _ => return self.unexpected(&["alert", "start", "stop", "restart", "unmonitor", "exec"]),
+        };
+        self.take();
+        match self.key() {
+            Some(Repeat) => self.refuse(
+                "'repeat every' belongs to 'exec' only; an alert is repeated by 'set alert … reminder N'",
+            ),
+            Some(Unmonitor | Exec) if !self.token.fresh => self
+                .refuse("a rule has one action; write the rule twice for two (every action alerts anyway)"),
+            _ => Ok(act),
+        }
+    }
+
+    fn exec(&mut self) -> Parse<Act> {
+        self.take();
+        let program = self.command(FOR_EVER)?;
+        let mut repeat = None;
+        if self.eat(Repeat) {
+            self.need(Every, &["every"])?;
+            let n = self.int("a number of cycles")?;
+            repeat = u32::try_from(n).ok().filter(|n| *n > 0);
+            self.need(Cycle, &["cycles"])?;
+        }
+        Ok(Act::Exec { program, repeat })
+    }
+}

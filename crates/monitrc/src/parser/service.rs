@@ -1,0 +1,201 @@
+//! `check …` and the options of a service.
+
+use hinoban_config::{Kind as Type, Mistake, Mode as Repair, Rule, Service};
+
+use super::{Parse, Parser, Wrong};
+use crate::keyword::Keyword::*;
+use crate::token::{Kind, Subject, Token};
+
+/// A service that options and rules are being added to.
+pub(super) struct Draft {
+    pub(super) service: Service,
+    /// What was written after `check`.
+    pub(super) subject: Subject,
+    /// Whether a rule was tried, understood or not.
+    pub(super) tested: bool,
+    /// Whether its head was wrong, and its options are read only to find the mistakes in them.
+    pub(super) discarded: bool,
+}
+
+impl Parser<'_> {
+    /// A `check` statement, which is the next token. After one of a supported type a service is open, if only to be
+    /// thrown away.
+    pub(super) fn check(&mut self, subject: Subject) -> Parse<()> {
+        let check = self.take();
+        let place = self.place(&check);
+        if !matches!(subject, Subject::Process | Subject::Host | Subject::System) {
+            return self.unsupported(place, &format!("check {}", subject.word()));
+        }
+        let read = self.head(subject, check);
+        let (service, discarded) = match read {
+            Ok(service) => (service, false),
+            Err(_) => (Service::new("", Type::System), true),
+        };
+        self.draft = Some(Draft { service, subject, tested: discarded, discarded });
+        if discarded { Err(Wrong) } else { Ok(()) }
+    }
+
+    fn head(&mut self, subject: Subject, check: Token) -> Parse<Service> {
+        let place = self.place(&check);
+        if self.token.kind != Kind::Name {
+            return self.unexpected(&["the name of the service"]);
+        }
+        let token = self.take();
+        let mut name = self.text(&token).to_owned();
+        if subject == Subject::System && name.contains("$HOST") {
+            name = name.replace("$HOST", &self.around.host_name());
+        }
+        let untyped = check.end - check.start == "check".len();
+        let kind = match subject {
+            Subject::Host => {
+                self.need(Address, &["address"])?;
+                Type::Host { address: self.string("a host name or address")? }
+            }
+            Subject::System => Type::System,
+            _ => match self.key() {
+                Some(PidFile | Path) => {
+                    self.take();
+                    Type::Process { pidfile: self.path("a path that begins with /")? }
+                }
+                Some(Match) => return self.unsupported_here("check process matching"),
+                _ if untyped && self.token.kind != Kind::End => return self.unknown_type(&name),
+                _ => return self.unexpected(&["pidfile", "matching"]),
+            },
+        };
+        let name_place = self.place(&token);
+        if name.starts_with('/') {
+            let mistake = Mistake::error(name_place.clone(), "Service name must not start with '/':")
+                .word(name.clone());
+            self.note(mistake.help("a name is no path; take the slash away"));
+        }
+        if !self.names.insert(name.to_lowercase()) {
+            let mistake =
+                Mistake::error(name_place, format!("Service name conflict, {name} already defined"));
+            self.note(
+                mistake.help("names are unique, upper and lower case being the same; rename one of the two"),
+            );
+        }
+        let mut service = Service::new(name, kind);
+        service.place = place;
+        service.on_reboot = self.captured.on_reboot;
+        Ok(service)
+    }
+
+    /// `check WORD …` was read as a process called WORD, which is rarely what was meant.
+    fn unknown_type<T>(&mut self, name: &str) -> Parse<T> {
+        const TYPES: [&str; 9] =
+            ["process", "host", "system", "file", "directory", "fifo", "filesystem", "network", "program"];
+        let help = match crate::help::nearest(name, &TYPES) {
+            Some(near) => format!("'{name}' is no type of service; did you mean 'check {near}'?"),
+            None => format!(
+                "without a type, 'check {name}' is a process of this name, and its pidfile comes next"
+            ),
+        };
+        self.refuse(help)
+    }
+
+    /// An option or a rule of the open service.
+    pub(super) fn option(&mut self) -> Parse<()> {
+        let place = self.here();
+        match self.key() {
+            Some(key @ (Start | Stop | Restart)) => {
+                self.take();
+                let timeout = match key {
+                    Start => self.captured.start,
+                    Stop => self.captured.stop,
+                    _ => self.captured.restart,
+                };
+                let program = Some(self.program(timeout)?);
+                if let Some(draft) = &mut self.draft {
+                    match key {
+                        Start => draft.service.start = program,
+                        Stop => draft.service.stop = program,
+                        _ => draft.service.restart = program,
+                    }
+                }
+                Ok(())
+            }
+            Some(Group) => {
+                self.take();
+                if self.token.kind != Kind::Name {
+                    return self.unexpected(&["the name of a group"]);
+                }
+                let token = self.take();
+                let group = self.text(&token).to_owned();
+                if let Some(draft) = &mut self.draft
+                    && !draft.service.groups.iter().any(|g| g.eq_ignore_ascii_case(&group))
+                {
+                    draft.service.groups.push(group);
+                }
+                Ok(())
+            }
+            Some(Mode) => self.mode(),
+            Some(OnReboot) => {
+                self.take();
+                let on_reboot = self.on_reboot()?;
+                self.draft.iter_mut().for_each(|draft| draft.service.on_reboot = on_reboot);
+                Ok(())
+            }
+            Some(If) => {
+                self.draft.iter_mut().for_each(|draft| draft.tested = true);
+                let rule = self.rule()?;
+                self.draft.iter_mut().for_each(|draft| draft.service.rules.push(rule.clone()));
+                Ok(())
+            }
+            Some(Depends) => self.unsupported(place, "depends on"),
+            Some(Every) => self.unsupported(place, "every"),
+            Some(NotEvery) => self.unsupported(place, "not every"),
+            Some(Alert) => self.unsupported(place, "alert of a service"),
+            Some(NoAlert) => self.unsupported(place, "noalert"),
+            _ => self.unexpected(&[
+                "if", "start", "stop", "restart", "group", "mode", "onreboot", "depends", "every", "alert",
+                "noalert", "check", "set", "include",
+            ]),
+        }
+    }
+
+    fn mode(&mut self) -> Parse<()> {
+        self.take();
+        let (mode, last) = match self.key() {
+            Some(Active) => (Repair::Active, false),
+            Some(Passive) => (Repair::Passive, false),
+            // The old name of two settings at once.
+            Some(Manual) => (Repair::Active, true),
+            _ => return self.unexpected(&["active", "passive", "manual"]),
+        };
+        self.take();
+        if let Some(draft) = &mut self.draft {
+            draft.service.mode = mode;
+            if last {
+                draft.service.on_reboot = hinoban_config::OnReboot::LastState;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the open service: adds the rule that follows from its kind, and checks that it is whole.
+    pub(super) fn close(&mut self) {
+        let Some(Draft { mut service, subject, tested, discarded: false }) = self.draft.take() else {
+            return;
+        };
+        match subject {
+            Subject::Process if !service.rules.iter().any(Rule::is_existence) => {
+                service.rules.push(Rule::existence());
+            }
+            Subject::Host if !tested => {
+                let mistake = Mistake::error(service.place.clone(), "'check host' statement is incomplete:");
+                let mistake = mistake.word(service.name.clone());
+                self.note(mistake.help(
+                    "a host is watched through its rules; add one, such as 'if failed port 80 then alert'",
+                ));
+            }
+            _ => {}
+        }
+        self.config.services.push(service);
+    }
+
+    /// Whether nothing more belongs to a `set` statement.
+    pub(super) fn ended(&self) -> bool {
+        matches!(self.token.kind, Kind::End | Kind::Check(_) | Kind::Key(Set))
+    }
+}
