@@ -1,0 +1,236 @@
+//! What texts mean that look as if they meant something else. Monit 5.33 was asked about each.
+
+mod world;
+
+use std::path::Path;
+use std::time::Duration;
+
+use hinoban_config::*;
+use hinoban_reading::Value;
+use world::World;
+
+const WEB: &str = "check process web with pidfile /run/web.pid\n";
+
+fn load(world: &World, text: &str) -> Loaded {
+    match hinoban_monitrc::parse(Path::new("monitrc"), text, world) {
+        Ok(loaded) => loaded,
+        Err(mistakes) => panic!("{text}\n{mistakes}"),
+    }
+}
+
+/// The first service of a text.
+fn service(text: &str) -> Service {
+    load(&World::default(), text).config.services.remove(0)
+}
+
+fn refused(text: &str) -> Vec<String> {
+    match hinoban_monitrc::parse(Path::new("monitrc"), text, &World::default()) {
+        Ok(loaded) => panic!("{text} is accepted as {:?}", loaded.config),
+        Err(mistakes) => mistakes.lines(),
+    }
+}
+
+#[test]
+fn an_empty_file_watches_this_machine() {
+    let config = load(&World::default(), "").config;
+    assert_eq!(config.services, [Service::system("tower")]);
+    assert_eq!(config.every, None);
+}
+
+#[test]
+fn and_joins_nothing_and_is_warned_about() {
+    let loaded = load(&World::default(), &format!("{WEB}if cpu > 10% and memory > 20% then alert"));
+    let Condition::Compare { metric, .. } = &loaded.config.services[0].rules[0].when else {
+        panic!("a comparison")
+    };
+    assert_eq!(metric, "memory.percent");
+    assert_eq!(loaded.warnings.lines(), ["monitrc:2: only the last of these conditions counts"]);
+}
+
+#[test]
+fn no_operator_means_equal_and_no_unit_means_bytes() {
+    let rules = service(&format!(
+        "{WEB}if cpu 10% then alert\nif memory > 10 then alert\nif memory > 1 KB/s then alert"
+    ))
+    .rules;
+    let compare = |i: usize| match &rules[i].when {
+        Condition::Compare { operator, limit, .. } => (*operator, limit.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(compare(0), (Operator::Equal, Value::Real(10.0)));
+    assert_eq!(compare(1), (Operator::Greater, Value::Int(10)));
+    assert_eq!(compare(2), (Operator::Greater, Value::Int(1024)));
+}
+
+#[test]
+fn a_rate_needs_no_words_but_its_last() {
+    let rules = service(&format!(
+        "{WEB}if does not exist 3 5 cycles then alert\nif does not exist 4 cycle then alert"
+    ))
+    .rules;
+    assert_eq!(rules[0].fail.rate, Rate { count: 3, within: 5 });
+    assert_eq!(rules[1].fail.rate, Rate { count: 4, within: 4 });
+}
+
+#[test]
+fn commands_are_split_by_rules_of_their_own() {
+    for (text, want) in [
+        (r#"start program = "/bin/sh -c 'a "b" c'""#, vec!["/bin/sh", "-c", "a \"b\" c"]),
+        (r#"start="/bin/x""#, vec!["/bin/x"]),
+        ("start /bin/x y1 y2", vec!["/bin/x", "y1", "y2"]),
+        (r#"start program "/bin/x a\nb" c1 with d1"#, vec!["/bin/x", r"a\nb", "c1", "d1"]),
+        (r#"start program = "/bin/x a'b c'd 'e'f""#, vec!["/bin/x", "a'b", "c'd", "'e'f"]),
+        (
+            "start program = \"/bin/x\n  'two\nlines' # no comment\"",
+            vec!["/bin/x", "two\nlines", "#", "no", "comment"],
+        ),
+        ("start program = \"/bin/x\"\r\nstop program = \"/bin/y\"\r\n", vec!["/bin/x"]),
+        ("start program = \"/bin/y\"\nstart program = \"/bin/x\"", vec!["/bin/x"]),
+    ] {
+        let start = service(&format!("{WEB}{text}")).start.expect("a start program");
+        assert_eq!(start.words, want, "{text}");
+    }
+    let most = format!("{WEB}start program = \"/bin/x{}\"", " a".repeat(62));
+    assert_eq!(service(&most).start.expect("a start program").words.len(), 63);
+    let more = format!("{WEB}start program = \"/bin/x{}\"", " a".repeat(63));
+    assert_eq!(refused(&more), ["monitrc:2: Exceeded maximum number of program arguments"]);
+}
+
+#[test]
+fn names_may_be_words_of_the_language() {
+    assert_eq!(service("check process alert with pidfile /run/a.pid group http").name, "alert");
+    assert_eq!(service("check process with with pidfile /run/a.pid").name, "with");
+    assert_eq!(service("check web with pidfile /run/a.pid").name, "web");
+    assert_eq!(service("check process 'a b' with pidfile /run/a.pid").name, "a b");
+    assert_eq!(service("check process “a” with pidfile /run/a.pid").name, "“a”");
+}
+
+#[test]
+fn settings_hold_from_where_they_stand() {
+    let text = "check process a with pidfile /run/a.pid\nstart program = \"/bin/a\"\nif failed port 80 then alert\n\
+        set limits { networkTimeout: 9 seconds, startTimeout: 3 s }\nset onreboot nostart\n\
+        check process b with pidfile /run/b.pid\nstart program = \"/bin/b\"\nif failed port 80 then alert";
+    let config = load(&World::default(), text).config;
+    let of = |i: usize| {
+        let service: &Service = &config.services[i];
+        let Condition::Test { test: Test::Port(test), .. } = &service.rules[0].when else { panic!("a port") };
+        (
+            service.start.as_ref().expect("a program").timeout.as_secs(),
+            test.timeout.as_secs(),
+            service.on_reboot,
+        )
+    };
+    assert_eq!(of(0), (30, 5, OnReboot::Start));
+    assert_eq!(of(1), (3, 9, OnReboot::NoStart));
+    assert_eq!(config.services[2].on_reboot, OnReboot::NoStart, "the system service comes last");
+}
+
+#[test]
+fn the_last_of_two_settings_wins_and_lists_grow() {
+    let text = "set daemon 30 with start delay 5 set daemon 20 set httpd port 1 use address a1 set httpd port 2 read-only\n\
+        set alert a@b set alert c@d set mailserver m1 set mailserver m2 with timeout 4 seconds set log /a set log syslog";
+    let config = load(&World::default(), text).config;
+    assert_eq!((config.every, config.start_delay), (Some(Duration::from_secs(20)), Duration::ZERO));
+    assert_eq!(config.web.listen, [Listen::Tcp { address: Some("a1".to_owned()), port: 2, read_only: true }]);
+    assert_eq!((config.alerts.len(), config.mail.servers.len()), (2, 2));
+    assert_eq!(config.log, Some(LogTarget::Syslog(Facility::User)));
+}
+
+#[test]
+fn included_files_are_read_last_first_and_where_they_stand() {
+    let mut world = World::default();
+    let mut file = |path: &str, text: &str| world.files.insert(path.into(), text.to_owned());
+    file("/d/a.conf", "check process a with pidfile /run/a.pid");
+    file("/d/b.conf", "check process b with pidfile /run/b.pid include /d2/rules");
+    file("/d/c.conf~", "this is not read");
+    file("/d2/rules", "if cpu > 10% then alert include /d2/rules");
+    let loaded = load(
+        &world,
+        "check process first pidfile /run/f.pid\ninclude /d/*\nif cpu > 90% then stop\ninclude /none/x",
+    );
+    let services: Vec<_> = loaded.config.services.iter().map(|s| (s.name.as_str(), s.rules.len())).collect();
+    assert_eq!(services, [("first", 1), ("b", 2), ("a", 2), ("tower", 0)]);
+    assert_eq!(loaded.config.services[1].rules[0].place.to_string(), "/d2/rules:1:1");
+    let lines = loaded.warnings.lines();
+    assert_eq!(
+        lines,
+        ["/d2/rules:1: this file is being read already; the include is passed over '/d2/rules'"]
+    );
+}
+
+#[test]
+fn an_include_of_what_is_not_there_is_a_warning_and_an_unreadable_one_an_error() {
+    let loaded = load(&World::default(), "include /missing/file");
+    assert_eq!(
+        loaded.warnings.lines(),
+        ["monitrc:1: Include failed -- No such file or directory '/missing/file'"]
+    );
+    assert!(load(&World::default(), "include /there/*.conf").warnings.lines().is_empty());
+    let mut world = World::default();
+    world.files.insert("/d/a".into(), world::LOCKED.to_owned());
+    let mistakes =
+        hinoban_monitrc::parse(Path::new("monitrc"), "\ninclude /d/*", &world).expect_err("a locked file");
+    assert_eq!(mistakes.lines(), ["monitrc:2: Cannot include file: permission denied '/d/a'"]);
+}
+
+#[test]
+fn missing_programs_are_warned_about_once_each_place() {
+    let loaded =
+        load(&World::default(), &format!("{WEB}start program = \"/missing/a b\"\nstop program = \"/bin/a\""));
+    assert_eq!(
+        loaded.warnings.lines(),
+        ["monitrc:2: Program does not exist or is not executable: '/missing/a'"]
+    );
+}
+
+#[test]
+fn a_user_in_one_pair_of_quotes_lets_nobody_in() {
+    let loaded = load(&World::default(), "set httpd port 1 allow \"admin:secret\"");
+    assert_eq!(loaded.config.web.allow, [Allow::Host("admin:secret".to_owned())]);
+    let lines = loaded.warnings.lines();
+    assert_eq!(lines, ["monitrc:1: invalid allow option '\"…\"'"], "and the password is not repeated");
+}
+
+#[test]
+fn protocols_carry_tls_and_old_words_still_mean_it() {
+    let test =
+        |text: &str| match service(&format!("{WEB}if failed port {text} then alert")).rules.remove(0).when {
+            Condition::Test { test: Test::Port(test), .. } => test,
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(test("1 protocol https").tls, Some(Tls::default()));
+    assert_eq!(test("1 type tcpssl").tls, Some(Tls::default()));
+    assert_eq!(test("1 ssl disable").tls, None);
+    assert_eq!(test("1 protocol https protocol http").tls, None);
+    assert_eq!(test("587 with ssl").tls, None, "TLS on this port begins with STARTTLS, which is not spoken");
+    assert_eq!(test("1 retry 0").retry, 1);
+    assert_eq!(
+        test("1 protocol http http headers [A: b:c d, Host : x]").protocol,
+        Protocol::Http(HttpTest {
+            headers: vec![("A".to_owned(), "b:c d".to_owned()), ("Host".to_owned(), "x".to_owned())],
+            ..HttpTest::default()
+        })
+    );
+}
+
+#[test]
+fn rules_of_another_type_of_service_are_refused() {
+    for (text, word) in [
+        ("check host h with address a1 if does not exist then alert", "not"),
+        ("check host h with address a1 if cpu > 1% then alert", "cpu"),
+        ("check host h with address a1 if failed unixsocket /x then alert", "unixsocket"),
+        ("check system s if failed port 80 then alert", "failed"),
+        ("check system s if total cpu > 1% then alert", "total cpu"),
+    ] {
+        assert_eq!(refused(text), [format!("monitrc:1: syntax error '{word}'")], "{text}");
+    }
+}
+
+#[test]
+fn a_service_may_not_take_the_name_of_the_host_unless_the_system_is_written() {
+    let lines = refused("check process Tower with pidfile /run/t.pid");
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].contains("failed to add automatic configuration"), "{}", lines[0]);
+    let config = load(&World::default(), "check process tower with pidfile /run/t.pid check system s").config;
+    assert_eq!(config.services.len(), 2);
+}

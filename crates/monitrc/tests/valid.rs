@@ -1,0 +1,187 @@
+//! What the files of `fixtures/config/valid` mean.
+
+mod world;
+
+use std::path::Path;
+use std::time::Duration;
+
+use hinoban_config::*;
+use hinoban_reading::Value;
+use world::World;
+
+fn fixture(name: &str) -> Loaded {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/config/valid");
+    let text = std::fs::read_to_string(folder.join(name)).expect("a fixture");
+    match hinoban_monitrc::parse(Path::new(name), &text, &World::default()) {
+        Ok(loaded) => loaded,
+        Err(mistakes) => panic!("{mistakes}"),
+    }
+}
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(str::to_owned).collect()
+}
+
+fn program(line: &str, timeout: u64) -> Option<Program> {
+    Some(Program { words: words(line), uid: None, gid: None, timeout: secs(timeout) })
+}
+
+fn port(rule: &Rule) -> &PortTest {
+    match &rule.when {
+        Condition::Test { test: Test::Port(test), .. } => test,
+        other => panic!("no test of a port: {other:?}"),
+    }
+}
+
+#[test]
+fn the_classic_file_means_what_it_says() {
+    let Loaded { config, warnings } = fixture("httpd.monitrc");
+    assert_eq!(warnings.lines(), Vec::<String>::new());
+    assert_eq!(config.dialect, Dialect::Monit);
+    assert_eq!((config.every, config.start_delay), (Some(secs(120)), secs(240)));
+    assert_eq!(config.log, Some(LogTarget::Syslog(Facility::Daemon)));
+    assert_eq!(config.mail.servers.len(), 1);
+    assert_eq!((config.mail.servers[0].host.as_str(), config.mail.servers[0].port), ("localhost", 25));
+    assert_eq!(config.alerts[0].address, "admin@example.com");
+    let listen = Listen::Tcp { address: Some("localhost".to_owned()), port: 2812, read_only: false };
+    assert_eq!(config.web.listen, [listen]);
+    let admin = User { name: "admin".to_owned(), password: Secret::new("monit"), read_only: false };
+    assert_eq!(config.web.allow, [Allow::User(admin)]);
+
+    let httpd = &config.services[0];
+    assert_eq!(httpd.name, "httpd");
+    assert_eq!(httpd.kind, Kind::Process { pidfile: "/var/run/httpd.pid".into() });
+    assert_eq!(httpd.start, program("/etc/init.d/httpd start", 60));
+    assert_eq!(httpd.stop, program("/etc/init.d/httpd stop", 30));
+    assert_eq!(httpd.rules.len(), 2);
+    let rule = &httpd.rules[0];
+    assert_eq!(rule.fail, Branch::once(Then::Restart));
+    assert_eq!(rule.ok, Branch::once(Then::Alert));
+    assert_eq!((rule.place.line, rule.place.column), (12, 5));
+    let test = port(rule);
+    assert_eq!((test.host.as_str(), test.port, test.timeout), ("www.example.com", 80, secs(5)));
+    let http = HttpTest { request: Some("/".to_owned()), ..HttpTest::default() };
+    assert_eq!(test.protocol, Protocol::Http(http));
+    assert_eq!(httpd.rules[1], Rule::existence());
+    assert_eq!(config.services[1], Service::system("tower"));
+}
+
+#[test]
+fn the_files_that_speed_is_measured_with_are_understood() {
+    let Loaded { config, warnings } = fixture("measured.monitrc");
+    assert_eq!(warnings.lines(), Vec::<String>::new());
+    let names: Vec<_> = config.services.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["p0", "p1", "h0", "h1", "tower"]);
+    assert_eq!(
+        config.services[1].rules[1].when,
+        compare("memory.total.bytes", Operator::Greater, Value::Int(900 << 20))
+    );
+    assert_eq!(config.services[1].rules[1].fail.rate, Rate { count: 5, within: 5 });
+    assert_eq!(port(&config.services[2].rules[0]).host, "127.0.0.1");
+    assert_eq!(config.services[4].rules[0].when, compare("load.5", Operator::Greater, Value::Real(40.0)));
+    assert_eq!(
+        config.services[4].rules[1].when,
+        compare("memory.percent", Operator::Greater, Value::Real(95.0))
+    );
+}
+
+fn compare(metric: &str, operator: Operator, limit: Value) -> Condition {
+    Condition::Compare { metric: metric.to_owned(), operator, limit }
+}
+
+#[test]
+fn settings_are_read_in_all_their_spellings() {
+    let Loaded { config, warnings } = fixture("everything.monitrc");
+    assert_eq!(warnings.lines(), Vec::<String>::new());
+    assert!(config.foreground);
+    assert_eq!(config.log, Some(LogTarget::File("/var/log/hinoban.log".into())));
+    assert_eq!(config.files.idfile, Some("/var/lib/hinoban/id".into()));
+    let [first, second] = config.mail.servers.as_slice() else { panic!("two mail servers") };
+    assert_eq!((first.port, first.tls, &first.login), (25, MailTls::Off, &None));
+    assert_eq!((second.port, second.tls, second.verify), (587, MailTls::StartTls, true));
+    assert_eq!(second.login, Some(("watch".to_owned(), Secret::new("fire"))));
+    assert_eq!((config.mail.timeout, config.mail.hostname.as_deref()), (secs(15), Some("watch.example.com")));
+    assert_eq!((config.mail.queue, config.mail.slots), (Some("/var/lib/hinoban/events".into()), Some(100)));
+    assert_eq!(config.alerts[0].reminder, Some(10));
+    assert_eq!(
+        config.web.listen,
+        [
+            Listen::Tcp { address: Some("127.0.0.1".to_owned()), port: 2812, read_only: true },
+            Listen::Unix {
+                path: "/run/hinoban.sock".into(),
+                read_only: false,
+                permission: Some(0o600),
+                uid: None,
+                gid: None
+            },
+        ]
+    );
+    let guest = User { name: "guest".to_owned(), password: Secret::new("guest"), read_only: true };
+    let hosts = ["10.0.0.0/8", "localhost"].map(|host| Allow::Host(host.to_owned()));
+    assert_eq!(config.web.allow, [&hosts[..], &[Allow::User(guest)]].concat());
+}
+
+#[test]
+fn a_service_is_read_in_all_its_spellings() {
+    let config = fixture("everything.monitrc").config;
+    let [web, router, system] = config.services.as_slice() else { panic!("three services") };
+    let start = web.start.as_ref().expect("a start program");
+    assert_eq!(start.words, ["/usr/bin/web", "--name", "two words", "#", "no", "comment"]);
+    assert_eq!((start.uid, start.gid, start.timeout), (Some(33), Some(33), secs(60)));
+    // Limits are those that were set before: half a second to stop, the default to restart.
+    assert_eq!(web.stop.as_ref().map(|p| p.timeout), Some(Duration::from_millis(500)));
+    assert_eq!(web.restart, program("/usr/bin/web restart", 30));
+    assert_eq!(
+        (web.mode, web.on_reboot, router.on_reboot),
+        (Mode::Passive, OnReboot::NoStart, OnReboot::LastState)
+    );
+    assert_eq!(web.groups, ["www", "local"]);
+
+    let rules = &web.rules;
+    assert_eq!(rules.len(), 8, "an existence rule is written, so none is added");
+    assert_eq!(rules[0].when, Condition::Missing);
+    assert_eq!(
+        (rules[0].fail.rate, rules[0].ok.rate),
+        (Rate { count: 2, within: 2 }, Rate { count: 3, within: 3 })
+    );
+    let https = port(&rules[1]);
+    assert_eq!((https.host.as_str(), https.retry, https.timeout), ("localhost", 2, secs(3)));
+    assert_eq!(https.tls, Some(Tls { verify: true, ca_file: None }));
+    let headers = [("Host", "www.example.com"), ("X-From", "hinoban")];
+    assert_eq!(
+        https.protocol,
+        Protocol::Http(HttpTest {
+            method: Method::Head,
+            request: Some("/health".to_owned()),
+            status: Some((Operator::Equal, 204)),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            login: None,
+        })
+    );
+    assert_eq!(rules[1].fail.rate, Rate { count: 3, within: 5 });
+    let v6 = port(&rules[2]);
+    assert_eq!((v6.host.as_str(), v6.family, v6.timeout), ("::1", Family::V6, secs(7)));
+    let Then::Exec { program, repeat } = &rules[2].fail.then else { panic!("exec") };
+    assert_eq!((program.line(), program.uid, *repeat), ("/bin/notify web".to_owned(), Some(33), Some(5)));
+    assert!(matches!(rules[3].when, Condition::Test { expect: Expect::Succeeded, .. }));
+    assert_eq!(rules[3].ok, Branch { then: Then::Start, rate: Rate { count: 2, within: 2 } });
+    let Condition::Test { test: Test::Url(url), .. } = &rules[4].when else { panic!("a URL") };
+    assert_eq!(url.url, "http://user:secret@www.example.com:81/path?q=1");
+    assert_eq!(rules[5].when, compare("cpu.total.percent", Operator::Greater, Value::Real(80.5)));
+    assert_eq!(rules[6].when, compare("memory.bytes", Operator::Greater, Value::Int(3 << 29)));
+
+    assert_eq!(router.kind, Kind::Host { address: "192.0.2.1".to_owned() });
+    assert_eq!(system.name, "fire tower");
+    let metrics = system.rules.iter().map(|rule| match &rule.when {
+        Condition::Compare { metric, .. } => metric.as_str(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(
+        metrics.collect::<Vec<_>>(),
+        ["cpu.wait.percent", "cpu.user.percent", "load.15", "swap.percent", "uptime"]
+    );
+}
