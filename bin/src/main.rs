@@ -1,2 +1,28 @@
 //! The Hinoban daemon and its command line.
-fn main() {}
+//!
+//! `flags` says what was typed, `load` finds and reads the configuration, `verbs` does what was asked for; without a
+//! verb that is `run`: the daemon. `daemon` and `pidfile` make it one, `surroundings` answers what loading asks of the
+//! world. Nothing here knows a wire format.
+#![deny(unsafe_code)]
+
+mod daemon;
+mod demo;
+mod flags;
+mod identity;
+mod load;
+mod local;
+mod pages;
+mod pidfile;
+mod places;
+mod run;
+mod signals;
+mod surroundings;
+#[allow(unsafe_code)] // invariant 10: the only place
+mod sys;
+mod terminal;
+mod verbs;
+mod voice;
+
+fn main() -> std::process::ExitCode {
+    verbs::obey(std::env::args_os())
+}

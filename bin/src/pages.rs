@@ -1,0 +1,147 @@
+//! What is served: the configured HTTP interface, and the door that our own command line uses.
+
+use hinoban::config::{Allow, Config, Listen};
+use hinoban::event::Level;
+use hinoban::supervisor::Handle;
+use hinoban_web::client::{Client, Target};
+use hinoban_web::{Listener, Options, User, Web};
+use tokio::sync::watch;
+
+use crate::places::Places;
+use crate::voice::Voice;
+
+/// What the configured interface serves.
+pub(crate) fn options(config: &Config, id: &str, file: &str) -> Options {
+    let mut options = Options::new(id, file);
+    options.listen = config.web.listen.iter().map(listener).collect();
+    for allow in &config.web.allow {
+        match allow {
+            Allow::Host(host) => options.hosts.push(host.clone()),
+            Allow::User(user) => options.users.push(User {
+                name: user.name.clone(),
+                password: user.password.reveal().to_owned(),
+                read_only: user.read_only,
+            }),
+        }
+    }
+    options
+}
+
+fn listener(listen: &Listen) -> Listener {
+    match listen.clone() {
+        Listen::Tcp { address, port, read_only } => Listener::Tcp { address, port, read_only },
+        Listen::Unix { path, read_only, permission, uid, gid } => {
+            Listener::Unix { path, mode: permission, uid, gid, read_only }
+        }
+    }
+}
+
+/// The door: nobody has to log in, for only we and root can open it.
+pub(crate) fn door(places: &Places, id: &str, file: &str) -> Options {
+    let mut options = Options::new(id, file);
+    let mode = Some(0o600);
+    options.listen =
+        vec![Listener::Unix { path: places.door.clone(), mode, uid: None, gid: None, read_only: false }];
+    options
+}
+
+/// Serves `first` if that is bound already, then what was sent last; begins anew whenever that changes. Never ends.
+pub(crate) async fn serve(
+    mut first: Option<Web<Handle>>,
+    mut wanted: watch::Receiver<Options>,
+    handle: Handle,
+    voice: Voice,
+) {
+    loop {
+        let options = wanted.borrow_and_update().clone();
+        let bound = first.take();
+        let served = async {
+            let web = match bound {
+                Some(web) => web,
+                None => bind(options, &handle, &voice).await,
+            };
+            web.run().await;
+        };
+        tokio::select! {
+            () = served => {}
+            changed = wanted.changed() => if changed.is_err() {
+                // Nobody can change it any more: we are ending.
+                std::future::pending::<()>().await;
+            },
+        }
+    }
+}
+
+/// Opens sockets, and tells what does not work.
+pub(crate) async fn bind(options: Options, handle: &Handle, voice: &Voice) -> Web<Handle> {
+    let (web, problems) = Web::bind(options, handle.clone()).await;
+    for problem in problems {
+        voice.say(Level::Error, format!("HTTP server -- {problem}"));
+    }
+    web
+}
+
+/// Where it is served, for the line that says that the daemon starts: ` with http interface at …`, or nothing.
+pub(crate) fn announcement(config: &Config) -> String {
+    let mut places = config.web.listen.iter().map(|listen| match listen {
+        Listen::Tcp { address, port, .. } => format!("[{}]:{port}", address.as_deref().unwrap_or("*")),
+        Listen::Unix { path, .. } => path.display().to_string(),
+    });
+    places.next().map_or_else(String::new, |place| format!(" with http interface at {place}"))
+}
+
+/// Ways to ask the daemon, in the order to try them: the door, which needs no password, before what is configured.
+pub(crate) fn clients(config: &Config, places: &Places) -> Vec<Client> {
+    let mut clients = vec![Client::new(Target::Unix(places.door.clone()))];
+    let users = || {
+        config.web.allow.iter().filter_map(|allow| match allow {
+            Allow::User(user) => Some(user),
+            Allow::Host(_) => None,
+        })
+    };
+    let user = users().find(|user| !user.read_only).or_else(|| users().next());
+    let credentials = user.map(|user| (user.name.clone(), user.password.reveal().to_owned()));
+    let writable_first = |listen: &&Listen| match listen {
+        Listen::Tcp { read_only, .. } | Listen::Unix { read_only, .. } => *read_only,
+    };
+    let mut listen: Vec<_> = config.web.listen.iter().collect();
+    listen.sort_by_key(writable_first);
+    for listen in listen {
+        let target = match listen {
+            Listen::Tcp { address, port, .. } => {
+                let host = address.clone().unwrap_or_else(|| "localhost".to_owned());
+                Target::Tcp { host, port: *port }
+            }
+            Listen::Unix { path, .. } => Target::Unix(path.clone()),
+        };
+        clients.push(Client { target, credentials: credentials.clone() });
+    }
+    clients
+}
+
+#[cfg(test)]
+mod tests {
+    use hinoban::config::{Dialect, Secret, User};
+
+    use super::*;
+
+    #[test]
+    fn the_door_is_tried_first_and_readers_last() {
+        let mut config = Config::empty(Dialect::Monit, "h");
+        config.files.statefile = Some("/s/state".into());
+        let user = |name: &str, read_only| {
+            Allow::User(User { name: name.into(), password: Secret::new("p"), read_only })
+        };
+        config.web.allow = vec![user("viewer", true), user("admin", false)];
+        config.web.listen = vec![
+            Listen::Tcp { address: None, port: 1, read_only: true },
+            Listen::Unix { path: "/u".into(), read_only: false, permission: None, uid: None, gid: None },
+        ];
+        let clients = clients(&config, &Places::of(&config));
+        let targets: Vec<_> = clients.iter().map(|client| client.target.to_string()).collect();
+        assert_eq!(targets, ["/s/state.sock", "/u", "localhost:1"]);
+        assert_eq!(clients[0].credentials, None);
+        assert_eq!(clients[1].credentials, Some(("admin".into(), "p".into())));
+        assert_eq!(announcement(&config), " with http interface at [*]:1");
+    }
+}

@@ -1,0 +1,92 @@
+//! Where our own files are.
+
+use std::path::{Path, PathBuf};
+
+use hinoban::config::Config;
+
+use crate::surroundings::home;
+
+/// Our own files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// Our process id.
+    pub(crate) pidfile: PathBuf,
+    /// Our identity.
+    pub(crate) idfile: PathBuf,
+    /// What survives a restart.
+    pub(crate) statefile: PathBuf,
+    /// The socket that the command line talks to: the state file's name, ending in `.sock`.
+    pub(crate) door: PathBuf,
+    /// Messages that wait, if the configuration names no place for them.
+    pub(crate) queue: PathBuf,
+}
+
+impl Places {
+    /// What the configuration says; otherwise root's in `/run` and `/var/lib/hinoban`, everybody else's in their home.
+    pub(crate) fn of(config: &Config) -> Self {
+        let root = rustix::process::geteuid().is_root();
+        Self::with(config, root, &home().unwrap_or_else(|| "/".into()))
+    }
+
+    fn with(config: &Config, root: bool, home: &Path) -> Self {
+        let files = config.files.clone();
+        let default = |name: &str| match (root, name) {
+            (true, "pid") => PathBuf::from("/run/hinoban.pid"),
+            (true, name) => Path::new("/var/lib/hinoban").join(name),
+            (false, name) => home.join(format!(".hinoban.{name}")),
+        };
+        let statefile = files.statefile.unwrap_or_else(|| default("state"));
+        let folder = statefile.parent().unwrap_or(Path::new("/"));
+        let queue =
+            if statefile == default("state") && !root { default("mail") } else { folder.join("mail") };
+        Self {
+            pidfile: files.pidfile.unwrap_or_else(|| default("pid")),
+            idfile: files.idfile.unwrap_or_else(|| default("id")),
+            door: statefile.with_extension("sock"),
+            queue,
+            statefile,
+        }
+    }
+
+    /// Makes the folders of these files, where they are missing.
+    ///
+    /// # Errors
+    /// A sentence that names the folder and says why not.
+    pub(crate) fn prepare(&self) -> Result<(), String> {
+        for file in [&self.pidfile, &self.idfile, &self.statefile] {
+            let Some(folder) = file.parent() else { continue };
+            std::fs::create_dir_all(folder).map_err(|why| {
+                format!("Cannot make the folder '{}' for {}: {why}", folder.display(), file.display())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hinoban::config::Dialect;
+
+    use super::*;
+
+    #[test]
+    fn the_configuration_comes_first_then_who_we_are() {
+        let mut config = Config::empty(Dialect::Toml, "h");
+        let root = Places::with(&config, true, Path::new("/root"));
+        assert_eq!(root.pidfile, Path::new("/run/hinoban.pid"));
+        assert_eq!(root.door, Path::new("/var/lib/hinoban/state.sock"));
+        assert_eq!(root.queue, Path::new("/var/lib/hinoban/mail"));
+        let user = Places::with(&config, false, Path::new("/home/u"));
+        assert_eq!(
+            (user.pidfile, user.idfile),
+            ("/home/u/.hinoban.pid".into(), "/home/u/.hinoban.id".into())
+        );
+        assert_eq!((user.door, user.queue), ("/home/u/.hinoban.sock".into(), "/home/u/.hinoban.mail".into()));
+        config.files.statefile = Some("/x/y.state".into());
+        let set = Places::with(&config, true, Path::new("/root"));
+        assert_eq!(
+            (set.statefile, set.door, set.queue),
+            ("/x/y.state".into(), "/x/y.sock".into(), "/x/mail".into())
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! The daemon: everything put together before there is a thread or a runtime, then run until somebody ends it.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use hinoban::config::{Config, Loaded, Mistakes};
+use hinoban::event::{Event, Level};
+use hinoban::journal::{Journal, OpenError};
+use hinoban::supervisor::{Courier, Ended, Registry, Supervisor};
+use hinoban::{Spawner, SpawnerOptions, courier, shipped};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::watch;
+
+use crate::daemon::{Ready, Side, detach};
+use crate::flags::Flags;
+use crate::load::name;
+use crate::pidfile::{Pidfile, Refused};
+use crate::places::Places;
+use crate::signals::{Signals, Steward};
+use crate::terminal::{complain, say};
+use crate::voice::Voice;
+use crate::{identity, pages};
+
+/// What is needed to run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// What was typed.
+    pub(crate) flags: Flags,
+    /// Which configuration.
+    pub(crate) path: PathBuf,
+    /// What it says.
+    pub(crate) loaded: Loaded,
+    /// Where our files are.
+    pub(crate) places: Places,
+}
+
+/// Everything that ships, its programs with our environment and the limit of open files that we had.
+pub(crate) fn registry(nofile_soft: Option<u64>) -> Registry {
+    shipped(Spawner::start(SpawnerOptions { environment: std::env::vars_os().collect(), nofile_soft }))
+}
+
+/// Finds the mistakes that only the registry can see.
+///
+/// # Errors
+/// Those mistakes, with the texts they are in.
+pub(crate) fn bind(loaded: &Loaded) -> Result<(), Mistakes> {
+    let built = Supervisor::builder(loaded.config.clone(), registry(None)).build();
+    built.map(drop).map_err(|mistakes| placed(mistakes, loaded))
+}
+
+/// Mistakes of binding, with the texts they are in: the registry does not have those.
+fn placed(mut mistakes: Mistakes, loaded: &Loaded) -> Mistakes {
+    mistakes.sources = loaded.warnings.sources.clone();
+    mistakes
+}
+
+/// Opens the journal. If it cannot be used, the rest works without, and `voice` says so.
+///
+/// # Errors
+/// If another supervisor uses it.
+pub(crate) fn journal(places: &Places, voice: &Voice) -> Result<Journal, String> {
+    match Journal::open(&places.statefile) {
+        Ok((journal, _, notice)) => {
+            if let Some(notice) = notice {
+                voice.say(Level::Warning, notice);
+            }
+            Ok(journal)
+        }
+        Err(why @ OpenError::Locked(_)) => Err(why.to_string()),
+        Err(why) => {
+            voice.say(Level::Error, format!("{why}; until then a restart forgets what was stopped"));
+            Ok(Journal::volatile())
+        }
+    }
+}
+
+/// Puts a supervisor together that sends messages by `courier` and tells `listener` what happens.
+///
+/// # Errors
+/// Mistakes that only the registry can see.
+pub(crate) fn supervisor(
+    loaded: &Loaded,
+    registry: Registry,
+    journal: Journal,
+    courier: Option<Box<dyn Courier>>,
+    listener: impl Fn(&Event) + Send + 'static,
+) -> Result<Supervisor, Mistakes> {
+    let mut builder = Supervisor::builder(loaded.config.clone(), registry)
+        .journal(journal)
+        .courier(courier)
+        .zone(jiff::tz::TimeZone::system())
+        .listen(listener);
+    if let Some((id, time)) = boot() {
+        builder = builder.boot(id, time);
+    }
+    builder.build().map_err(|mistakes| placed(mistakes, loaded))
+}
+
+/// Who carries messages to people under this configuration.
+pub(crate) fn courier_of(config: &Config, places: &Places) -> Option<Box<dyn Courier>> {
+    let host = config.system().map_or("localhost", |system| system.name.as_str());
+    courier(&config.mail, host, Some(places.queue.clone()))
+}
+
+/// Which boot of the host this is: proc(5), `sys/kernel/random/boot_id` and `btime` of `stat`.
+fn boot() -> Option<(String, i64)> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let time = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok())?;
+    Some((id.trim().to_owned(), time))
+}
+
+/// Lets us open as many files as the hard limit allows. Gives back the soft limit there was.
+fn raise_limit() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    current.filter(|_| raised.is_ok())
+}
+
+/// A runtime for this thread.
+///
+/// # Errors
+/// A sentence, if the system has no descriptors for it.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|why| format!("Cannot set up the event loop: {why}"))
+}
+
+/// Runs the daemon: in the background unless told otherwise, until it is ended.
+pub(crate) fn daemon(plan: Plan) -> ExitCode {
+    match begin(plan) {
+        Ok(code) => code,
+        Err(why) => {
+            complain(why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn begin(plan: Plan) -> Result<ExitCode, String> {
+    let Plan { flags, path, loaded, places } = plan;
+    let config = &loaded.config;
+    // A container ends when its first process does.
+    let foreground = config.foreground || std::process::id() == 1;
+    places.prepare()?;
+    let pidfile = Pidfile::take(&places.pidfile).map_err(|why| refused(&places, why))?;
+    let id = identity::know(&places.idfile)?;
+    let voice = Voice::new(config.log.as_ref(), foreground, flags.verbose > 0);
+    let journal = journal(&places, &voice)?;
+    let heard = voice.clone();
+    let registry = registry(raise_limit());
+    let courier = courier_of(config, &places);
+    let supervisor = supervisor(&loaded, registry, journal, courier, move |event| heard.event(event));
+    let supervisor =
+        supervisor.map_err(|mistakes| format!("{}\n\n{mistakes}", mistakes.lines().join("\n")))?;
+    let starting = format!(
+        "Starting {} {} daemon{}",
+        name(config),
+        env!("CARGO_PKG_VERSION"),
+        pages::announcement(config)
+    );
+    let ready = if foreground {
+        Ready::nobody()
+    } else {
+        match detach().map_err(|why| format!("Cannot go to the background: {why}"))? {
+            Side::Parent(Ok(())) => {
+                say(starting);
+                return Ok(ExitCode::SUCCESS);
+            }
+            Side::Parent(Err(why)) => return Err(why),
+            Side::Daemon(ready) => ready,
+        }
+    };
+    // Whoever unmounts what we were started from is not to wait for us.
+    let _ = std::env::set_current_dir("/");
+    voice.say(Level::Info, starting);
+    let who = name(config);
+    let pidfile = Rc::new(RefCell::new(Some(pidfile)));
+    let steward = Steward {
+        path,
+        flags,
+        places,
+        id,
+        config: loaded.config,
+        voice: voice.clone(),
+        pidfile: pidfile.clone(),
+    };
+    let lived = match runtime() {
+        Ok(runtime) => {
+            let lived = runtime.block_on(Box::pin(live(supervisor, steward, ready)));
+            // A name being resolved, a file system that hangs: nobody waits for them any more.
+            runtime.shutdown_background();
+            lived
+        }
+        Err(why) => {
+            ready.failed(&why);
+            Err(why)
+        }
+    };
+    match &lived {
+        Ok(()) => voice.say(Level::Info, format!("{who} daemon with pid [{}] stopped", std::process::id())),
+        Err(why) => voice.say(Level::Error, why.as_str()),
+    }
+    voice.flush();
+    if let Some(pidfile) = pidfile.take() {
+        pidfile.remove();
+    }
+    Ok(if lived.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn refused(places: &Places, why: Refused) -> String {
+    let path = places.pidfile.display();
+    match why {
+        Refused::Running => {
+            format!("Another daemon runs with the pidfile '{path}'; end it with `quit` first")
+        }
+        Refused::Foreign { pid, name } => {
+            format!(
+                "{name} runs with the pidfile '{path}' (PID {pid}); end it first, or name another pidfile with -p"
+            )
+        }
+        Refused::System(why) => format!("Cannot use the pidfile '{path}': {why}; name another one with -p"),
+    }
+}
+
+/// Life of the daemon, from the first signal it can take to the last word.
+async fn live(supervisor: Supervisor, steward: Steward, ready: Ready) -> Result<(), String> {
+    let handle = supervisor.handle();
+    let failed = |ready: Ready, why: String| {
+        ready.failed(&why);
+        Err(why)
+    };
+    // Before anybody can know our number and send a signal.
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(why) => return failed(ready, format!("Cannot take signals: {why}")),
+    };
+    if let Err(why) = steward.sign() {
+        return failed(
+            ready,
+            format!("Cannot write the pidfile '{}': {why}", steward.places.pidfile.display()),
+        );
+    }
+    let file = steward.path.display().to_string();
+    let (voice, id) = (steward.voice.clone(), steward.id.clone());
+    let (web, wanted) = watch::channel(pages::options(&steward.config, &id, &file));
+    let (door, door_wanted) = watch::channel(pages::door(&steward.places, &id, &file));
+    let options = door_wanted.borrow().clone();
+    let first = pages::bind(options, &handle, &voice).await;
+    ready.up();
+    let ended = tokio::select! {
+        ended = supervisor.run() => ended,
+        // The rest ends only by being dropped, or because somebody does not want to wait for the supervisor.
+        () = pages::serve(Some(first), door_wanted, handle.clone(), voice.clone()) => Ok(Ended::Stopped),
+        () = pages::serve(None, wanted, handle.clone(), voice) => Ok(Ended::Stopped),
+        () = steward.attend(signals, handle, web, door) => Ok(Ended::Stopped),
+    };
+    ended.map(drop).map_err(|why| format!("The supervisor could not begin: {why}"))
+}

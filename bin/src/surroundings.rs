@@ -1,0 +1,81 @@
+//! What loading a configuration asks about the world, answered truthfully.
+
+use std::io;
+use std::net::ToSocketAddrs;
+use std::path::{Path, PathBuf};
+
+use hinoban::config::Surroundings;
+
+use crate::sys;
+
+/// The world.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct World;
+
+impl Surroundings for World {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        // Reading a pipe or a terminal would wait for somebody to write.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        std::fs::read_to_string(path)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<PathBuf> {
+        sys::glob(pattern)
+    }
+
+    fn user(&self, name: &str) -> Option<u32> {
+        sys::user(name).map(|account| account.uid).or_else(|| name.parse().ok())
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        sys::group(name).or_else(|| name.parse().ok())
+    }
+
+    fn host_name(&self) -> String {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        if name.is_empty() { "localhost".to_owned() } else { name }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn exists(&self, path: &Path, executable: bool) -> bool {
+        let access = if executable { rustix::fs::Access::EXEC_OK } else { rustix::fs::Access::EXISTS };
+        rustix::fs::access(path, access).is_ok() && !(executable && path.is_dir())
+    }
+
+    fn resolves(&self, host: &str) -> bool {
+        (host, 0).to_socket_addrs().is_ok_and(|mut found| found.next().is_some())
+    }
+}
+
+/// Our home directory: `$HOME`, or what the user database says.
+pub(crate) fn home() -> Option<PathBuf> {
+    let variable = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    variable.or_else(|| sys::user_of(rustix::process::geteuid().as_raw()).map(|account| account.home))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_are_users() {
+        assert_eq!(
+            (World.user("root"), World.user("12345"), World.user("no such")),
+            (Some(0), Some(12345), None)
+        );
+        assert_eq!((World.group("root"), World.group("no such")), (Some(0), None));
+    }
+
+    #[test]
+    fn only_regular_files_are_read() {
+        assert_eq!(World.read(Path::new("/")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(World.read(Path::new("/no/such")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(World.exists(Path::new("/bin/sh"), true));
+        assert!(!World.exists(Path::new("/bin"), true) && World.exists(Path::new("/bin"), false));
+    }
+}

@@ -1,0 +1,235 @@
+//! System calls that no crate of ours wraps: users and groups, glob(7), fork(2), locks that are not a process's.
+
+use std::ffi::{CStr, CString, OsString};
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::ptr;
+
+/// A user of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// Its id.
+    pub(crate) uid: u32,
+    /// Its home directory.
+    pub(crate) home: PathBuf,
+}
+
+/// Room for the strings of a passwd or group entry; doubled as long as it is too small.
+const ROOM: usize = 4096;
+/// More than any entry needs: a group with some hundred thousand members.
+const ROOM_AT_MOST: usize = 16 << 20;
+
+/// The user of this name, as getpwnam(3) knows it; `None` if there is none or the directory does not answer.
+pub(crate) fn user(name: &str) -> Option<Account> {
+    let name = CString::new(name).ok()?;
+    passwd(|entry, strings, found| {
+        // SAFETY: all pointers are valid for the call, and the length is that of `strings`.
+        unsafe { libc::getpwnam_r(name.as_ptr(), entry, strings.as_mut_ptr().cast(), strings.len(), found) }
+    })
+}
+
+/// The user with this id.
+pub(crate) fn user_of(uid: u32) -> Option<Account> {
+    passwd(|entry, strings, found| {
+        // SAFETY: as in `user`.
+        unsafe { libc::getpwuid_r(uid, entry, strings.as_mut_ptr().cast(), strings.len(), found) }
+    })
+}
+
+fn passwd(
+    ask: impl Fn(*mut libc::passwd, &mut [u8], *mut *mut libc::passwd) -> libc::c_int,
+) -> Option<Account> {
+    let mut strings = vec![0_u8; ROOM];
+    loop {
+        let mut entry = MaybeUninit::<libc::passwd>::zeroed();
+        let mut found = ptr::null_mut();
+        match ask(entry.as_mut_ptr(), &mut strings, &mut found) {
+            libc::ERANGE if strings.len() < ROOM_AT_MOST => strings.resize(strings.len() * 2, 0),
+            0 if !found.is_null() => {
+                // SAFETY: the call succeeded and set `found` to `entry`, whose strings lie in `strings`, still there.
+                let (uid, home) = unsafe { ((*found).pw_uid, CStr::from_ptr((*found).pw_dir)) };
+                return Some(Account { uid, home: OsString::from_vec(home.to_bytes().to_vec()).into() });
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// The id of the group of this name, as getgrnam(3) knows it.
+pub(crate) fn group(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    let mut strings = vec![0_u8; ROOM];
+    loop {
+        let mut entry = MaybeUninit::<libc::group>::zeroed();
+        let mut found = ptr::null_mut();
+        // SAFETY: all pointers are valid for the call, and the length is that of `strings`.
+        let result = unsafe {
+            libc::getgrnam_r(
+                name.as_ptr(),
+                entry.as_mut_ptr(),
+                strings.as_mut_ptr().cast(),
+                strings.len(),
+                &mut found,
+            )
+        };
+        match result {
+            libc::ERANGE if strings.len() < ROOM_AT_MOST => strings.resize(strings.len() * 2, 0),
+            // SAFETY: the call succeeded and set `found` to `entry`.
+            0 if !found.is_null() => return Some(unsafe { (*found).gr_gid }),
+            _ => return None,
+        }
+    }
+}
+
+/// The paths that match a pattern of glob(7), in alphabetical order.
+pub(crate) fn glob(pattern: &str) -> Vec<PathBuf> {
+    let Ok(pattern) = CString::new(pattern) else { return Vec::new() };
+    let mut found = MaybeUninit::<libc::glob_t>::zeroed();
+    // SAFETY: the pattern is a C string and the result zeroed, as glob(3) asks for without GLOB_DOOFFS.
+    let result = unsafe { libc::glob(pattern.as_ptr(), 0, None, found.as_mut_ptr()) };
+    let mut paths = Vec::new();
+    if result == 0 {
+        // SAFETY: glob succeeded: `gl_pathv` holds `gl_pathc` C strings.
+        unsafe {
+            let found = found.assume_init_ref();
+            for i in 0..found.gl_pathc {
+                let path = CStr::from_ptr(*found.gl_pathv.add(i));
+                paths.push(OsString::from_vec(path.to_bytes().to_vec()).into());
+            }
+        }
+    }
+    // SAFETY: `found` was zeroed, or filled by glob; either way globfree takes it.
+    unsafe { libc::globfree(found.as_mut_ptr()) };
+    paths
+}
+
+/// Goes on as two processes: `Some` in the old one, with the pid of the new one, `None` in the new one.
+///
+/// # Errors
+/// As fork(2); also if this process has more than one thread, for the others would be missing in the new one.
+pub(crate) fn fork() -> io::Result<Option<i32>> {
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() > 1) {
+        return Err(io::Error::other("a process with several threads cannot go to the background"));
+    }
+    // SAFETY: there is one thread, so the new process is a whole copy in which everything may be called.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        pid => Ok(Some(pid)),
+    }
+}
+
+/// Ends this process at once: no destructor, no exit handler, for those belong to the process it was forked from.
+pub(crate) fn leave(code: i32) -> ! {
+    // SAFETY: _exit(2) may be called at any time.
+    unsafe { libc::_exit(code) }
+}
+
+fn lock_of(kind: libc::c_int, start: i64, length: i64) -> libc::flock {
+    // SAFETY: all zero is a valid `flock`.
+    let mut lock: libc::flock = unsafe { MaybeUninit::zeroed().assume_init() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = start;
+    lock.l_len = length;
+    lock
+}
+
+/// Locks one byte of a file for this open file, and those who inherit it through fork(2): `F_OFD_SETLK` of fcntl(2).
+/// `false`: somebody else holds it.
+///
+/// # Errors
+/// As fcntl(2).
+pub(crate) fn lock(file: &File, byte: i64) -> io::Result<bool> {
+    let lock = lock_of(libc::F_WRLCK, byte, 1);
+    // SAFETY: the descriptor is open and `lock` valid.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) } {
+        -1 => match io::Error::last_os_error() {
+            error if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+            error => Err(error),
+        },
+        _ => Ok(true),
+    }
+}
+
+/// The first byte from `start` on that somebody else has locked: `F_OFD_GETLK` of fcntl(2), which locks nothing.
+///
+/// # Errors
+/// As fcntl(2).
+pub(crate) fn locked(file: &File, start: i64) -> io::Result<Option<i64>> {
+    let mut lock = lock_of(libc::F_WRLCK, start, 0);
+    // SAFETY: the descriptor is open and `lock` valid.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ if i32::from(lock.l_type) == libc::F_UNLCK => Ok(None),
+        _ => Ok(Some(lock.l_start)),
+    }
+}
+
+/// Keeps SIGTERM from ending this process and its coming threads; [`wait_for_term`] gets it.
+pub(crate) fn hold_term() {
+    // SAFETY: the set is initialised by sigemptyset before it is used.
+    unsafe {
+        let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut());
+    }
+}
+
+/// Waits for a SIGTERM that [`hold_term`] holds.
+pub(crate) fn wait_for_term() {
+    // SAFETY: the set is initialised by sigemptyset before it is used, and `signal` is valid.
+    unsafe {
+        let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+        let mut signal = 0;
+        while libc::sigwait(set.as_ptr(), &mut signal) != 0 {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_found_by_name_and_by_number() {
+        let root = user("root").expect("root");
+        assert_eq!((root.uid, user_of(0)), (0, Some(root)));
+        assert_eq!(group("root"), Some(0));
+        assert_eq!((user("no such user"), group("no\0group")), (None, None));
+    }
+
+    #[test]
+    fn a_glob_finds_files_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.toml", "a.toml", "c.txt"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let found = glob(&format!("{}/*.toml", dir.path().display()));
+        assert_eq!(found, [dir.path().join("a.toml"), dir.path().join("b.toml")]);
+        assert!(glob("/no/such/folder/*").is_empty());
+    }
+
+    #[test]
+    fn a_lock_is_seen_by_others_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let open =
+            || File::options().create(true).truncate(false).read(true).write(true).open(&path).unwrap();
+        let (one, other) = (open(), open());
+        assert!(lock(&one, 7).unwrap());
+        assert_eq!(
+            (locked(&one, 0).unwrap(), locked(&other, 0).unwrap(), locked(&other, 8).unwrap()),
+            (None, Some(7), None)
+        );
+        assert!(!lock(&other, 7).unwrap());
+        drop(one);
+        assert!(lock(&other, 7).unwrap());
+    }
+}

@@ -1,0 +1,315 @@
+//! What was asked for, and by whom it is done: the daemon that runs, or this process.
+
+use std::ffi::OsString;
+use std::io::BufRead;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hinoban::config::{Config, Dialect};
+use hinoban::event::Doing;
+use hinoban_web::client::{Client, ClientError, Format, plain};
+use rustix::process::Signal;
+
+use crate::flags::{self, Answer, Flags};
+use crate::load::{find, load, name};
+use crate::pidfile::{Running, running};
+use crate::places::Places;
+use crate::run::{self, Plan};
+use crate::terminal::{complain, has_colours, say, show};
+use crate::{demo, identity, local, pages};
+
+/// How long `quit` waits for the daemon to end: its last messages may take some seconds to leave.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verb {
+    /// None: be a daemon.
+    Daemon,
+    /// Do this to services.
+    Act(Doing),
+    Status,
+    Summary,
+    Report,
+    Reload,
+    Quit,
+    Validate,
+}
+
+impl Verb {
+    fn of(word: Option<&str>) -> Result<Self, String> {
+        Ok(match word {
+            None => Verb::Daemon,
+            Some("start") => Verb::Act(Doing::Start),
+            Some("stop") => Verb::Act(Doing::Stop),
+            Some("restart") => Verb::Act(Doing::Restart),
+            Some("monitor") => Verb::Act(Doing::Monitor),
+            Some("unmonitor") => Verb::Act(Doing::Unmonitor),
+            Some("status") => Verb::Status,
+            Some("summary") => Verb::Summary,
+            Some("report") => Verb::Report,
+            Some("reload") => Verb::Reload,
+            Some("quit") => Verb::Quit,
+            Some("validate") => Verb::Validate,
+            Some("procmatch") => {
+                return Err("procmatch is not there; `pgrep -af PATTERN` finds processes".to_owned());
+            }
+            Some(word) => return Err(format!("Invalid argument -- {word}  (-h will show valid arguments)")),
+        })
+    }
+}
+
+/// Does what a command line asks for, the name of the program first.
+pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let flags = match flags::read(arguments) {
+        Ok(flags) => flags,
+        Err(Answer::Told(text)) => {
+            say(text);
+            return ExitCode::SUCCESS;
+        }
+        Err(Answer::Refused(text)) => return refuse(text),
+    };
+    flags.warnings.iter().for_each(complain);
+    if let [word, rest @ ..] = flags.words.as_slice()
+        && word == demo::VERB
+    {
+        return demo::serve(rest);
+    }
+    done(attempt(flags))
+}
+
+fn refuse(text: impl AsRef<str>) -> ExitCode {
+    complain(text);
+    ExitCode::FAILURE
+}
+
+fn done(result: Result<ExitCode, String>) -> ExitCode {
+    result.unwrap_or_else(refuse)
+}
+
+fn attempt(flags: Flags) -> Result<ExitCode, String> {
+    let verb = Verb::of(flags.words.first().map(String::as_str))?;
+    let path = find(&flags)?;
+    let loaded = load(&path, &flags).map_err(|why| why.text())?;
+    let places = Places::of(&loaded.config);
+    let plan = Plan { flags, path, loaded, places };
+    if plan.flags.test {
+        return test(&plan);
+    }
+    if plan.flags.id {
+        plan.places.prepare()?;
+        say(format!("{} ID: {}", name(&plan.loaded.config), identity::know(&plan.places.idfile)?));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if plan.flags.reset_id {
+        return reset_id(&plan);
+    }
+    match verb {
+        Verb::Daemon => begin(plan),
+        Verb::Act(doing) => act(plan, doing),
+        Verb::Status | Verb::Summary | Verb::Report => {
+            if found(&plan)?.is_none() {
+                return Err(not_running(&plan.loaded.config));
+            }
+            ask(&plan, &verb).map(|()| ExitCode::SUCCESS)
+        }
+        Verb::Reload => reload(&plan),
+        Verb::Quit => quit(&plan),
+        Verb::Validate => validate(plan),
+    }
+}
+
+/// The daemon that runs with our pidfile.
+fn found(plan: &Plan) -> Result<Option<Running>, String> {
+    let path = &plan.places.pidfile;
+    running(path).map_err(|why| format!("Cannot look at the pidfile '{}': {why}", path.display()))
+}
+
+fn not_running(config: &Config) -> String {
+    let name = name(config);
+    format!("{name}: the {} daemon is not running", name.to_lowercase())
+}
+
+fn test(plan: &Plan) -> Result<ExitCode, String> {
+    run::bind(&plan.loaded).map_err(|mistakes| format!("{}\n\n{mistakes}", mistakes.lines().join("\n")))?;
+    warn(plan);
+    if plan.flags.verbose > 0 {
+        show(&constants(plan));
+    }
+    say("Control file syntax OK");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn warn(plan: &Plan) {
+    if !plan.loaded.warnings.list.is_empty() {
+        complain(plan.loaded.warnings.to_string());
+    }
+}
+
+/// What `-v` shows before anything else.
+fn constants(plan: &Plan) -> String {
+    let config = &plan.loaded.config;
+    let every = config.every.map_or_else(|| "once".to_owned(), |every| format!("{} s", every.as_secs_f64()));
+    let log = config.log.as_ref().map_or_else(|| "none".to_owned(), |log| format!("{log:?}"));
+    let mut text = String::new();
+    for (key, value) in [
+        ("configuration", plan.path.display().to_string()),
+        ("pidfile", plan.places.pidfile.display().to_string()),
+        ("id file", plan.places.idfile.display().to_string()),
+        ("state file", plan.places.statefile.display().to_string()),
+        ("command socket", plan.places.door.display().to_string()),
+        ("looks", every),
+        ("log", log),
+        ("services", config.services.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")),
+    ] {
+        text += &format!("{key:<16} {value}\n");
+    }
+    text
+}
+
+fn begin(plan: Plan) -> Result<ExitCode, String> {
+    if plan.flags.verbose > 0 {
+        show(&constants(&plan));
+    }
+    if let Some(daemon) = found(&plan)? {
+        if plan.loaded.config.foreground {
+            return Err(format!(
+                "{} daemon with PID {} runs already; end it with `quit` before starting one in the foreground",
+                name(&plan.loaded.config),
+                daemon.pid
+            ));
+        }
+        awaken(&plan, &daemon)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    warn(&plan);
+    Ok(if plan.loaded.config.every.is_none() { local::once(plan) } else { run::daemon(plan) })
+}
+
+fn awaken(plan: &Plan, daemon: &Running) -> Result<(), String> {
+    signal(daemon, Signal::USR1)?;
+    say(format!("{} daemon with PID {} awakened", name(&plan.loaded.config), daemon.pid));
+    Ok(())
+}
+
+fn signal(daemon: &Running, signal: Signal) -> Result<(), String> {
+    daemon
+        .signal(signal)
+        .map_err(|why| format!("Cannot send a signal to the daemon with PID {}: {why}", daemon.pid))
+}
+
+fn act(plan: Plan, doing: Doing) -> Result<ExitCode, String> {
+    let names = targets(&plan, &doing)?;
+    if found(&plan)?.is_none() {
+        return Ok(local::act(plan, doing, names));
+    }
+    through(&plan, |client| client.act(&doing, &names))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Which services are meant; `all` and groups become names here, patterns are left to whoever does it.
+fn targets(plan: &Plan, doing: &Doing) -> Result<Vec<String>, String> {
+    let services = &plan.loaded.config.services;
+    let given = &plan.flags.words[1..];
+    if let Some(group) = &plan.flags.group {
+        let of_group = services.iter().filter(|s| s.groups.iter().any(|g| g.eq_ignore_ascii_case(group)));
+        let names: Vec<_> = of_group.map(|s| s.name.clone()).collect();
+        return if names.is_empty() { Err(format!("Group '{group}' not found")) } else { Ok(names) };
+    }
+    if given.is_empty() {
+        return Err(format!("Please specify a service name or 'all' after {}", doing.word()));
+    }
+    if given.iter().any(|word| word == "all") {
+        return Ok(services.iter().map(|s| s.name.clone()).collect());
+    }
+    Ok(given.to_vec())
+}
+
+/// Asks the daemon, by the first way that leads to it.
+fn through<T>(plan: &Plan, ask: impl Fn(&Client) -> Result<T, ClientError>) -> Result<T, String> {
+    let mut last = None;
+    for client in pages::clients(&plan.loaded.config, &plan.places) {
+        match ask(&client) {
+            Ok(answer) => return Ok(answer),
+            Err(why @ (ClientError::Connect { .. } | ClientError::Refused { status: 401 | 403, .. })) => {
+                last.get_or_insert(why);
+            }
+            Err(why) => return Err(why.to_string()),
+        }
+    }
+    Err(last.map_or_else(String::new, |why| why.to_string()))
+}
+
+/// Shows what the daemon says.
+fn ask(plan: &Plan, verb: &Verb) -> Result<(), String> {
+    let names = plan.flags.words[1..].to_vec();
+    let group = plan.flags.group.as_deref();
+    let answer = through(plan, |client| match verb {
+        Verb::Summary => client.summary(&names, group),
+        Verb::Report => client.report(group, names.first().map(String::as_str)),
+        _ => client.status(&names, group, Format::Text),
+    })?;
+    show(&if has_colours() && !plan.flags.batch { answer } else { plain(&answer) });
+    Ok(())
+}
+
+fn reload(plan: &Plan) -> Result<ExitCode, String> {
+    // Nobody is sent to read what cannot be used.
+    run::bind(&plan.loaded).map_err(|mistakes| format!("{}\n\n{mistakes}", mistakes.lines().join("\n")))?;
+    warn(plan);
+    let called = name(&plan.loaded.config);
+    say(format!("Reinitializing {} daemon", called.to_lowercase()));
+    match found(plan)? {
+        Some(daemon) => signal(&daemon, Signal::HUP)?,
+        None => say(format!("{called} daemon is not running")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn quit(plan: &Plan) -> Result<ExitCode, String> {
+    let called = name(&plan.loaded.config);
+    let Some(daemon) = found(plan)? else {
+        say(format!("{called} daemon is not running"));
+        return Ok(ExitCode::SUCCESS);
+    };
+    signal(&daemon, Signal::TERM)?;
+    if !daemon.ended(FAREWELL) {
+        return Err(format!(
+            "{called} daemon with pid [{}] was told to end, but has not yet; see its log",
+            daemon.pid
+        ));
+    }
+    say(format!("{called} daemon with pid [{}] killed", daemon.pid));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn validate(plan: Plan) -> Result<ExitCode, String> {
+    // Monit's clients know that its validate never succeeds.
+    let monit = plan.loaded.config.dialect == Dialect::Monit;
+    let code = match found(&plan)? {
+        Some(daemon) => {
+            awaken(&plan, &daemon)?;
+            ask(&plan, &Verb::Status)?;
+            ExitCode::SUCCESS
+        }
+        None => local::once(plan),
+    };
+    Ok(if monit { ExitCode::FAILURE } else { code })
+}
+
+fn reset_id(plan: &Plan) -> Result<ExitCode, String> {
+    let called = name(&plan.loaded.config);
+    show(&format!("Reset {called} Id? [y/N]> "));
+    let mut answer = String::new();
+    let _ = std::io::stdin().lock().read_line(&mut answer);
+    if !answer.trim().eq_ignore_ascii_case("y") {
+        say("The id is unchanged");
+        return Ok(ExitCode::SUCCESS);
+    }
+    plan.places.prepare()?;
+    say(format!("New {called} Id: {}", identity::make(&plan.places.idfile)?));
+    if let Some(daemon) = found(plan)? {
+        signal(&daemon, Signal::HUP)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
