@@ -99,6 +99,8 @@ struct Line {
 /// What was typed, and is well-formed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Flags {
+    /// The folder that relative paths start from, also after we have left it.
+    pub(crate) here: PathBuf,
     /// Configuration.
     pub(crate) conf: Option<PathBuf>,
     /// Seconds between looks.
@@ -188,6 +190,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Flag
         }
     }
     Ok(Flags {
+        here: std::env::current_dir().unwrap_or_else(|_| "/".into()),
         conf: line.conf.into_iter().next_back(),
         every,
         group: line.group.into_iter().next_back(),

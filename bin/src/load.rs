@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hinoban::config::{
-    Allow, Config, Dialect, Facility, Loaded, LogTarget, Mistake, Mistakes, Place, Surroundings, toml,
+    Allow, Config, Dialect, Facility, Listen, Loaded, LogTarget, Mistake, Mistakes, Place, Surroundings, toml,
 };
 
 use crate::flags::Flags;
@@ -45,7 +45,7 @@ impl NotLoaded {
 /// # Errors
 /// A sentence: it is missing, or no file.
 pub(crate) fn find(flags: &Flags) -> Result<PathBuf, String> {
-    let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
+    let here = &flags.here;
     if let Some(named) = &flags.conf {
         let path = here.join(named);
         return match std::fs::metadata(&path) {
@@ -57,7 +57,7 @@ pub(crate) fn find(flags: &Flags) -> Result<PathBuf, String> {
             Err(why) => Err(format!("Cannot look at the control file '{}': {why}", named.display())),
         };
     }
-    let candidates = candidates(home().as_deref(), &here);
+    let candidates = candidates(home().as_deref(), here);
     let found = candidates.iter().find(|path| path.is_file()).cloned();
     found.ok_or_else(|| {
         let list: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
@@ -136,22 +136,29 @@ fn holds_secret(config: &Config, text: &str) -> bool {
     users.chain(mail).map(|secret| secret.reveal()).any(|secret| !secret.is_empty() && text.contains(secret))
 }
 
+/// What the command line says wins. Paths become absolute: the daemon leaves the folder it was started in.
 fn overrule(config: &mut Config, flags: &Flags) {
-    let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
+    let here = |path: &Path| flags.here.join(path);
     if let Some(seconds) = flags.every {
         config.every = Some(Duration::from_secs(seconds));
     }
-    if let Some(log) = &flags.log {
-        config.log = Some(match log.as_str() {
-            "syslog" => LogTarget::Syslog(Facility::default()),
-            file => LogTarget::File(here.join(file)),
-        });
+    config.log = match flags.log.as_deref() {
+        Some("syslog") => Some(LogTarget::Syslog(Facility::default())),
+        Some(file) => Some(LogTarget::File(file.into())),
+        None => config.log.take(),
+    };
+    if let Some(LogTarget::File(path)) = &mut config.log {
+        *path = here(path);
     }
-    if let Some(path) = &flags.pidfile {
-        config.files.pidfile = Some(here.join(path));
-    }
-    if let Some(path) = &flags.statefile {
-        config.files.statefile = Some(here.join(path));
+    let files = &mut config.files;
+    files.pidfile = flags.pidfile.clone().or(files.pidfile.take()).map(|path| here(&path));
+    files.statefile = flags.statefile.clone().or(files.statefile.take()).map(|path| here(&path));
+    files.idfile = files.idfile.take().map(|path| here(&path));
+    config.mail.queue = config.mail.queue.take().map(|path| here(&path));
+    for listen in &mut config.web.listen {
+        if let Listen::Unix { path, .. } = listen {
+            *path = here(path);
+        }
     }
     config.foreground |= flags.foreground;
 }
@@ -184,6 +191,7 @@ mod tests {
         let mut config = Config::empty(Dialect::Monit, "h");
         config.log = Some(LogTarget::Stderr);
         let flags = Flags {
+            here: "/here".into(),
             every: Some(7),
             log: Some("syslog".into()),
             pidfile: Some("/p".into()),
@@ -195,7 +203,7 @@ mod tests {
         assert_eq!((config.every, config.foreground), (Some(Duration::from_secs(7)), true));
         assert_eq!(config.log, Some(LogTarget::Syslog(Facility::User)));
         assert_eq!(config.files.pidfile, Some("/p".into()));
-        assert!(config.files.statefile.unwrap().is_absolute());
+        assert_eq!(config.files.statefile, Some("/here/s".into()));
     }
 
     #[test]

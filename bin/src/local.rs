@@ -59,7 +59,7 @@ pub(crate) fn act(mut plan: Plan, doing: Doing, names: Vec<String>) -> ExitCode 
         let journal = remembering(&plan, &voice)?;
         let (heard, fails) = (voice.clone(), failed.clone());
         let listener = move |event: &Event| match &event.fact {
-            Fact::Began { command: Some(_), .. } | Fact::Commanded { .. } => heard.event(event),
+            Fact::Began { command: Some(_), .. } => heard.event(event),
             Fact::Ended { ok: false, .. } => {
                 fails.store(true, Ordering::Relaxed);
                 heard.event(event);

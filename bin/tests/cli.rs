@@ -1,0 +1,188 @@
+//! The command line: options, texts, exit codes; nothing here needs a daemon that runs for long.
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+
+use common::{CONTROL_FILE, TOML, World, alive};
+
+#[test]
+fn good_files_are_ok_in_both_languages() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    world.write("c.toml", TOML);
+    for line in ["-t -c rc", "-c c.toml -t", "--conf rc --test", "-vt -c c.toml"] {
+        let done = world.ok(line);
+        assert!(done.out.ends_with("Control file syntax OK\n"), "{line}: {done:?}");
+        assert_eq!(done.err, "", "{line}");
+    }
+    assert!(!world.path("id").exists() && !world.path("pid").exists(), "a check leaves no traces");
+}
+
+#[test]
+fn every_mistake_is_told_first_in_a_line_for_programs() {
+    let world = World::new();
+    let rc =
+        world.write("rc", "set daemon 5\ncheck process a with pidfile /x\n  if cpu > 80% then restrat\n");
+    let done = world.run("-t -c rc");
+    assert_eq!((done.code, done.out.as_str()), (Some(1), ""));
+    let first = done.err.lines().next().unwrap();
+    assert_eq!(first, format!("{}:3: syntax error 'restrat'", rc.display()));
+    assert!(done.err.contains("restart"), "the nearest spelling is named: {}", done.err);
+
+    world.write("c.toml", "evry = \"5s\"\n[service.a]\npidfil = \"/x\"\n");
+    let done = world.run("-t -c c.toml");
+    assert_eq!(done.code, Some(1));
+    assert!(done.err.contains("evry") && done.err.contains("pidfil"), "both at once: {}", done.err);
+}
+
+#[test]
+fn rules_over_readings_nobody_gives_are_mistakes() {
+    let world = World::new();
+    world.write(
+        "c.toml",
+        &format!("{TOML}\n[[service.svc.check]]\nwhen = \"queue.depth > 5\"\nthen = \"alert\"\n"),
+    );
+    let done = world.run("-t -c c.toml");
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.err.contains("queue.depth"), "{done:?}");
+    // The line it is in is shown as well.
+    assert!(done.err.contains("when = "), "{done:?}");
+}
+
+#[test]
+fn a_control_file_that_others_may_read_is_refused() {
+    let world = World::new();
+    let rc = world.write("rc", CONTROL_FILE);
+    std::fs::set_permissions(&rc, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let done = world.run("-t -c rc");
+    assert_eq!(done.code, Some(1));
+    assert_eq!(
+        done.err,
+        format!("The control file '{}' permission 0644 is wrong, maximum 0700 allowed\n", rc.display())
+    );
+}
+
+#[test]
+fn a_password_that_others_may_read_is_worth_a_warning() {
+    let world = World::new();
+    let text = format!("{TOML}\n[web]\nusers = [{{ name = \"admin\", password = \"s3cret-word\" }}]\n");
+    let path = world.write("c.toml", &text);
+    assert_eq!(world.ok("-t -c c.toml").err, "");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let done = world.ok("-t -c c.toml");
+    assert!(done.err.contains("chmod 600") && !done.err.contains("s3cret-word"), "{done:?}");
+}
+
+#[test]
+fn files_that_are_none_are_named() {
+    let world = World::new();
+    let done = world.run("-t -c nosuch");
+    assert_eq!(done.code, Some(1));
+    assert_eq!(done.err, format!("The control file 'nosuch' does not exist at {}\n", world.dir().display()));
+    let done = world.run("-t -c /tmp");
+    assert_eq!((done.code, done.err.as_str()), (Some(1), "The control file '/tmp' is not a file\n"));
+}
+
+#[test]
+fn a_file_in_the_home_is_found_without_being_named() {
+    let world = World::new();
+    world.write(".hinoban.toml", TOML);
+    world.write(".monitrc", "this is no control file");
+    assert_eq!(world.ok("-t").out, "Control file syntax OK\n");
+}
+
+#[test]
+fn monits_texts_and_exit_codes() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    for (line, code, out, err) in [
+        ("-Z", 1, "", "Invalid option -- Z  (-h will show valid options)\n"),
+        ("-c", 1, "", "Option -- c requires an argument\n"),
+        ("-d x", 1, "", "Option -d requires a natural number\n"),
+        ("-c rc bogus", 1, "", "Invalid argument -- bogus  (-h will show valid arguments)\n"),
+        ("-c rc start", 1, "", "Please specify a service name or 'all' after start\n"),
+        ("-c rc start nosuch", 1, "", "There is no service named \"nosuch\"\n"),
+        ("-c rc -g nosuch stop", 1, "", "Group 'nosuch' not found\n"),
+        ("-c rc status", 1, "", "Monit: the monit daemon is not running\n"),
+        ("-c rc summary svc", 1, "", "Monit: the monit daemon is not running\n"),
+        ("report up -c rc", 1, "", "Monit: the monit daemon is not running\n"),
+        ("-c rc quit", 0, "Monit daemon is not running\n", ""),
+        ("-c rc reload", 0, "Reinitializing monit daemon\nMonit daemon is not running\n", ""),
+        (
+            "-c x -c rc -t",
+            0,
+            "Control file syntax OK\n",
+            "WARNING: The -c option was specified multiple times, only the last value will be used\n",
+        ),
+    ] {
+        let done = world.run(line);
+        assert_eq!((done.code, done.out.as_str(), done.err.as_str()), (Some(code), out, err), "{line}");
+    }
+}
+
+#[test]
+fn help_and_version_need_no_configuration() {
+    let world = World::new();
+    let help = world.ok("--help");
+    assert!(help.out.contains("--statefile") && help.out.contains("unmonitor") && help.err.is_empty());
+    let version = world.ok("-V");
+    assert!(version.out.starts_with(concat!("This is Hinoban version ", env!("CARGO_PKG_VERSION"), "\n")));
+}
+
+#[test]
+fn the_id_is_made_once_and_changed_only_on_a_yes() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let first = world.ok("-i -c rc").out;
+    assert!(first.starts_with("Monit ID: ") && first.trim_end().len() == "Monit ID: ".len() + 32, "{first}");
+    assert_eq!(world.ok("-i -c rc").out, first);
+    // Nobody says yes.
+    world.ok("-r -c rc");
+    assert_eq!(world.ok("-i -c rc").out, first);
+    let mut command = world.command("-r -c rc");
+    command.stdin(std::fs::File::open(world.write("answer", "y\n")).unwrap());
+    assert!(command.output().unwrap().status.success());
+    assert_ne!(world.ok("-i -c rc").out, first);
+}
+
+#[test]
+fn without_a_daemon_commands_are_done_here_and_remembered() {
+    let world = World::new();
+    world.write("c.toml", TOML);
+    world.ok("-c c.toml start svc");
+    let pid = world.pid("svc.pid");
+    assert!(alive(pid));
+    world.ok("-c c.toml -g web stop");
+    assert!(!alive(pid) && !world.path("svc.pid").exists());
+    assert!(world.read("state").contains("\"on\":false"), "{}", world.read("state"));
+    world.ok("-c c.toml monitor all");
+    assert!(!world.path("pid").exists(), "that was no daemon");
+}
+
+#[test]
+fn a_start_that_fails_is_told_and_fails() {
+    let world = World::new();
+    world.write("rc", &CONTROL_FILE.replace("/bin/sh -c 'sleep 1000 & echo $! > @/svc.pid'", "/bin/false"));
+    let rc = world.read("rc").replace("\"/bin/false\"", "\"/bin/false\" with timeout 1 seconds");
+    world.write("rc", &rc);
+    let done = world.run("-c rc start svc");
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.err.contains("'svc' failed to start (exit status 1"), "{done:?}");
+}
+
+#[test]
+fn without_a_period_everything_is_looked_at_once() {
+    let world = World::new();
+    world.write("rc", &CONTROL_FILE.replace("set daemon 1", ""));
+    let done = world.ok("-c rc");
+    assert!(done.err.contains("'svc' process is not running"), "{done:?}");
+    assert!(done.out.contains("'svc' start: '/bin/sh"), "{done:?}");
+    assert!(alive(world.pid("svc.pid")));
+    assert!(!world.path("pid").exists());
+    // Everything is well now: nothing to say.
+    let again = world.ok("-c rc");
+    assert_eq!((again.out.as_str(), again.err.as_str()), ("", ""));
+    // Monit's clients know that validate ends with 1 whatever it finds.
+    assert_eq!(world.run("-c rc validate").code, Some(1));
+}

@@ -1,0 +1,272 @@
+//! The daemon as it really runs: in the background, with signals, a pidfile, a journal and processes to watch.
+
+mod common;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{CONTROL_FILE, TOML, World, alive, free_port, kill, pause, wait_until};
+
+/// A daemon that has started its service.
+fn started(world: &World, file: &str) -> (i32, i32) {
+    world.ok(&format!("-c {file}"));
+    (world.pid("pid"), world.new_pid("svc.pid", 0))
+}
+
+#[test]
+fn it_goes_to_the_background_and_brings_a_killed_service_back() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let done = world.ok("-c rc");
+    assert_eq!(
+        (done.out.as_str(), done.err.as_str()),
+        (concat!("Starting Monit ", env!("CARGO_PKG_VERSION"), " daemon\n"), "")
+    );
+    // It was up when its parent ended: there is no need to wait for anything.
+    let daemon: i32 = world.read("pid").trim().parse().unwrap();
+    assert!(alive(daemon));
+    world.ok("-c rc summary");
+    let stat = std::fs::read_to_string(format!("/proc/{daemon}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    assert_ne!(fields[3], daemon.to_string(), "it leads no session, so it cannot get a terminal");
+    assert_eq!(fields[4], "0", "it has no terminal");
+    assert_eq!(std::fs::read_link(format!("/proc/{daemon}/cwd")).unwrap().to_str(), Some("/"));
+    assert_eq!(std::fs::read_link(format!("/proc/{daemon}/fd/1")).unwrap().to_str(), Some("/dev/null"));
+
+    let first = world.new_pid("svc.pid", 0);
+    kill(first, "KILL");
+    world.new_pid("svc.pid", first);
+    world.logged("'svc' process is not running", 2);
+    assert!(world.read("log").contains("SIGKILL"), "{}", world.read("log"));
+}
+
+#[test]
+fn term_ends_it_in_order_and_leaves_the_service_alone() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let (daemon, service) = started(&world, "rc");
+    kill(daemon, "TERM");
+    wait_until("the daemon's end", || !alive(daemon));
+    assert!(!world.path("pid").exists() && !world.path("state.sock").exists());
+    assert!(alive(service));
+    world.logged(&format!("Monit daemon with pid [{daemon}] stopped"), 1);
+}
+
+#[test]
+fn a_second_start_wakes_the_first() {
+    let world = World::new();
+    world.write("rc", &CONTROL_FILE.replace("set daemon 1", "set daemon 1000"));
+    let (daemon, service) = started(&world, "rc");
+    assert_eq!(world.ok("-c rc").out, format!("Monit daemon with PID {daemon} awakened\n"));
+    world.logged("Awakened by User defined signal 1", 1);
+    assert_eq!((world.pid("pid"), alive(service)), (daemon, true));
+    let refused = world.run("-I -c rc");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains("runs already"), "{refused:?}");
+}
+
+#[test]
+fn a_number_in_the_pidfile_is_no_daemon() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    // This test lives, and is no daemon.
+    world.write("pid", &std::process::id().to_string());
+    assert_eq!(world.run("-c rc status").err, "Monit: the monit daemon is not running\n");
+    assert_eq!(world.ok("-c rc quit").out, "Monit daemon is not running\n");
+    let (daemon, _) = started(&world, "rc");
+    assert_ne!(daemon, std::process::id() as i32);
+}
+
+#[test]
+fn a_reload_takes_on_what_changed_and_keeps_the_rest() {
+    let world = World::new();
+    world.write("c.toml", TOML);
+    let (daemon, service) = started(&world, "c.toml");
+    let port = free_port();
+    let more = format!(
+        "{TOML}\n[web]\nlisten = \"127.0.0.1:{port}\"\nusers = [{{ name = \"a\", password = \"b\" }}]\n\
+         [service.other]\npidfile = \"@/other.pid\"\nstart = [\"/bin/sh\", \"-c\", \"sleep 1000 & echo $! > @/other.pid\"]\n"
+    );
+    world.write("c.toml", &more);
+    assert_eq!(world.ok("-c c.toml reload").out, "Reinitializing hinoban daemon\n");
+    world.new_pid("other.pid", 0);
+    wait_until("the new port", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    assert_eq!((world.pid("pid"), world.pid("svc.pid")), (daemon, service));
+    assert!(alive(service));
+}
+
+#[test]
+fn relative_paths_mean_the_folder_it_was_started_in_after_a_reload_too() {
+    let world = World::new();
+    let text = CONTROL_FILE.replace("set log @/log", "").replace("set pidfile @/pid", "");
+    world.write("rc", &text);
+    world.ok("-c rc -l log -p pid -s st");
+    let daemon = world.pid("pid");
+    world.ok("-c rc -l log -p pid -s st reload");
+    world.logged("reloaded", 1);
+    world.ok("-c rc -l log -p pid -s st summary");
+    assert_eq!(world.pid("pid"), daemon);
+}
+
+#[test]
+fn a_reload_moves_the_pidfile() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let (daemon, _) = started(&world, "rc");
+    world.write("rc", &CONTROL_FILE.replace("@/pid", "@/moved"));
+    kill(daemon, "HUP");
+    assert_eq!(world.pid("moved"), daemon);
+    wait_until("the old one's end", || !world.path("pid").exists());
+    world.ok("-c rc quit");
+    assert!(!world.path("moved").exists());
+}
+
+#[test]
+fn a_bad_configuration_never_stops_it() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let (daemon, service) = started(&world, "rc");
+    world.write("rc", &format!("{CONTROL_FILE}\ncheck process broken with pidfle /x\n"));
+    // The command line refuses to send it there,
+    let refused = world.run("-c rc reload");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("syntax error 'pidfle'"), "{refused:?}");
+    // and who sends the signal all the same is told in the log.
+    kill(daemon, "HUP");
+    world.logged("syntax error 'pidfle'", 1);
+    world.logged("going on with the configuration of before", 1);
+    kill(service, "KILL");
+    world.new_pid("svc.pid", service);
+    assert!(alive(daemon));
+}
+
+#[test]
+fn a_renamed_log_is_begun_anew_by_a_reload() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    started(&world, "rc");
+    std::fs::rename(world.path("log"), world.path("log.1")).unwrap();
+    world.ok("-c rc reload");
+    wait_until("a new log", || world.read("log").contains("reloaded"));
+}
+
+#[test]
+fn what_was_stopped_stays_stopped_over_a_restart() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let (daemon, service) = started(&world, "rc");
+    world.ok("-c rc stop svc");
+    wait_until("the service's end", || !alive(service));
+    wait_until("the state", || world.read("state").contains("\"on\":false"));
+    // Not in order: what must survive has been written before.
+    kill(daemon, "KILL");
+    wait_until("the daemon's end", || !alive(daemon));
+    world.ok("-c rc");
+    assert_ne!(world.pid("pid"), daemon);
+    pause(Duration::from_secs(3));
+    assert!(!world.path("svc.pid").exists(), "{}", world.read("log"));
+    let summary = world.ok("-B -c rc summary svc").out;
+    assert!(summary.contains(" svc ") && summary.contains("Not monitored"), "{summary}");
+    world.ok("-c rc start svc");
+    world.new_pid("svc.pid", 0);
+}
+
+#[test]
+fn status_summary_and_report_are_monits() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let (daemon, service) = started(&world, "rc");
+    wait_until("the service to be well", || world.ok("-c rc report down").out == "0\n");
+    wait_until("all to be known", || world.ok("-c rc report initialising").out == "0\n");
+    let status = world.ok("-c rc status svc").out;
+    assert!(status.starts_with("Monit "), "{status}");
+    assert!(status.contains("\nProcess 'svc'\n  status                       OK\n"), "{status}");
+    assert!(status.contains(&format!("\n  pid                          {service}\n")), "{status}");
+    let summary = world.ok("summary -c rc -B").out;
+    let row = format!(" {:<31}  {:<26}  {:<13}", "svc", "OK", "Process");
+    assert!(summary.lines().any(|line| line.trim_end() == row.trim_end()), "{summary}");
+    assert!(world.ok("-c rc -g web status").out.contains("Process 'svc'"));
+    for (line, text) in [
+        ("-c rc status nosuch", "Service 'nosuch' not found\n"),
+        ("-c rc start nosuch", "There is no service named \"nosuch\"\n"),
+        ("-c rc report bogus", "Invalid report type: 'bogus'\n"),
+    ] {
+        let done = world.run(line);
+        assert_eq!((done.code, done.err.as_str()), (Some(1), text), "{line}");
+    }
+    let validated = world.run("-c rc validate");
+    assert_eq!(validated.code, Some(1));
+    assert!(
+        validated.out.starts_with(&format!("Monit daemon with PID {daemon} awakened\nMonit ")),
+        "{validated:?}"
+    );
+    assert_eq!(world.ok("-c rc quit").out, format!("Monit daemon with pid [{daemon}] killed\n"));
+    assert!(!alive(daemon), "quit waits for the end");
+}
+
+#[test]
+fn commands_go_through_the_configured_interface_too() {
+    let world = World::new();
+    let port = free_port();
+    let web = format!(
+        "{CONTROL_FILE}\nset httpd port {port} address 127.0.0.1\n  allow viewer:look read-only\n  allow admin:pass\n"
+    );
+    world.write("rc", &web);
+    let done = world.ok("-c rc");
+    assert!(done.out.ends_with(&format!(" daemon with http interface at [127.0.0.1]:{port}\n")), "{done:?}");
+    let service = world.new_pid("svc.pid", 0);
+    wait_until("the port", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    // Without its own socket, it has to log in like everybody else.
+    std::fs::remove_file(world.path("state.sock")).unwrap();
+    world.ok("-c rc stop svc");
+    wait_until("the service's end", || !alive(service));
+}
+
+#[test]
+fn in_the_foreground_it_tells_the_terminal() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let out = std::fs::File::create(world.path("out")).unwrap();
+    let mut child = world.command("-I -c rc").stdout(out).stderr(Stdio::null()).spawn().unwrap();
+    assert_eq!(world.pid("pid"), child.id() as i32);
+    wait_until("the start on the terminal", || world.read("out").contains("'svc' start: "));
+    world.logged("'svc' start: ", 1);
+    kill(child.id() as i32, "INT");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_daemon_that_cannot_come_up_says_why() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let (first, _) = started(&world, "rc");
+    // Another pidfile, but the same state: two would undo each other's work.
+    let refused = world.run("-c rc -p other.pid");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("in use by another supervisor"), "{refused:?}");
+    assert!(alive(first));
+    let refused = world.run("-c rc -p /proc/no/pid -s other.state");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("/proc/no"), "{refused:?}");
+}
+
+#[test]
+fn the_demonstration_works() {
+    let world = World::new();
+    let port = free_port();
+    let demo = include_str!("../../fixtures/demo.toml")
+        .replace("/tmp/hinoban-demo", "@")
+        .replace("18080", &port.to_string())
+        .replace("12812", &free_port().to_string());
+    world.write("demo.toml", &demo);
+    let out = std::fs::File::create(world.path("log")).unwrap();
+    let mut child = world.command("-I -c demo.toml").stdout(out).stderr(Stdio::null()).spawn().unwrap();
+    let first = world.new_pid("service.pid", 0);
+    wait_until("the service's answer", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    kill(first, "KILL");
+    let second = world.new_pid("service.pid", first);
+    kill(second, "STOP");
+    world.new_pid("service.pid", second);
+    kill(child.id() as i32, "TERM");
+    assert!(child.wait().unwrap().success());
+}
