@@ -1,0 +1,330 @@
+//! The documentation says what the code does: links lead somewhere, examples load, and what the code knows is named.
+#![allow(clippy::unwrap_used)] // in helpers of tests too
+
+mod guide;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hinoban::config::{Config, Surroundings};
+use hinoban::event::Class;
+use hinoban::probe::{Probe, from_fn};
+use hinoban::probes::{PidfileProcess, SystemProbe};
+use hinoban::reading::{Metric, Observation, Unit};
+use hinoban::{Spawner, SpawnerOptions, Supervisor, action, config, monitrc, shipped};
+
+/// A machine on which everything is there that the examples name.
+struct Machine;
+
+impl Surroundings for Machine {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        Ok(format!("what {} holds\n", path.display()))
+    }
+    fn glob(&self, _: &str) -> Vec<PathBuf> {
+        Vec::new()
+    }
+    fn user(&self, _: &str) -> Option<u32> {
+        Some(33)
+    }
+    fn group(&self, _: &str) -> Option<u32> {
+        Some(33)
+    }
+    fn host_name(&self) -> String {
+        "web1".to_owned()
+    }
+    fn variable(&self, name: &str) -> Option<String> {
+        Some(format!("what {name} holds"))
+    }
+    fn exists(&self, _: &Path, _: bool) -> bool {
+        true
+    }
+    fn resolves(&self, _: &str) -> bool {
+        true
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// README and guides: path below the root, and text.
+fn pages() -> Vec<(String, String)> {
+    let mut paths = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        paths.push(format!("docs/{}", entry.unwrap().file_name().to_string_lossy()));
+    }
+    paths.retain(|path| path.ends_with(".md"));
+    paths.into_iter().map(|path| (path.clone(), read(&path))).collect()
+}
+
+/// The fenced blocks of a page in this language, each with the number of its first line.
+fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut open: Option<(bool, usize, String)> = None;
+    for (number, line) in text.lines().enumerate() {
+        match (&mut open, line.trim_start().strip_prefix("```")) {
+            (Some(_), Some(_)) => {
+                if let Some((true, at, block)) = open.take() {
+                    found.push((at, block));
+                }
+            }
+            (None, Some(info)) => {
+                let wanted = info.split(',').next() == Some(language);
+                open = Some((wanted, number + 2, String::new()));
+            }
+            (Some((_, _, block)), None) => *block += &format!("{line}\n"),
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+/// The lines of a page that are text, not code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut fenced = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    })
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = prose(text).filter(|line| line.starts_with('#'));
+    let slug = |heading: &str| {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(slug).collect()
+}
+
+/// What the code knows that nobody built into `shipped`: for examples that name kinds of their own.
+fn check_binds(config: Config, place: &str) {
+    let registry = shipped(Spawner::start(SpawnerOptions::default()))
+        .probe("queue", |_| {
+            let depth = Metric::new("queue.depth", Unit::Count);
+            Ok(Box::new(from_fn("queue", vec![depth], || async { Ok(Observation::up()) })))
+        })
+        .action("drain", action::from_fn("drain", |_, _| async { Ok(action::Outcome::default()) }));
+    if let Err(mistakes) = Supervisor::builder(config, registry).build() {
+        panic!("{place}: {mistakes}");
+    }
+}
+
+#[test]
+fn links_lead_to_files_and_headings_that_exist() {
+    let mut links = 0;
+    for (path, text) in pages() {
+        let folder = root().join(&path).parent().unwrap().to_owned();
+        for line in prose(&text) {
+            for (at, _) in line.match_indices("](") {
+                let target = line[at + 2..].split(')').next().unwrap();
+                if target.contains("://") || target.starts_with("mailto:") {
+                    continue;
+                }
+                links += 1;
+                let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+                let there = if file.is_empty() { root().join(&path) } else { folder.join(file) };
+                assert!(there.exists(), "{path}: {target} leads nowhere");
+                if !anchor.is_empty() {
+                    let known = anchors(&fs::read_to_string(there).unwrap());
+                    assert!(known.contains(anchor), "{path}: no heading is #{anchor}; there are {known:?}");
+                }
+            }
+        }
+    }
+    assert!(links > 20, "links are not found any more");
+}
+
+#[test]
+fn every_toml_example_loads_and_can_be_bound() {
+    let mut loaded = 0;
+    for (path, text) in pages() {
+        for (line, block) in blocks(&text, "toml") {
+            if block.starts_with("# Cargo.toml") {
+                continue;
+            }
+            let place = format!("{path}:{line}");
+            match config::toml::parse("/etc/hinoban/hinoban.toml".as_ref(), &block, &Machine) {
+                Ok(good) => {
+                    assert!(good.warnings.list.is_empty(), "{place}: {}", good.warnings);
+                    check_binds(good.config, &place);
+                }
+                Err(mistakes) => panic!("{place}: {mistakes}"),
+            }
+            loaded += 1;
+        }
+    }
+    assert!(loaded >= 4, "examples are not found any more");
+}
+
+#[test]
+fn every_control_file_example_loads_and_can_be_bound() {
+    let mut loaded = 0;
+    for (path, text) in pages() {
+        for (line, block) in blocks(&text, "monitrc") {
+            let place = format!("{path}:{line}");
+            match monitrc::parse("/etc/monitrc".as_ref(), &block, &Machine) {
+                Ok(good) => {
+                    assert!(good.warnings.list.is_empty(), "{place}: {}", good.warnings);
+                    check_binds(good.config, &place);
+                }
+                Err(mistakes) => panic!("{place}: {mistakes}"),
+            }
+            loaded += 1;
+        }
+    }
+    assert!(loaded >= 3, "examples are not found any more");
+}
+
+#[test]
+fn the_demonstration_is_called_as_the_readme_says() {
+    let text = read("fixtures/demo.toml");
+    let config = config::toml::parse(&root().join("fixtures/demo.toml"), &text, &Machine).unwrap().config;
+    let readme = read("README.md");
+    let mut named = 0;
+    for line in readme.lines().filter_map(|line| line.split_once("-c fixtures/demo.toml ")) {
+        let mut words = line.1.split_whitespace();
+        if let (Some("start" | "stop"), Some(name)) = (words.next(), words.next()) {
+            assert!(
+                config.services.iter().any(|s| s.name == name),
+                "no service of the demonstration is called {name}"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 0, "the commands are not found any more");
+}
+
+#[test]
+fn every_rust_example_stands_in_code_that_is_compiled() {
+    let sources = [
+        "crates/hinoban/tests/docs/guide.rs",
+        "crates/hinoban/examples/embed.rs",
+        "crates/testkit/src/lib.rs",
+        "crates/probe/src/lib.rs",
+    ];
+    let plain = |text: &str| -> String {
+        let lines = text.lines().map(|line| line.trim().trim_start_matches("//!").trim());
+        // rustfmt breaks lines as it likes.
+        lines.collect::<String>().replace([' ', ','], "")
+    };
+    let sources: Vec<_> = sources.iter().map(|path| plain(&read(path))).collect();
+    for (path, text) in pages() {
+        for (line, block) in blocks(&text, "rust") {
+            let block = plain(&block);
+            assert!(
+                sources.iter().any(|source| source.contains(&block)),
+                "{path}:{line}: this code is compiled nowhere; put it into crates/hinoban/tests/docs/guide.rs too"
+            );
+        }
+    }
+}
+
+/// The texts in quotes that follow `before` in a source file.
+fn quoted_after(source: &str, before: &str) -> BTreeSet<String> {
+    let ends = source.match_indices(before).map(|(at, _)| at + before.len());
+    ends.filter_map(|at| Some(source[at..].split_once('"')?.0.to_owned())).collect()
+}
+
+fn sources(folder: &str) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "rs") {
+            all += &fs::read_to_string(path).unwrap();
+        }
+    }
+    all
+}
+
+fn assert_names(page: &str, names: &BTreeSet<String>, least: usize) {
+    let text = read(page);
+    assert!(names.len() >= least, "they are not found any more: {names:?}");
+    let missing: Vec<_> = names.iter().filter(|name| !text.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{page} does not name {missing:?}");
+}
+
+#[test]
+fn the_reference_has_every_metric_with_the_kinds_that_read_it() {
+    let names: BTreeSet<String> = {
+        let source = read("crates/reading/src/metric.rs");
+        quoted_after(&source[source.find("metrics! {").unwrap()..], "= \"")
+    };
+    assert_names("docs/REFERENCE.md", &names, 40);
+    let page = read("docs/REFERENCE.md");
+    let (process, system) = (PidfileProcess::new("/x".into()), SystemProbe::new());
+    for name in &names {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap_or("");
+        let said = row.split('|').nth(3).unwrap_or("");
+        for (kind, metrics) in [("process", process.metrics()), ("system", system.metrics())] {
+            let reads = metrics.iter().any(|metric| metric.name == *name);
+            assert_eq!(said.contains(kind), reads, "{kind} and {name}: {row}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_has_every_key_of_a_configuration() {
+    let source = sources("crates/config/src/toml");
+    let mut keys = quoted_after(&source, "fields.take(\"");
+    keys.extend(quoted_after(&source, "extras.get(\""));
+    let sorts = &source[source.find("const SORTS").unwrap()..];
+    keys.extend(sorts[..sorts.find("];").unwrap()].split('"').skip(1).step_by(2).map(str::to_owned));
+    assert_names("docs/REFERENCE.md", &keys, 40);
+}
+
+#[test]
+fn the_reference_has_every_reason_class_path_and_variable() {
+    let standing = read("crates/reading/src/standing.rs");
+    let kinds = &standing[standing.find("pub enum ReasonKind").unwrap()..];
+    let kinds = kinds[..kinds.find("\n}").unwrap()].lines().map(str::trim);
+    let variants = kinds.filter(|l| l.ends_with(',') && !l.starts_with('/')).map(|l| l.trim_end_matches(','));
+    let kebab = |name: &str| {
+        let mut out = String::new();
+        for c in name.chars() {
+            if c.is_uppercase() && !out.is_empty() {
+                out.push('-');
+            }
+            out.extend(c.to_lowercase());
+        }
+        out
+    };
+    assert_names("docs/REFERENCE.md", &variants.map(kebab).collect(), 15);
+
+    // Others belong to statements that are not there yet.
+    let classes = [Class::Action, Class::Connection, Class::Data, Class::Exec, Class::Exist];
+    let more = [Class::Instance, Class::NonExist, Class::Resource];
+    let texts = classes.into_iter().chain(more).flat_map(|c| [c.failed(), c.succeeded()]);
+    assert_names("docs/REFERENCE.md", &texts.map(str::to_owned).collect(), 8);
+
+    let routes = quoted_after(&read("crates/web/src/routes.rs"), ".route(\"");
+    assert_names("docs/REFERENCE.md", &routes, 9);
+    let environment = read("crates/actions/src/program/environment.rs");
+    let variables = quoted_after(&environment, "(\"MONIT_");
+    assert_names("docs/REFERENCE.md", &variables.iter().map(|v| format!("MONIT_{v}")).collect(), 9);
+}
+
+#[test]
+fn whoever_comes_from_monit_is_told_what_is_refused() {
+    let source = sources("crates/monitrc/src/parser");
+    let mut names = quoted_after(&source, "self.unsupported_here(\"");
+    names.extend(quoted_after(&source, "self.unsupported(place, \""));
+    names.extend(quoted_after(&source, "self.unsupported(options.place, \""));
+    names.extend(
+        ["set ssl", "set mail-format", "set mmonit", "set fips", "set expectbuffer"].map(str::to_owned),
+    );
+    names.extend(
+        ["check file", "check directory", "check filesystem", "check program", "check network"]
+            .map(str::to_owned),
+    );
+    assert_names("docs/FROM_MONIT.md", &names, 25);
+}
