@@ -328,3 +328,26 @@ fn whoever_comes_from_monit_is_told_what_is_refused() {
     );
     assert_names("docs/FROM_MONIT.md", &names, 25);
 }
+
+#[test]
+fn the_reference_has_every_option_and_every_place_of_a_configuration() {
+    let flags = read("bin/src/flags.rs");
+    let line = &flags[flags.find("struct Line {").unwrap()..];
+    let mut hidden = false;
+    let mut options = BTreeSet::new();
+    for line in line[..line.find("\n}").unwrap()].lines().skip(1).map(str::trim) {
+        match line.split_once(": ") {
+            _ if line.starts_with("#[arg") => hidden = line.contains("hide"),
+            Some((field, _)) if !hidden && !line.starts_with("///") => {
+                options.insert(format!("--{field}"));
+            }
+            _ => {}
+        }
+    }
+    assert_names("docs/REFERENCE.md", &options, 13);
+
+    let load = read("bin/src/load.rs");
+    let load = &load[load.find("fn candidates").unwrap()..];
+    let places = load[..load.find("\n}").unwrap()].split('"').skip(1).step_by(2);
+    assert_names("docs/REFERENCE.md", &places.filter(|p| p.starts_with('/')).map(str::to_owned).collect(), 5);
+}
