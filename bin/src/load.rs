@@ -23,11 +23,11 @@ pub(crate) enum NotLoaded {
 }
 
 impl NotLoaded {
-    /// As it is printed: mistakes first in one line each, for programs, then with the lines they are in, for people.
+    /// As it is printed.
     pub(crate) fn text(&self) -> String {
         match self {
             NotLoaded::File(why) => why.clone(),
-            NotLoaded::Mistakes(mistakes) => format!("{}\n\n{mistakes}", mistakes.lines().join("\n")),
+            NotLoaded::Mistakes(mistakes) => told(mistakes),
         }
     }
 
@@ -38,6 +38,11 @@ impl NotLoaded {
             NotLoaded::Mistakes(mistakes) => mistakes.lines(),
         }
     }
+}
+
+/// Mistakes as they are printed: first one line each, for programs, then with the lines they are in, for people.
+pub(crate) fn told(mistakes: &Mistakes) -> String {
+    format!("{}\n\n{mistakes}", mistakes.lines().join("\n"))
 }
 
 /// The file to read: the one that was named, or the first there is of those that are looked for. An absolute path.

@@ -12,6 +12,7 @@ use hinoban::journal::Journal;
 use hinoban::supervisor::{Handle, Supervisor};
 use hinoban_web::monit::matching;
 
+use crate::load::told;
 use crate::run::{Plan, courier_of, journal, registry, runtime, supervisor};
 use crate::signals::Signals;
 use crate::terminal::complain;
@@ -34,8 +35,7 @@ pub(crate) fn once(mut plan: Plan) -> ExitCode {
             }
         };
         let supervisor = supervisor(&plan.loaded, registry(None), journal, courier, listener);
-        let supervisor =
-            supervisor.map_err(|mistakes| format!("{}\n\n{mistakes}", mistakes.lines().join("\n")))?;
+        let supervisor = supervisor.map_err(|mistakes| told(&mistakes))?;
         complete(supervisor, |_| std::future::pending())
     };
     finish(run(), &voice)
@@ -67,8 +67,7 @@ pub(crate) fn act(mut plan: Plan, doing: Doing, names: Vec<String>) -> ExitCode 
             _ => {}
         };
         let supervisor = supervisor(&plan.loaded, registry(None), journal, None, listener);
-        let supervisor =
-            supervisor.map_err(|mistakes| format!("{}\n\n{mistakes}", mistakes.lines().join("\n")))?;
+        let supervisor = supervisor.map_err(|mistakes| told(&mistakes))?;
         complete(supervisor, |handle| command(handle, doing, names))
     };
     let done = run().map(|ended| ended && !failed.load(Ordering::Relaxed));

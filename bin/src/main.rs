@@ -5,6 +5,7 @@
 //! world. Nothing here knows a wire format.
 #![deny(unsafe_code)]
 
+mod constants;
 mod daemon;
 mod demo;
 mod flags;

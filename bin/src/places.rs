@@ -56,7 +56,8 @@ impl Places {
         for file in [&self.pidfile, &self.idfile, &self.statefile] {
             let Some(folder) = file.parent() else { continue };
             std::fs::create_dir_all(folder).map_err(|why| {
-                format!("Cannot make the folder '{}' for {}: {why}", folder.display(), file.display())
+                let (folder, file) = (folder.display(), file.display());
+                format!("Cannot make the folder '{folder}' for {file}: {why}; make it, or name other files")
             })?;
         }
         Ok(())

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::daemon::{Ready, Side, detach};
 use crate::flags::Flags;
-use crate::load::name;
+use crate::load::{name, told};
 use crate::pidfile::{Pidfile, Refused};
 use crate::places::Places;
 use crate::signals::{Signals, Steward};
@@ -153,14 +153,9 @@ fn begin(plan: Plan) -> Result<ExitCode, String> {
     let registry = registry(raise_limit());
     let courier = courier_of(config, &places);
     let supervisor = supervisor(&loaded, registry, journal, courier, move |event| heard.event(event));
-    let supervisor =
-        supervisor.map_err(|mistakes| format!("{}\n\n{mistakes}", mistakes.lines().join("\n")))?;
-    let starting = format!(
-        "Starting {} {} daemon{}",
-        name(config),
-        env!("CARGO_PKG_VERSION"),
-        pages::announcement(config)
-    );
+    let supervisor = supervisor.map_err(|mistakes| told(&mistakes))?;
+    let starting =
+        format!("Starting Hinoban {} daemon{}", env!("CARGO_PKG_VERSION"), pages::announcement(config));
     let ready = if foreground {
         Ready::nobody()
     } else {

@@ -14,11 +14,11 @@ use tokio::sync::{oneshot, watch};
 
 use crate::flags::Flags;
 use crate::load::{NotLoaded, load, name};
-use crate::pages;
 use crate::pidfile::{Pidfile, Refused};
 use crate::places::Places;
 use crate::run::courier_of;
 use crate::voice::Voice;
+use crate::{identity, pages};
 
 /// The signals we take.
 #[derive(Debug)]
@@ -71,7 +71,8 @@ pub(crate) struct Steward {
     pub(crate) pidfile: Rc<RefCell<Option<Pidfile>>>,
 }
 
-type Reading = oneshot::Receiver<Result<Loaded, NotLoaded>>;
+/// A configuration being read, and who we are by its id file, if that can be had.
+type Reading = oneshot::Receiver<Result<(Loaded, Option<String>), NotLoaded>>;
 
 impl Steward {
     /// Says in the pidfile who runs.
@@ -110,7 +111,10 @@ impl Steward {
                     self.voice.rotate();
                     let died = || NotLoaded::File("the thread that read the configuration died".to_owned());
                     match loaded.unwrap_or_else(|_| Err(died())) {
-                        Ok(loaded) => self.take_on(loaded, &handle, &web, &door).await,
+                        Ok((loaded, id)) => {
+                            self.id = id.unwrap_or(self.id);
+                            self.take_on(loaded, &handle, &web, &door).await;
+                        }
                         Err(why) => self.keep(why),
                     }
                 }
@@ -129,7 +133,11 @@ impl Steward {
         let (send, receive) = oneshot::channel();
         let (path, flags) = (self.path.clone(), self.flags.clone());
         let made = std::thread::Builder::new().name("reload".into()).spawn(move || {
-            let _ = send.send(load(&path, &flags));
+            let read = load(&path, &flags).map(|loaded| {
+                let id = identity::know(&Places::of(&loaded.config).idfile).ok();
+                (loaded, id)
+            });
+            let _ = send.send(read);
         });
         if let Err(why) = made {
             let (send, receive) = oneshot::channel();
@@ -191,8 +199,8 @@ impl Steward {
 
     /// Takes another pidfile where the configuration names one now.
     fn move_to(&self, places: &Places) {
-        if places.statefile != self.places.statefile || places.idfile != self.places.idfile {
-            let what = "other state and id files are used from the next start on, not by a reload";
+        if places.statefile != self.places.statefile {
+            let what = "another state file is used from the next start on, not by a reload";
             self.voice.say(Level::Warning, what);
         }
         let mut pidfile = self.pidfile.borrow_mut();

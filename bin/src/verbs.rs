@@ -11,12 +11,12 @@ use hinoban_web::client::{Client, ClientError, Format, plain};
 use rustix::process::Signal;
 
 use crate::flags::{self, Answer, Flags};
-use crate::load::{find, load, name};
+use crate::load::{find, load, name, told};
 use crate::pidfile::{Running, running};
 use crate::places::Places;
 use crate::run::{self, Plan};
 use crate::terminal::{complain, has_colours, say, show};
-use crate::{demo, identity, local, pages};
+use crate::{constants, demo, identity, local, pages};
 
 /// How long `quit` waits for the daemon to end: its last messages may take some seconds to leave.
 const FAREWELL: Duration = Duration::from_secs(15);
@@ -131,10 +131,10 @@ fn not_running(config: &Config) -> String {
 }
 
 fn test(plan: &Plan) -> Result<ExitCode, String> {
-    run::bind(&plan.loaded).map_err(|mistakes| format!("{}\n\n{mistakes}", mistakes.lines().join("\n")))?;
+    run::bind(&plan.loaded).map_err(|mistakes| told(&mistakes))?;
     warn(plan);
     if plan.flags.verbose > 0 {
-        show(&constants(plan));
+        show(&constants::of(plan));
     }
     say("Control file syntax OK");
     Ok(ExitCode::SUCCESS)
@@ -146,30 +146,9 @@ fn warn(plan: &Plan) {
     }
 }
 
-/// What `-v` shows before anything else.
-fn constants(plan: &Plan) -> String {
-    let config = &plan.loaded.config;
-    let every = config.every.map_or_else(|| "once".to_owned(), |every| format!("{} s", every.as_secs_f64()));
-    let log = config.log.as_ref().map_or_else(|| "none".to_owned(), |log| format!("{log:?}"));
-    let mut text = String::new();
-    for (key, value) in [
-        ("configuration", plan.path.display().to_string()),
-        ("pidfile", plan.places.pidfile.display().to_string()),
-        ("id file", plan.places.idfile.display().to_string()),
-        ("state file", plan.places.statefile.display().to_string()),
-        ("command socket", plan.places.door.display().to_string()),
-        ("looks", every),
-        ("log", log),
-        ("services", config.services.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")),
-    ] {
-        text += &format!("{key:<16} {value}\n");
-    }
-    text
-}
-
 fn begin(plan: Plan) -> Result<ExitCode, String> {
     if plan.flags.verbose > 0 {
-        show(&constants(&plan));
+        show(&constants::of(&plan));
     }
     if let Some(daemon) = found(&plan)? {
         if plan.loaded.config.foreground {
@@ -255,7 +234,7 @@ fn ask(plan: &Plan, verb: &Verb) -> Result<(), String> {
 
 fn reload(plan: &Plan) -> Result<ExitCode, String> {
     // Nobody is sent to read what cannot be used.
-    run::bind(&plan.loaded).map_err(|mistakes| format!("{}\n\n{mistakes}", mistakes.lines().join("\n")))?;
+    run::bind(&plan.loaded).map_err(|mistakes| told(&mistakes))?;
     warn(plan);
     let called = name(&plan.loaded.config);
     say(format!("Reinitializing {} daemon", called.to_lowercase()));

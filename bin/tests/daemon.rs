@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ fn it_goes_to_the_background_and_brings_a_killed_service_back() {
     let done = world.ok("-c rc");
     assert_eq!(
         (done.out.as_str(), done.err.as_str()),
-        (concat!("Starting Monit ", env!("CARGO_PKG_VERSION"), " daemon\n"), "")
+        (concat!("Starting Hinoban ", env!("CARGO_PKG_VERSION"), " daemon\n"), "")
     );
     // It was up when its parent ended: there is no need to wait for anything.
     let daemon: i32 = world.read("pid").trim().parse().unwrap();
@@ -220,6 +221,33 @@ fn commands_go_through_the_configured_interface_too() {
     std::fs::remove_file(world.path("state.sock")).unwrap();
     world.ok("-c rc stop svc");
     wait_until("the service's end", || !alive(service));
+}
+
+#[test]
+fn a_new_id_is_taken_on_at_once() {
+    let world = World::new();
+    let port = free_port();
+    world.write(
+        "rc",
+        &format!("{CONTROL_FILE}\nset httpd port {port} address 127.0.0.1\n  allow 127.0.0.1\n"),
+    );
+    let (daemon, _) = started(&world, "rc");
+    let served = || {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.write_all(b"GET /_getid HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.rsplit("\r\n\r\n").next().map(str::to_owned)
+    };
+    let old = world.read("id");
+    wait_until("the id", || served().as_ref() == Some(&old));
+    let mut command = world.command("-r -c rc");
+    command.stdin(std::fs::File::open(world.write("answer", "y\n")).unwrap());
+    assert!(command.output().unwrap().status.success());
+    let new = world.read("id");
+    assert_ne!(new, old);
+    wait_until("the new id", || served().as_ref() == Some(&new));
+    assert_eq!(world.pid("pid"), daemon);
 }
 
 #[test]
