@@ -16,6 +16,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::sys;
 
+/// How long the last threads of a killed daemon may take to go.
+const DYING: Duration = Duration::from_secs(5);
+
 /// A pidfile that is ours.
 #[derive(Debug)]
 pub(crate) struct Pidfile {
@@ -121,8 +124,19 @@ pub(crate) fn running(path: &Path) -> io::Result<Option<Running>> {
     let Some(process) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
         return Ok(None);
     };
+    let found = Running { pid, process };
+    // A daemon that was killed holds its lock until the last of its threads is gone.
+    if dying(pid) && found.ended(DYING) {
+        return Ok(None);
+    }
     // Still locked by that number: then the process that was opened is the one that holds the lock.
-    Ok((signed(&file)? == Some(pid)).then_some(Running { pid, process }))
+    Ok((signed(&file)? == Some(pid)).then_some(found))
+}
+
+/// Whether the first thread of a process has ended already: proc(5), the state in `stat`.
+fn dying(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// Who signed: the byte that is locked beyond the first.
