@@ -45,9 +45,11 @@ fn test(test: &config::Test) -> Option<Made> {
         config::Test::Port(test) => Some(boxed(PortProbe::new(port_options(test)))),
         config::Test::Url(test) => {
             let status = test.status.map(status);
-            Some(boxed(UrlProbe::new(&test.url, true, test.timeout, test.retry).map(|probe| match status {
-                Some(status) => probe.expecting(status),
-                None => probe,
+            Some(boxed(UrlProbe::new(&test.url, &tls(&test.tls), test.timeout, test.retry).map(|probe| {
+                match status {
+                    Some(status) => probe.expecting(status),
+                    None => probe,
+                }
             })))
         }
         _ => None,
@@ -68,9 +70,15 @@ fn port_options(test: &config::PortTest) -> port::Options {
     if let config::Protocol::Http(test) = &test.protocol {
         options.protocol = port::Protocol::Http(http(test));
     }
-    options.tls = test.tls.as_ref().map(|tls| port::Tls::new(tls.verify));
+    options.tls = test.tls.as_ref().map(tls);
     options.timeout = test.timeout;
     options.attempts = test.retry;
+    options
+}
+
+fn tls(tls: &config::Tls) -> port::Tls {
+    let mut options = port::Tls::new(tls.verify);
+    options.ca_file.clone_from(&tls.ca_file);
     options
 }
 

@@ -1,34 +1,63 @@
 //! TLS for tests of servers: rustls with ring, certificates of this host, loaded when first needed and shared.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use hinoban_probe::ProbeError;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::sync::OnceCell;
 
-/// The configuration that verifies certificates against the bundle of this host, or accepts any.
-///
-/// # Errors
-/// When certificates are to be verified and there is no bundle. The next call looks for it again.
-pub(crate) async fn config(verify: bool) -> Result<Arc<ClientConfig>, ProbeError> {
-    static VERIFYING: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
-    static TRUSTING: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if verify {
-        return VERIFYING.get_or_try_init(load).await.cloned();
+/// Whom a test trusts to vouch for a server.
+#[derive(Debug)]
+pub(crate) enum Trust {
+    /// Nobody need: any certificate will do.
+    Any,
+    /// The authorities in the bundle of this host.
+    Host,
+    /// The authorities in this file, once read.
+    File(PathBuf, OnceCell<Arc<ClientConfig>>),
+}
+
+impl Trust {
+    /// With verification or without; against a file or against the bundle of this host.
+    pub(crate) fn new(verify: bool, ca_file: Option<PathBuf>) -> Self {
+        match (verify, ca_file) {
+            (false, _) => Trust::Any,
+            (true, None) => Trust::Host,
+            (true, Some(file)) => Trust::File(file, OnceCell::new()),
+        }
     }
-    if let Some(config) = TRUSTING.get() {
-        return Ok(config.clone());
+
+    /// The configuration for a client.
+    ///
+    /// # Errors
+    /// When certificates are to be verified and there is nothing to verify them against. The next call looks again.
+    pub(crate) async fn config(&self) -> Result<Arc<ClientConfig>, ProbeError> {
+        static HOST: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
+        static ANY: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+        match self {
+            Trust::Host => HOST.get_or_try_init(load).await.cloned(),
+            Trust::File(path, loaded) => loaded.get_or_try_init(|| load_file(path.clone())).await.cloned(),
+            Trust::Any => {
+                if let Some(config) = ANY.get() {
+                    return Ok(config.clone());
+                }
+                let provider = provider();
+                let verifier = Arc::new(AcceptAny(provider.clone()));
+                let built = builder(provider)?
+                    .dangerous()
+                    .with_custom_certificate_verifier(verifier)
+                    .with_no_client_auth();
+                Ok(ANY.get_or_init(|| Arc::new(whole_handshakes(built))).clone())
+            }
+        }
     }
-    let provider = provider();
-    let verifier = Arc::new(AcceptAny(provider.clone()));
-    let built =
-        builder(provider)?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    Ok(TRUSTING.get_or_init(|| Arc::new(whole_handshakes(built))).clone())
 }
 
 /// Nothing is trusted: for clients that will never begin TLS but want a configuration.
@@ -49,6 +78,25 @@ async fn load() -> Result<Arc<ClientConfig>, ProbeError> {
             "no CA certificates were found on this host, so no server certificate can be verified{because}; install the \
              package ca-certificates, or switch verification off for this test"
         )));
+    }
+    let config = builder(provider())?.with_root_certificates(roots).with_no_client_auth();
+    Ok(Arc::new(whole_handshakes(config)))
+}
+
+async fn load_file(path: PathBuf) -> Result<Arc<ClientConfig>, ProbeError> {
+    let shown = path.display().to_string();
+    let read = tokio::task::spawn_blocking(move || {
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|e| e.to_string())?;
+        certificates.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())
+    });
+    let found = read.await.map_err(|e| e.to_string()).and_then(|found| found);
+    let found =
+        found.map_err(|why| ProbeError::Failed(format!("cannot read certificates from {shown}: {why}")))?;
+    let mut roots = RootCertStore::empty();
+    let (usable, _) = roots.add_parsable_certificates(found);
+    if usable == 0 {
+        let why = format!("{shown} holds no certificate that could be trusted; it must be in PEM form");
+        return Err(ProbeError::Failed(why));
     }
     let config = builder(provider())?.with_root_certificates(roots).with_no_client_auth();
     Ok(Arc::new(whole_handshakes(config)))

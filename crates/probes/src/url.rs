@@ -14,8 +14,8 @@ use reqwest::{Client, Url};
 use tokio::time::{Instant, timeout};
 
 use crate::failure::Failure;
-use crate::port::{Comparison, StatusTest};
-use crate::tls;
+use crate::port::{Comparison, StatusTest, Tls};
+use crate::tls::{self, Trust};
 
 /// Why a URL makes no test.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum Invalid {
 /// Tests a URL. See the [module](self). `Debug` shows no more than its host: the rest may hold secrets.
 pub struct UrlProbe {
     url: Url,
-    verify: bool,
+    trust: Trust,
     timeout: Duration,
     attempts: u32,
     status: StatusTest,
@@ -91,17 +91,18 @@ impl Probe for UrlProbe {
 }
 
 impl UrlProbe {
-    /// A test of this URL, credentials in it included. `verify`: whether the certificate must be good; `timeout`: for
+    /// A test of this URL, credentials in it included. `tls`: how the certificate is judged; `timeout`: for
     /// the whole answer; `attempts`: tries within one look, at least one.
     ///
     /// # Errors
     /// A text that is not an HTTP URL.
-    pub fn new(url: &str, verify: bool, timeout: Duration, attempts: u32) -> Result<Self, Invalid> {
+    pub fn new(url: &str, tls: &Tls, timeout: Duration, attempts: u32) -> Result<Self, Invalid> {
         let parsed = Url::parse(url).map_err(|e| Invalid::Url { url: redact(url), why: e.to_string() })?;
         match parsed.scheme() {
             "http" | "https" => {
                 let status = StatusTest(Comparison::Less, 400);
-                Ok(Self { url: parsed, verify, timeout, attempts, status, client: None })
+                let trust = Trust::new(tls.verify, tls.ca_file.clone());
+                Ok(Self { url: parsed, trust, timeout, attempts, status, client: None })
             }
             other => Err(Invalid::Scheme(other.to_owned())),
         }
@@ -116,7 +117,7 @@ impl UrlProbe {
     /// The client costs milliseconds and, for https, the CA bundle: it is made when it is first needed.
     async fn build(&self) -> Result<Client, ProbeError> {
         let config = match self.url.scheme() {
-            "https" => (*tls::config(self.verify).await?).clone(),
+            "https" => (*self.trust.config().await?).clone(),
             _ => tls::unused_config()?,
         };
         Client::builder()

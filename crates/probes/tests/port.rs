@@ -80,7 +80,7 @@ async fn an_answer_below_400_is_up() {
         assert!(seen.get("response.time").unwrap().as_f64().unwrap() > 0.0);
         assert_eq!(seen.get("http.status").unwrap().as_i64(), text[9..12].parse().ok());
         let url = format!("http://127.0.0.1:{port}/");
-        let mut probe = UrlProbe::new(&url, true, Duration::from_secs(10), 1).unwrap();
+        let mut probe = UrlProbe::new(&url, &Tls::new(true), Duration::from_secs(10), 1).unwrap();
         let seen = try_look(&mut probe).await.unwrap();
         assert_eq!(seen.standing, Standing::Up);
     }
@@ -155,8 +155,9 @@ async fn silence_and_dripping_end_at_the_time_out() {
     asked.tls = Some(Tls::new(false));
     fails(&look(asked).await, ReasonKind::TimedOut, "Connection timed out while agreeing on TLS (0.25 s)");
     let url = format!("http://127.0.0.1:{silent}/");
-    let seen =
-        try_look(&mut UrlProbe::new(&url, true, Duration::from_millis(250), 1).unwrap()).await.unwrap();
+    let seen = try_look(&mut UrlProbe::new(&url, &Tls::new(true), Duration::from_millis(250), 1).unwrap())
+        .await
+        .unwrap();
     fails(&seen, ReasonKind::TimedOut, "Connection timed out while waiting for the answer (0.25 s)");
 }
 
@@ -235,10 +236,11 @@ async fn options_that_make_no_test_are_refused() {
     bad.host = "not a name".into();
     bad.tls = Some(Tls::new(true));
     assert!(matches!(PortProbe::new(bad), Err(Invalid::ServerName(_))));
-    assert!(UrlProbe::new("ftp://x/", true, Duration::from_secs(1), 1).is_err());
-    let error = UrlProbe::new("http://me:secret@", true, Duration::from_secs(1), 1).unwrap_err();
+    assert!(UrlProbe::new("ftp://x/", &Tls::new(true), Duration::from_secs(1), 1).is_err());
+    let error = UrlProbe::new("http://me:secret@", &Tls::new(true), Duration::from_secs(1), 1).unwrap_err();
     assert!(!error.to_string().contains("secret"), "{error}");
-    let probe = UrlProbe::new("http://me:secret@x/?token=secret", true, Duration::from_secs(1), 1).unwrap();
+    let probe = UrlProbe::new("http://me:secret@x/?token=secret", &Tls::new(true), Duration::from_secs(1), 1)
+        .unwrap();
     assert!(!format!("{probe:?}").contains("secret"), "{probe:?}");
     let mut asked = Http::default();
     asked.headers = vec![("Authorization".into(), "Bearer secret".into())];
@@ -248,6 +250,11 @@ async fn options_that_make_no_test_are_refused() {
 
 /// A server with a certificate that nobody signed.
 async fn secure() -> u16 {
+    secure_with_pem().await.0
+}
+
+/// The same, and its certificate.
+async fn secure_with_pem() -> (u16, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let config =
@@ -258,7 +265,7 @@ async fn secure() -> u16 {
             .with_single_cert(vec![made.cert.der().clone()], key)
             .unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    server(move |_, stream| {
+    let port = server(move |_, stream| {
         let acceptor = acceptor.clone();
         async move {
             if let Ok(stream) = acceptor.accept(stream).await {
@@ -266,7 +273,8 @@ async fn secure() -> u16 {
             }
         }
     })
-    .await
+    .await;
+    (port, made.cert.pem())
 }
 
 #[tokio::test]
@@ -276,7 +284,9 @@ async fn tls_without_verification_takes_any_certificate() {
     let seen = look(asked.clone()).await;
     assert_eq!(seen.standing, Standing::Up, "{seen:?}");
     let url = format!("https://localhost:{}/", asked.port);
-    let seen = try_look(&mut UrlProbe::new(&url, false, Duration::from_secs(10), 1).unwrap()).await.unwrap();
+    let seen = try_look(&mut UrlProbe::new(&url, &Tls::new(false), Duration::from_secs(10), 1).unwrap())
+        .await
+        .unwrap();
     assert_eq!(seen.standing, Standing::Up, "{seen:?}");
 }
 
@@ -299,8 +309,30 @@ async fn tls_with_verification_refuses_a_certificate_nobody_signed() {
     assert_eq!(reason.kind, ReasonKind::Tls);
     assert!(reason.text.starts_with("SSL connection error: "), "{reason}");
     let url = format!("https://localhost:{port}/");
-    let seen = try_look(&mut UrlProbe::new(&url, true, Duration::from_secs(10), 1).unwrap()).await.unwrap();
+    let seen = try_look(&mut UrlProbe::new(&url, &Tls::new(true), Duration::from_secs(10), 1).unwrap())
+        .await
+        .unwrap();
     assert_eq!(seen.standing.reason().unwrap().kind, ReasonKind::Tls, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_file_of_authorities_takes_the_place_of_the_hosts() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    let (port, pem) = secure_with_pem().await;
+    std::fs::write(&file, pem).unwrap();
+    let mut trusting = Tls::new(true);
+    trusting.ca_file = Some(file.clone());
+    let mut asked = options(port, Some(Http::default()));
+    asked.host = "localhost".into();
+    asked.tls = Some(trusting.clone());
+    assert_eq!(look(asked.clone()).await.standing, Standing::Up);
+    let url = format!("https://localhost:{port}/");
+    let mut probe = UrlProbe::new(&url, &trusting, Duration::from_secs(10), 1).unwrap();
+    assert_eq!(try_look(&mut probe).await.unwrap().standing, Standing::Up);
+    std::fs::write(&file, "no certificate").unwrap();
+    let error = try_look(&mut PortProbe::new(asked).unwrap()).await.unwrap_err();
+    assert!(error.to_string().contains("ca.pem"), "{error}");
 }
 
 #[tokio::test]
@@ -324,7 +356,7 @@ async fn url_failures_are_told_apart() {
         ("http://nosuch.invalid/".to_owned(), ReasonKind::Unresolved),
     ];
     for (url, kind) in cases {
-        let mut probe = UrlProbe::new(&url, true, Duration::from_secs(10), 1).unwrap();
+        let mut probe = UrlProbe::new(&url, &Tls::new(true), Duration::from_secs(10), 1).unwrap();
         let seen = try_look(&mut probe).await.unwrap();
         assert_eq!(seen.standing.reason().map(|r| r.kind), Some(kind), "{url}: {seen:?}");
     }

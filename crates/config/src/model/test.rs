@@ -110,6 +110,8 @@ pub struct UrlTest {
     pub url: String,
     /// Expected status; `None`: below 400.
     pub status: Option<(Operator, u16)>,
+    /// How the certificate of an `https` URL is judged.
+    pub tls: Tls,
     /// Time for all of it.
     pub timeout: Duration,
     /// Attempts within one look; at least 1.

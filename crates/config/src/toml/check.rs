@@ -18,7 +18,7 @@ const SORTS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("tcp", &["must", "tls", "verify", "ca-file", "family", "timeout", "retry"]),
-    ("url", &["must", "status", "timeout", "retry"]),
+    ("url", &["must", "status", "verify", "ca-file", "timeout", "retry"]),
     ("probe", &["must", "options"]),
     ("when", &[]),
 ];

@@ -107,10 +107,18 @@ impl Reader<'_> {
         let url = self.web_url(item);
         let status = self.status(extras.get("status"));
         let limits = self.limits(extras);
+        let secure = url.as_ref().is_none_or(|url| url.scheme == "https");
+        let tls = self.tls(extras, secure, "`url` with an https:// address");
         url?;
         let DeValue::String(text) = item.value else { return None };
         let (timeout, retry) = limits?;
-        Some(UrlTest { url: text.clone().into_owned(), status: status?, timeout, retry })
+        Some(UrlTest {
+            url: text.clone().into_owned(),
+            status: status?,
+            tls: tls?.unwrap_or_default(),
+            timeout,
+            retry,
+        })
     }
 
     /// An `http://` or `https://` address without a password in it.

@@ -154,6 +154,7 @@ impl Parser<'_> {
         let mut test = UrlTest {
             url: self.raw(&token).to_owned(),
             status: None,
+            tls: Tls::default(),
             timeout: self.captured.network,
             retry: 1,
         };

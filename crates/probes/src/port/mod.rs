@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::failure::{Failure, plain};
-use crate::tls;
+use crate::tls::{self, Trust};
 pub use options::{Comparison, Family, Http, Invalid, Options, Protocol, StatusTest, Tls};
 
 /// Tests a TCP port. See the [module](self).
@@ -29,7 +29,7 @@ pub struct PortProbe {
     options: Options,
     address: Option<IpAddr>,
     conversation: Option<(Prepared, StatusTest)>,
-    tls: Option<(bool, ServerName<'static>)>,
+    tls: Option<(Trust, ServerName<'static>)>,
     /// A name look-up that has not come back yet, perhaps from an earlier look.
     resolving: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
 }
@@ -75,7 +75,8 @@ impl PortProbe {
             Some(tls) => {
                 let name = tls.server_name.as_deref().unwrap_or(bare);
                 let name = ServerName::try_from(name.to_owned());
-                Some((tls.verify, name.map_err(|_| Invalid::ServerName(options.host.clone()))?))
+                let trust = Trust::new(tls.verify, tls.ca_file.clone());
+                Some((trust, name.map_err(|_| Invalid::ServerName(options.host.clone()))?))
             }
             None => None,
         };
@@ -146,9 +147,9 @@ impl PortProbe {
             .await
             .map_err(|_| Failure::timed_out("while connecting", limit))?
             .map_err(|e| Failure::of_socket(&e, "while connecting"))?;
-        let Some((verify, name)) = &self.tls else { return self.converse(&mut stream, status).await };
+        let Some((trust, name)) = &self.tls else { return self.converse(&mut stream, status).await };
 
-        let config = tls::config(*verify).await.map_err(Failure::Unable)?;
+        let config = trust.config().await.map_err(Failure::Unable)?;
         let connector = tokio_rustls::TlsConnector::from(config);
         let mut stream = timeout(limit, connector.connect(name.clone(), stream))
             .await

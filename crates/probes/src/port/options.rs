@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hinoban_protocols::http::{self, Credentials, Method};
@@ -148,6 +149,8 @@ pub enum Comparison {
 pub struct Tls {
     /// Whether the certificate must be good for the name and signed by an authority this host trusts.
     pub verify: bool,
+    /// Authorities to trust instead of this host's: a file of certificates in PEM, read when first needed.
+    pub ca_file: Option<PathBuf>,
     /// The name asked for and verified. By default, the host.
     pub server_name: Option<String>,
 }
@@ -155,7 +158,7 @@ pub struct Tls {
 impl Tls {
     /// With or without verification, asking for the host.
     pub fn new(verify: bool) -> Self {
-        Self { verify, server_name: None }
+        Self { verify, ca_file: None, server_name: None }
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn zombie(pid: u32, stat: &Stat) -> Observation {
     down(
         ReasonKind::Zombie,
         format!(
-            "the process with pid {pid} is a zombie: it has ended, but its parent PID {}{} has not collected it",
+            "the process with pid {pid} has ended; its parent PID {}{} has not collected it yet (a zombie)",
             stat.ppid,
             name_in_brackets(stat.ppid)
         ),

@@ -165,6 +165,7 @@ fn host() -> ServiceView {
     let url = UrlTest {
         url: "https://u:secret@example.com/ä?]]>".to_owned(),
         status: None,
+        tls: Default::default(),
         timeout: Duration::from_secs(5),
         retry: 1,
     };
