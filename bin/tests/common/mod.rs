@@ -116,8 +116,9 @@ impl Drop for World {
 }
 
 impl World {
-    /// Processes that know of this folder.
-    fn processes(&self) -> HashSet<i32> {
+    /// Processes that know of this folder: by their command line, their environment, or an open file. Some daemons
+    /// write over the first two.
+    pub(crate) fn processes(&self) -> HashSet<i32> {
         let needle = self.dir.path().to_str().unwrap();
         let us = std::process::id().to_string();
         let found = std::fs::read_dir("/proc").unwrap().flatten();
@@ -126,6 +127,9 @@ impl World {
             ["cmdline", "environ"].iter().any(|file| {
                 let text = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
                 String::from_utf8_lossy(&text).contains(needle)
+            }) || std::fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|files| {
+                let paths = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+                paths.into_iter().any(|path| path.starts_with(self.dir.path()))
             })
         };
         pids.filter_map(|name| name.parse().ok()).filter(know).collect()

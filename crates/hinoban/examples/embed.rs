@@ -1,6 +1,8 @@
 //! A Rust service that supervises itself: its own queue by a probe of its own, an action of its own, and a process
 //! beside it by the probes that ship. Run it: `cargo run --example embed -p hinoban`.
 
+#![allow(clippy::print_stdout)] // an example may
+
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
