@@ -293,6 +293,8 @@ fn the_demonstration_works() {
     wait_until("the service's answer", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
     kill(first, "KILL");
     let second = world.new_pid("service.pid", first);
+    // Halted before it is up, it would keep its start from ending.
+    world.logged(&format!("process is running with pid {second}"), 1);
     kill(second, "STOP");
     world.new_pid("service.pid", second);
     kill(child.id() as i32, "TERM");
