@@ -72,8 +72,10 @@ pub(crate) struct Flight {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alive {
     pub(crate) identity: Option<Identity>,
-    /// When it was born, on the monotonic clock, as well as that is known.
-    pub(crate) born: Moment,
+    /// When it was seen first.
+    pub(crate) seen: Moment,
+    /// How old it was then. Kept apart: most processes are older than our clock, which began with us.
+    pub(crate) age: Duration,
 }
 
 /// Early looks at the tests of a service that was just started.
@@ -161,7 +163,7 @@ impl Watched {
 
     /// How long its process had lived at `now`.
     pub(crate) fn lived(&self, now: Moment) -> Option<Duration> {
-        self.alive.map(|alive| now.since(alive.born))
+        self.alive.map(|alive| alive.age + now.since(alive.seen))
     }
 
     /// Takes note of what a look at the subject saw. Says whether it went from up to not up or back.
@@ -171,8 +173,8 @@ impl Watched {
             let uptime = seen.get(&metrics::UPTIME.name).and_then(|v| v.as_f64()).unwrap_or(0.0).max(0.0);
             let same = self.alive.is_some_and(|a| a.identity == seen.identity);
             if !same {
-                self.alive =
-                    Some(Alive { identity: seen.identity, born: now - Duration::from_secs_f64(uptime) });
+                let age = Duration::try_from_secs_f64(uptime).unwrap_or_default();
+                self.alive = Some(Alive { identity: seen.identity, seen: now, age });
             }
         }
         let turned = self.since.is_none_or(|(was, _)| was != up);
