@@ -46,11 +46,11 @@ impl World {
         self.dir.path()
     }
 
-    /// Writes a file, readable by ourselves only. `@` in the text becomes the folder of this test.
+    /// Writes a file, readable by ourselves only. `@/` in the text becomes the folder of this test.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         let path = self.path(name);
-        std::fs::write(&path, text.replace('@', self.dir.path().to_str().unwrap())).unwrap();
+        std::fs::write(&path, text.replace("@/", &format!("{}/", self.dir.path().display()))).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         path
     }

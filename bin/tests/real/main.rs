@@ -1,0 +1,18 @@
+//! Real servers, watched by the real binary as an administrator would have it: nginx falls in all the ways it can,
+//! exim takes the mail, rsyslogd the log, and Monit's own command line asks.
+//!
+//! Everything runs on loopback, on free ports, in a folder of its own, and ends with its test. A test whose server is
+//! not installed says that it passes over it; with `CI=true` it fails instead.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod servers;
+
+mod authors_file;
+mod foreign_client;
+mod mail;
+mod operator;
+mod repair;
+mod syslog;
+mod unprivileged;
