@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::daemon::{Ready, Side, detach};
@@ -48,11 +50,13 @@ fn start(pidfile: PathBuf, port: u16) -> Result<(), String> {
     if let Err(why) = sign(&pidfile) {
         return fail(ready, &format!("Cannot write '{}': {why}", pidfile.display()));
     }
-    let file = pidfile.clone();
+    let ending = Arc::new(AtomicBool::new(false));
+    let told = ending.clone();
     let made = std::thread::Builder::new().name("term".into()).spawn(move || {
         sys::wait_for_term();
-        let _ = std::fs::remove_file(&file);
-        std::process::exit(0);
+        told.store(true, Ordering::SeqCst);
+        // Whoever waits for a client sees it now.
+        let _ = TcpStream::connect(("127.0.0.1", port));
     });
     if let Err(why) = made {
         let _ = std::fs::remove_file(&pidfile);
@@ -61,8 +65,14 @@ fn start(pidfile: PathBuf, port: u16) -> Result<(), String> {
     ready.up();
     let _ = std::env::set_current_dir("/");
     for client in listener.incoming().flatten() {
+        if ending.load(Ordering::SeqCst) {
+            break;
+        }
         answer(client);
     }
+    // The port first: whoever sees the pidfile gone may start the next one at once.
+    drop(listener);
+    let _ = std::fs::remove_file(&pidfile);
     Ok(())
 }
 
