@@ -5,6 +5,7 @@
 //! asks the world only through [`Surroundings`], so that it can be tested without one.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod diagnostic;
 mod model;
 mod place;

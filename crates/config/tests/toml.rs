@@ -184,3 +184,30 @@ proptest! {
         let _ = load(&process(&format!("[[service.httpd.check]]\nwhen = 'cpu > 1%'\n[[service.httpd.check]]\n{sort} = {value:?}\n")));
     }
 }
+
+#[test]
+fn a_repair_without_a_program_for_it_is_warned_of() {
+    let text = r#"
+[service.web]
+pidfile = "/run/web.pid"
+start = "/bin/true"
+  [[service.web.check]]
+  http = "http://localhost/"
+  then = "restart"
+
+[service.bare]
+pidfile = "/run/bare.pid"
+  [[service.bare.check]]
+  tcp = "localhost:25"
+  then = "start"
+"#;
+    let loaded = hinoban_config::toml::parse("hinoban.toml".as_ref(), text, &NoSurroundings).unwrap();
+    let lines = loaded.warnings.lines();
+    assert_eq!(
+        lines,
+        [
+            "hinoban.toml:6: web cannot be restarted while its process lives: it has no stop program",
+            "hinoban.toml:12: bare cannot be started: it has no start program",
+        ]
+    );
+}

@@ -46,6 +46,10 @@ pub fn parse(path: &Path, text: &str, around: &dyn Surroundings) -> Result<Loade
     let files = files::Files::new(path, text);
     let mut read = parser::Parser::new(files, around).run();
     lower::finish(&mut read, around);
-    let mistakes = Mistakes { sources: read.files.into_sources(), list: read.mistakes };
+    let mut mistakes = Mistakes { sources: read.files.into_sources(), list: read.mistakes };
+    // What could not be read would only look as if it were missing.
+    if !mistakes.fatal() {
+        mistakes.list.extend(read.config.advice());
+    }
     if mistakes.fatal() { Err(mistakes) } else { Ok(Loaded { config: read.config, warnings: mistakes }) }
 }

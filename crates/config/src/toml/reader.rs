@@ -8,7 +8,7 @@ use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
 use super::{mask, mend};
-use crate::{Loaded, Mistake, Mistakes, Place, Source, Sources, Surroundings, spelling};
+use crate::{Loaded, Mistake, Mistakes, Place, Severity, Source, Sources, Surroundings, spelling};
 
 /// One value with the key it was found under.
 #[derive(Debug, Clone)]
@@ -216,6 +216,10 @@ impl<'a> Reader<'a> {
 
     /// Ends reading: the configuration if it can be used, all mistakes if not.
     pub(super) fn finish(mut self, config: crate::Config) -> Result<Loaded, Mistakes> {
+        // What could not be read would only look as if it were missing.
+        if self.mistakes.iter().all(|m| m.severity == Severity::Warning) {
+            self.mistakes.extend(config.advice());
+        }
         self.mistakes.sort_by_key(|m| m.place.span.start);
         let mut sources = Sources::default();
         let text = match self.mistakes[..] {

@@ -1,0 +1,33 @@
+use crate::{Condition, Config, Kind, Mistake, Rule, Service, Then};
+
+impl Config {
+    /// What can be used but can hardly be meant: rules that ask for a repair which has no program.
+    ///
+    /// Both languages add this to their warnings.
+    pub fn advice(&self) -> Vec<Mistake> {
+        self.services
+            .iter()
+            .flat_map(|service| service.rules.iter().filter_map(|rule| of(service, rule)))
+            .collect()
+    }
+}
+
+fn of(service: &Service, rule: &Rule) -> Option<Mistake> {
+    let Kind::Process { .. } = service.kind else { return None };
+    let name = &service.name;
+    let able = service.start.is_some() || service.restart.is_some();
+    let (what, help) = match (&rule.fail.then, &rule.when) {
+        // The rule that nobody wrote restarts only what has a program for it, and tells in any case.
+        (Then::Start | Then::Restart, _) if rule.place.line == 0 => return None,
+        (Then::Start | Then::Restart, _) if !able => {
+            (format!("{name} cannot be started: it has no start program"), "give it one, or write alert")
+        }
+        (Then::Restart, Condition::Missing) => return None,
+        (Then::Restart, _) if service.stop.is_none() && service.restart.is_none() => (
+            format!("{name} cannot be restarted while its process lives: it has no stop program"),
+            "give it one; its process would go on running, and starting a second one does nothing",
+        ),
+        _ => return None,
+    };
+    Some(Mistake::warning(rule.place.clone(), what).help(help))
+}
