@@ -312,9 +312,19 @@ async fn a_daemon_that_unlinks_its_pidfile_first_still_tells_its_ending() {
     let mut probe = scene.probe();
     assert!(look(&mut probe).standing.is_up());
     std::fs::remove_file(scene.pidfile()).unwrap();
-    assert_eq!(kind(&look(&mut probe)), Some(ReasonKind::PidfileAbsent));
+    let seen = look(&mut probe);
+    assert_eq!(kind(&seen), Some(ReasonKind::PidfileAbsent));
+    assert_eq!(seen.former.map(|f| f.pid), Some(pid), "it still lives");
+    assert!(
+        seen.standing
+            .reason()
+            .unwrap()
+            .text
+            .ends_with(&format!("process {pid}, which it had named, still runs"))
+    );
     signal("KILL", pid);
     assert_eq!(ending(&mut probe).await.identity.pid, pid);
+    assert_eq!(look(&mut probe).former, None);
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ pub struct Observation {
     pub readings: Vec<Reading>,
     /// The process looked at, when it is one and lives.
     pub identity: Option<Identity>,
+    /// A process that stood for it at an earlier look, does so no longer, and still lives: its pidfile was removed or
+    /// written anew before it ended.
+    pub former: Option<Identity>,
     /// How a process seen by an *earlier* look ended, once that is known. It may come with the look that finds it
     /// gone, or with a later one.
     pub ending: Option<Ending>,
@@ -35,7 +38,7 @@ impl Observation {
 
     /// This standing, nothing measured.
     pub fn new(standing: Standing) -> Self {
-        Self { standing, readings: Vec::new(), identity: None, ending: None }
+        Self { standing, readings: Vec::new(), identity: None, former: None, ending: None }
     }
 
     /// Adds a reading.

@@ -25,6 +25,8 @@ pub struct Behaviour {
     pub stop_takes: Duration,
     /// Whether its process heeds the stop.
     pub stops: bool,
+    /// How long its process lives on after its pidfile is gone, when it heeds a stop.
+    pub lingers: Duration,
     /// Whether each of its tests passes while the process lives.
     pub tests_pass: bool,
     /// How long a test takes.
@@ -41,6 +43,7 @@ impl Default for Behaviour {
             appears_after: Some(Duration::from_millis(2)),
             stop_takes: Duration::from_millis(1),
             stops: true,
+            lingers: Duration::ZERO,
             tests_pass: true,
             test_takes: Duration::from_millis(1),
             wakes: true,
@@ -74,6 +77,8 @@ pub struct World {
     pub remembered: Vec<Remembered>,
     now: Moment,
     processes: BTreeMap<String, Identity>,
+    /// Processes that live on without a pidfile.
+    lingering: BTreeMap<String, Identity>,
     endings: BTreeMap<String, Ending>,
     queue: BinaryHeap<Reverse<(Moment, u64)>>,
     happenings: BTreeMap<u64, Happening>,
@@ -88,6 +93,7 @@ enum Happening {
     Looked(crate::LookId),
     Appear(String),
     Stopped(String),
+    Gone(String),
     ActionOver { service: String, input: Input },
 }
 
@@ -102,6 +108,7 @@ impl World {
             remembered: Vec::new(),
             now: Moment::ZERO,
             processes: BTreeMap::new(),
+            lingering: BTreeMap::new(),
             endings: BTreeMap::new(),
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
@@ -180,7 +187,15 @@ impl World {
             Happening::Input(input) => self.feed(input),
             Happening::Appear(service) => self.appear(&service),
             Happening::Stopped(service) => {
-                self.processes.remove(&service);
+                let lingers = self.of(&service).lingers;
+                if let (Some(identity), false) = (self.processes.remove(&service), lingers.is_zero()) {
+                    self.lingering.insert(service.clone(), identity);
+                    self.later(lingers, Happening::Gone(service.clone()));
+                }
+                self.wake(&service);
+            }
+            Happening::Gone(service) => {
+                self.lingering.remove(&service);
                 self.wake(&service);
             }
             Happening::ActionOver { service, input } => {
@@ -209,6 +224,7 @@ impl World {
             (None, _) => Observation::new(Standing::Down(Reason::new(ReasonKind::ProcessGone, "it is gone"))),
         };
         seen.ending = self.endings.remove(name);
+        seen.former = self.lingering.get(name).copied();
         seen
     }
 

@@ -210,7 +210,13 @@ impl Scheduler {
         let reason = watched.subject.not_seen.clone().or_else(|| {
             watched.subject.seen.as_ref().and_then(|o| o.standing.reason()).map(|r| r.text.clone())
         });
+        let former = watched.subject.seen.as_ref().and_then(|o| o.former);
         let Some(task) = watched.task.as_mut() else { return };
+        // What is to be gone is that very process: its pidfile may be gone, or name another one, while it still ends.
+        let gone = match task.target {
+            Some(target) => identity != Some(target) && former != Some(target),
+            None => !up,
+        };
         match &task.step {
             Step::Peek => {
                 task.target = identity.filter(|_| up);
@@ -224,11 +230,15 @@ impl Scheduler {
                 let doing = if task.doing == Doing::Restart { Doing::Start } else { task.doing.clone() };
                 self.finish(now, i, Err((doing, trouble)), out);
             }
-            Step::AwaitDown(_) if !up || (task.target.is_some() && identity != task.target) => {
+            Step::AwaitDown(_) if gone => {
                 self.stopped(now, i, out);
             }
             Step::AwaitDown(wait) if wait.over(now.moment) => {
-                let who = identity.map(|p| p.to_string()).unwrap_or_else(|| "its process".to_owned());
+                let who = task
+                    .target
+                    .or(identity)
+                    .map(|p| p.to_string())
+                    .unwrap_or_else(|| "its process".to_owned());
                 let trouble = format!("could not be stopped: {who} is still running");
                 self.finish(now, i, Err((Doing::Stop, trouble)), out);
             }

@@ -207,6 +207,19 @@ fn what_cannot_be_stopped_is_not_started_twice_and_is_tried_again() {
 }
 
 #[test]
+fn the_new_one_starts_only_when_the_old_one_is_gone_even_if_its_pidfile_went_before() {
+    let mut world = world(|_| {});
+    world.of("httpd").lingers = 3 * S;
+    world.command("httpd", Doing::Restart);
+    world.run(2 * S);
+    assert_eq!(acts(&world), [&Act::Stop], "it still holds its port");
+    world.run(2 * S);
+    assert_eq!(acts(&world), [&Act::Stop, &Act::Start]);
+    let apart = world.deeds[1].at.since(world.deeds[0].at);
+    assert!(apart < 3 * S + 10 * MS, "at once when it is gone: {apart:?}");
+}
+
+#[test]
 fn a_passive_service_is_told_about_but_not_repaired() {
     let mut world = world(|s| s.mode = Mode::Passive);
     world.kill("httpd");

@@ -75,6 +75,11 @@ impl Endings {
         self.learned.pop_front()
     }
 
+    /// One that has not ended.
+    pub(super) fn still_alive(&self) -> Option<Identity> {
+        self.formers.iter().find(|f| f.ended.is_none() && !f.collected).map(|f| f.identity)
+    }
+
     /// The descriptors that tell of an end, or of a collection, to come.
     pub(super) fn wakes(&self) -> impl Iterator<Item = Wake> {
         let waiting = self.formers.iter().filter(|f| f.ended.is_none_or(|looks| looks < EAGER));

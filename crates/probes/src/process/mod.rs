@@ -85,6 +85,7 @@ impl Probe for PidfileProcess {
             Place::Memory | Place::Local => pidfile::read(&self.path),
         };
         let living = self.notice_end();
+        let lives = matches!(living, Ok(Some(_)));
         let mut seen = match file? {
             Pidfile::Absent => Observation::new(Standing::Absent(Reason::new(
                 ReasonKind::PidfileAbsent,
@@ -94,6 +95,14 @@ impl Probe for PidfileProcess {
             Pidfile::Names { pid, stamp } => self.look_at(pid, stamp, place, living)?,
         };
         seen.ending = self.endings.next();
+        let unnamed =
+            self.watched.as_ref().filter(|_| lives && seen.identity.is_none()).map(Watched::identity);
+        seen.former = unnamed.or_else(|| self.endings.still_alive());
+        if let (Standing::Absent(reason) | Standing::Down(reason), Some(former)) =
+            (&mut seen.standing, unnamed)
+        {
+            reason.text += &format!("; process {}, which it had named, still runs", former.pid);
+        }
         Ok(seen)
     }
 
