@@ -114,7 +114,8 @@ impl Handle {
     }
 
     /// Takes on a new configuration, wholly or not at all. Services that did not change keep their state. A `courier`
-    /// takes the place of the one before, which ends with the messages it has.
+    /// takes the place of the one before, which ends with the messages it has; if what the configuration says of mail
+    /// changed and there is none, nobody is written to any more.
     ///
     /// # Errors
     /// What in the configuration cannot be bound (unknown kinds, metrics that nobody reads): then the old one goes on.

@@ -50,10 +50,10 @@ impl Loop {
         self.since = self.clock.now().stamp;
         self.host = config.system().map_or(self.host.clone(), |s| s.name.as_str().into());
         self.incidents.set_options(options(&config, &self.host, &self.zone));
-        self.config = config;
-        if courier.is_some() {
+        if config.mail != self.config.mail || courier.is_some() {
             self.employ(courier);
         }
+        self.config = config;
         let hinoban_scheduler::Reload { added, removed, changed } = report.clone();
         self.tell_of_host(Fact::Reloaded { added, removed, changed });
         Ok(ReloadReport { added: report.added, removed: report.removed, changed: report.changed })
