@@ -15,7 +15,11 @@ pub(crate) struct World;
 impl Surroundings for World {
     fn read(&self, path: &Path) -> io::Result<String> {
         // Reading a pipe or a terminal would wait for somebody to write.
-        if !std::fs::metadata(path)?.is_file() {
+        let metadata = std::fs::metadata(path)?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         std::fs::read_to_string(path)

@@ -201,7 +201,7 @@ pidfile = "/run/bare.pid"
   tcp = "localhost:25"
   then = "start"
 "#;
-    let loaded = hinoban_config::toml::parse("hinoban.toml".as_ref(), text, &NoSurroundings).unwrap();
+    let loaded = toml::parse("hinoban.toml".as_ref(), text, &NoSurroundings).unwrap();
     let lines = loaded.warnings.lines();
     assert_eq!(
         lines,
@@ -210,4 +210,16 @@ pidfile = "/run/bare.pid"
             "hinoban.toml:12: bare cannot be started: it has no start program",
         ]
     );
+}
+
+#[test]
+fn an_interface_that_lets_nobody_in_is_warned_of_and_a_period_of_nothing_is_refused() {
+    let loaded =
+        toml::parse("h.toml".as_ref(), "[web]\nlisten = \"127.0.0.1:2812\"\n", &NoSurroundings).unwrap();
+    assert_eq!(
+        loaded.warnings.lines(),
+        ["h.toml:2: nothing will listen there: nobody is allowed to connect"]
+    );
+    let mistakes = toml::parse("h.toml".as_ref(), "every = \"1ns\"\n", &NoSurroundings).unwrap_err();
+    assert_eq!(mistakes.lines(), ["h.toml:1: `every` must be at least 100ms"]);
 }

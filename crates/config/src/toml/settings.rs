@@ -11,7 +11,7 @@ impl Reader<'_> {
         let mut config = Config::empty(Dialect::Toml, "");
         let mut fields = Fields::new("", root, 0..0);
         if let Some(item) = fields.take("every") {
-            config.every = self.duration(&item).or(config.every);
+            config.every = self.period(&item).or(config.every);
         }
         if let Some(item) = fields.take("start-delay") {
             config.start_delay = self.duration_or_zero(&item).unwrap_or_default();

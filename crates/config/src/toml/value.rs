@@ -110,6 +110,19 @@ impl Reader<'_> {
         }
     }
 
+    /// Time between looks. Below the least, looking itself would be the load of the host.
+    pub(super) fn period(&mut self, item: &Item<'_>) -> Option<Duration> {
+        const LEAST: Duration = Duration::from_millis(100);
+        let period = self.duration(item)?;
+        if period < LEAST {
+            let message = format!("`{}` must be at least 100ms", item.key);
+            let help = "a process that ends is seen at once all the same; every = \"30s\" is usual";
+            self.error(item.span.clone(), message, help);
+            return None;
+        }
+        Some(period)
+    }
+
     pub(super) fn duration_or_zero(&mut self, item: &Item<'_>) -> Option<Duration> {
         const EXPECTED: &str = "a duration in quotes, such as \"30s\"";
         let DeValue::String(text) = item.value else {

@@ -6,6 +6,8 @@ use super::address;
 use super::reader::{Fields, Item, Reader};
 use crate::{Allow, Config, Listen, User};
 
+const EXAMPLE: &str = "users = [{ name = \"admin\", password = { file = \"…\" } }]";
+
 impl Reader<'_> {
     pub(super) fn web(&mut self, item: &Item<'_>, config: &mut Config) {
         const HELP: &str = "write [web] and below it listen = \"127.0.0.1:2812\"";
@@ -28,6 +30,11 @@ impl Reader<'_> {
             }
             names.push(user.name.clone());
             config.web.allow.push(Allow::User(user));
+        }
+        let open = config.web.listen.iter().any(|l| matches!(l, Listen::Tcp { .. }));
+        if let (Some(listen), true, true) = (&listen, open, config.web.allow.is_empty()) {
+            let message = "nothing will listen there: nobody is allowed to connect";
+            self.warning(listen.span.clone(), message, EXAMPLE);
         }
         self.close(fields);
     }
@@ -157,11 +164,10 @@ impl Reader<'_> {
     }
 
     fn web_user(&mut self, item: &Item<'_>) -> Option<User> {
-        const HELP: &str = "users = [{ name = \"admin\", password = { file = \"…\" } }]";
         let mut fields = match item.value {
             DeValue::Table(table) => Fields::new("a user", table, item.span.clone()),
             _ => {
-                self.wrong(item, "a list of tables", HELP);
+                self.wrong(item, "a list of tables", EXAMPLE);
                 return None;
             }
         };
@@ -170,7 +176,7 @@ impl Reader<'_> {
         self.close(fields);
         for (given, key) in [(&name, "name"), (&password, "password")] {
             if given.is_none() {
-                self.missing(item.span.clone(), format!("this user has no `{key}`"), HELP);
+                self.missing(item.span.clone(), format!("this user has no `{key}`"), EXAMPLE);
             }
         }
         let name = name.and_then(|item| self.web_name(&item));
