@@ -77,7 +77,11 @@ pub(crate) fn act(mut plan: Plan, doing: Doing, names: Vec<String>) -> ExitCode 
 /// The journal that a daemon will read: what is stopped by hand stays stopped.
 fn remembering(plan: &Plan, voice: &Voice) -> Result<Journal, String> {
     plan.places.prepare()?;
-    journal(&plan.places, voice)
+    let (journal, notice) = journal(&plan.places)?;
+    if let Some((level, notice)) = notice {
+        voice.say(level, notice);
+    }
+    Ok(journal)
 }
 
 fn finish(result: Result<bool, String>, voice: &Voice) -> ExitCode {

@@ -56,22 +56,21 @@ fn placed(mut mistakes: Mistakes, loaded: &Loaded) -> Mistakes {
     mistakes
 }
 
-/// Opens the journal. If it cannot be used, the rest works without, and `voice` says so.
+/// What is to be logged once there may be a thread that does it.
+pub(crate) type Notice = (Level, String);
+
+/// Opens the journal. If it cannot be used, the rest works without, and the notice says so. Nothing is logged here: the
+/// first line makes a thread, and a process with threads cannot go to the background.
 ///
 /// # Errors
 /// If another supervisor uses it.
-pub(crate) fn journal(places: &Places, voice: &Voice) -> Result<Journal, String> {
+pub(crate) fn journal(places: &Places) -> Result<(Journal, Option<Notice>), String> {
     match Journal::open(&places.statefile) {
-        Ok((journal, _, notice)) => {
-            if let Some(notice) = notice {
-                voice.say(Level::Warning, notice);
-            }
-            Ok(journal)
-        }
+        Ok((journal, _, notice)) => Ok((journal, notice.map(|notice| (Level::Warning, notice)))),
         Err(why @ OpenError::Locked(_)) => Err(why.to_string()),
         Err(why) => {
-            voice.say(Level::Error, format!("{why}; until then a restart forgets what was stopped"));
-            Ok(Journal::volatile())
+            let notice = format!("{why}; until then a restart forgets what was stopped");
+            Ok((Journal::volatile(), Some((Level::Error, notice))))
         }
     }
 }
@@ -140,15 +139,29 @@ pub(crate) fn daemon(plan: Plan) -> ExitCode {
 }
 
 fn begin(plan: Plan) -> Result<ExitCode, String> {
+    plan.places.prepare()?;
+    let taken = Pidfile::take(&plan.places.pidfile).map_err(|why| refused(&plan.places, why))?;
+    let pidfile = Rc::new(RefCell::new(Some(taken)));
+    let begun = with_pidfile(plan, pidfile.clone());
+    // In the parent of a daemon that did not come up, too: it holds the lock as long as it lives, so the file is
+    // nobody else's.
+    if begun.is_err()
+        && let Some(pidfile) = pidfile.take()
+    {
+        pidfile.remove();
+    }
+    begun
+}
+
+/// Everything that follows once the pidfile is ours. After an error it is not needed any more.
+fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<ExitCode, String> {
     let Plan { flags, path, loaded, places } = plan;
     let config = &loaded.config;
     // A container ends when its first process does.
     let foreground = config.foreground || std::process::id() == 1;
-    places.prepare()?;
-    let pidfile = Pidfile::take(&places.pidfile).map_err(|why| refused(&places, why))?;
     let id = identity::know(&places.idfile)?;
     let voice = Voice::new(config.log.as_ref(), foreground, flags.verbose > 0);
-    let journal = journal(&places, &voice)?;
+    let (journal, notice) = journal(&places)?;
     let heard = voice.clone();
     let registry = registry(raise_limit());
     let courier = courier_of(config, &places);
@@ -171,8 +184,10 @@ fn begin(plan: Plan) -> Result<ExitCode, String> {
     // Whoever unmounts what we were started from is not to wait for us.
     let _ = std::env::set_current_dir("/");
     voice.say(Level::Info, starting);
+    if let Some((level, notice)) = notice {
+        voice.say(level, notice);
+    }
     let who = name(config);
-    let pidfile = Rc::new(RefCell::new(Some(pidfile)));
     let steward = Steward {
         path,
         flags,

@@ -279,6 +279,27 @@ fn a_daemon_that_cannot_come_up_says_why() {
 }
 
 #[test]
+fn a_state_file_that_cannot_be_used_is_told_and_the_daemon_starts_all_the_same() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    world.write("state", "this is no state file\n");
+    started(&world, "rc");
+    world.logged("state file ", 1);
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_pidfile() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    world.write("id", "no id");
+    let refused = world.run("-c rc");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("remove it, and a new one is made"), "{refused:?}");
+    assert!(!world.path("pid").exists());
+    assert_eq!(world.run("-c rc status").err, "Monit: the monit daemon is not running\n");
+}
+
+#[test]
 fn the_demonstration_works() {
     let world = World::new();
     let port = free_port();
