@@ -4,6 +4,8 @@
 //! Everything runs on loopback, on free ports, in a folder of its own, and ends with its test. A test whose server is
 //! not installed says that it passes over it; with `CI=true` it fails instead.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests may fail them, and say so
+
 #[path = "../common/mod.rs"]
 mod common;
 

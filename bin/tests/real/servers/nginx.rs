@@ -42,7 +42,7 @@ start)
     pid=${fd#/proc/}
     kill -KILL ${pid%%/*}
   done
-  exec /usr/sbin/nginx -c @/nginx.conf
+  exec /usr/sbin/nginx -e @/error.log -c @/nginx.conf
   ;;
 stop)
   pid=`cat @/httpd.pid`
@@ -98,6 +98,14 @@ impl<'a> Nginx<'a> {
         Some(answer)
     }
 
+    /// Its master and workers: whoever writes errors to its log.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let log = self.world.path("error.log");
+        let known = self.world.processes();
+        let is = |pid: &i32| std::fs::read_link(format!("/proc/{pid}/fd/2")).is_ok_and(|path| path == log);
+        known.into_iter().filter(is).collect()
+    }
+
     /// How often its script was called with this word.
     pub(crate) fn called(&self, word: &str) -> usize {
         self.world.read("script.log").lines().filter(|line| *line == word).count()
@@ -114,7 +122,7 @@ set idfile @/id
 set statefile @/state
 check process httpd with pidfile @/httpd.pid
   start program = \"@/httpd start\" with timeout 2 seconds
-  stop program = \"@/httpd stop\" with timeout 5 seconds
+  stop program = \"@/httpd stop\" with timeout 20 seconds
   if failed host 127.0.0.1 port {} protocol http with timeout 1 seconds then restart
 ",
         nginx.port
