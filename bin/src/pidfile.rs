@@ -1,8 +1,9 @@
-//! Our own pidfile: who holds it runs, and a process that merely has the number in it does not.
+//! Our own pidfile: who holds its lock runs, and a process that merely has the number in it does not.
 //!
-//! Two bytes of the file are locked: byte 0 by whoever runs, so that there is one, and byte 1 + PID by the daemon
-//! itself, so that the kernel, not the text, says who that is. Locks end with their process, however it ends; the text
-//! may be years old.
+//! The lock is on a file of its own beside the pidfile, `PIDFILE.lock`, that only its owner can open: on a file that
+//! others may read, anybody can hold a lock, and so keep a daemon from starting or pass for one. Two bytes of it are
+//! locked: byte 0 by whoever runs, so that there is one, and byte 1 + PID by the daemon itself, so that the kernel, not
+//! the text of the pidfile, says who that is. Locks end with their process, however it ends; the text may be years old.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -22,6 +23,15 @@ const DYING: Duration = Duration::from_secs(5);
 /// A pidfile that is ours.
 #[derive(Debug)]
 pub(crate) struct Pidfile {
+    path: PathBuf,
+    file: File,
+    /// Declared last: the lock ends when everything else has.
+    lock: Lock,
+}
+
+/// The file that is locked.
+#[derive(Debug)]
+struct Lock {
     path: PathBuf,
     file: File,
 }
@@ -56,29 +66,20 @@ impl Pidfile {
     /// # Errors
     /// If another daemon runs with it, or the system refuses.
     pub(crate) fn take(path: &Path) -> Result<Self, Refused> {
-        loop {
-            let file = File::options()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o644)
-                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-                .open(path)
-                .map_err(Refused::System)?;
-            if !sys::lock(&file, 0).map_err(Refused::System)? {
-                return Err(Refused::Running);
+        let lock = Lock::take(lock_of(path))?;
+        let taken = (|| {
+            if let Some((pid, name)) = foreign(path) {
+                return Err(Refused::Foreign { pid, name });
             }
-            // Its last owner may have removed it before we had the lock: then ours is on nothing.
-            let here = file.metadata().map_err(Refused::System)?;
-            if std::fs::metadata(path)
-                .is_ok_and(|there| (there.dev(), there.ino()) == (here.dev(), here.ino()))
-            {
-                if let Some((pid, name)) = written(&file).and_then(|pid| Some((pid, supervisor(pid)?))) {
-                    return Err(Refused::Foreign { pid, name });
-                }
-                file.set_len(0).map_err(Refused::System)?;
-                return Ok(Self { path: path.to_owned(), file });
+            let file = options().write(true).create(true).mode(0o644).open(path)?;
+            file.set_len(0)?;
+            Ok(file)
+        })();
+        match taken {
+            Ok(file) => Ok(Self { path: path.to_owned(), file, lock }),
+            Err(why) => {
+                lock.remove();
+                Err(why)
             }
         }
     }
@@ -89,19 +90,18 @@ impl Pidfile {
     /// As writing.
     pub(crate) fn sign(&mut self) -> io::Result<()> {
         let pid = std::process::id();
-        sys::lock(&self.file, i64::from(pid) + 1)?;
+        sys::lock(&self.lock.file, i64::from(pid) + 1)?;
         self.file.set_len(0)?;
         self.file.write_all(format!("{pid}\n").as_bytes())
     }
 
     /// Removes the file, if it still is the one that is ours.
     pub(crate) fn remove(self) {
-        let there = std::fs::metadata(&self.path).map(|m| (m.dev(), m.ino()));
-        let ours = self.file.metadata().map(|m| (m.dev(), m.ino()));
-        if matches!((there, ours), (Ok(there), Ok(ours)) if there == ours) {
-            // That it cannot be removed harms nobody: it is not locked any more.
+        if same(&self.file, &self.path) {
+            // That it cannot be removed harms nobody: without a lock, its number is not believed.
             let _ = std::fs::remove_file(&self.path);
         }
+        self.lock.remove();
     }
 
     /// Where it is.
@@ -110,16 +110,92 @@ impl Pidfile {
     }
 }
 
+impl Lock {
+    /// Locks the first byte of this file, which is made if need be. It stays locked in a process that is forked off.
+    fn take(path: PathBuf) -> Result<Self, Refused> {
+        loop {
+            let file = options().write(true).create(true).mode(0o600).open(&path)?;
+            private(&file, &path)?;
+            if !sys::lock(&file, 0)? {
+                return Err(Refused::Running);
+            }
+            // Its last owner may have removed it before we had the lock: then ours is on nothing.
+            if same(&file, &path) {
+                return Ok(Self { path, file });
+            }
+        }
+    }
+
+    /// Removes the file while it is locked, if it still is the one that is ours.
+    fn remove(self) {
+        if same(&self.file, &self.path) {
+            // That it cannot be removed harms nobody: it is not locked any more.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(why: io::Error) -> Self {
+        Refused::System(why)
+    }
+}
+
+/// The file whose lock says who runs with this pidfile.
+fn lock_of(pidfile: &Path) -> PathBuf {
+    let mut path = pidfile.as_os_str().to_owned();
+    path.push(".lock");
+    path.into()
+}
+
+/// A file that is read and maybe written where it is; not where a link says, and without waiting for a pipe.
+fn options() -> std::fs::OpenOptions {
+    let mut options = File::options();
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    options.read(true).truncate(false).custom_flags(flags.bits() as i32);
+    options
+}
+
+/// Whether this open file is the one at this path.
+fn same(file: &File, path: &Path) -> bool {
+    let id = |found: std::fs::Metadata| (found.dev(), found.ino());
+    matches!((file.metadata().map(id), std::fs::symlink_metadata(path).map(id)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Whether nobody but us and root can have locked this file.
+fn private(file: &File, path: &Path) -> io::Result<()> {
+    let found = file.metadata()?;
+    let path = path.display();
+    let refused = |why: &str| {
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("its lock '{path}' {why}; remove that file"),
+        ))
+    };
+    if !found.is_file() {
+        return refused("is no regular file");
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return refused("belongs to another user");
+    }
+    match found.mode() & 0o7777 {
+        mode if mode & 0o077 != 0 => refused(&format!("can be opened by others (permission {mode:04o})")),
+        _ => Ok(()),
+    }
+}
+
 /// The daemon of ours that runs with this pidfile, if one does.
 ///
 /// # Errors
 /// If that cannot be found out.
 pub(crate) fn running(path: &Path) -> io::Result<Option<Running>> {
-    let file = match File::open(path) {
+    let path = lock_of(path);
+    let file = match options().open(&path) {
         Ok(file) => file,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(why) => return Err(why),
     };
+    private(&file, &path)?;
     let Some(pid) = signed(&file)? else { return Ok(None) };
     let Some(process) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
         return Ok(None);
@@ -163,17 +239,14 @@ impl Running {
     }
 }
 
-/// The process id written in a file.
-fn written(file: &File) -> Option<i32> {
+/// The Monit that runs with this pidfile, by number and name: the one other program that keeps this kind of file, and
+/// without a lock.
+pub(crate) fn foreign(path: &Path) -> Option<(i32, String)> {
     let mut text = [0_u8; 32];
-    let length = file.read_at(&mut text, 0).ok()?;
-    std::str::from_utf8(&text[..length]).ok()?.split_whitespace().next()?.parse().ok().filter(|pid| *pid > 1)
-}
-
-/// The name of the process, if it is a Monit: the one other program that keeps this kind of file without a lock.
-fn supervisor(pid: i32) -> Option<String> {
+    let length = options().open(path).ok()?.read_at(&mut text, 0).ok()?;
+    let pid = std::str::from_utf8(&text[..length]).ok()?.split_whitespace().next()?.parse().ok()?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    Some(name.trim().to_owned()).filter(|name| name == "monit")
+    Some((pid, name.trim().to_owned())).filter(|(pid, name)| *pid > 1 && name == "monit")
 }
 
 #[cfg(test)]
@@ -192,7 +265,43 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
         assert!(matches!(Pidfile::take(&path), Err(Refused::Running)));
         ours.remove();
-        assert!(!path.exists());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn locks_on_what_everybody_can_read_mean_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        std::fs::write(&path, "1").unwrap();
+        // As anybody can who may read it: the whole of it, and so every number.
+        let theirs = File::open(&path).unwrap();
+        assert!(sys::lock_shared(&theirs).unwrap());
+        assert!(running(&path).unwrap().is_none());
+        let mut ours = Pidfile::take(&path).unwrap();
+        ours.sign().unwrap();
+        assert_eq!(running(&path).unwrap().unwrap().pid, std::process::id() as i32);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(&lock_of(&path)), mode(&path) & 0o022), (0o600, 0));
+    }
+
+    #[test]
+    fn a_lock_that_others_can_open_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        std::fs::write(lock_of(&path), "").unwrap();
+        std::fs::set_permissions(lock_of(&path), std::fs::Permissions::from_mode(0o644)).unwrap();
+        let theirs = File::options().read(true).write(true).open(lock_of(&path)).unwrap();
+        assert!(sys::lock(&theirs, 1 + i64::from(std::process::id())).unwrap());
+        assert!(
+            running(&path).unwrap_err().to_string().contains("can be opened by others (permission 0644)")
+        );
+        assert!(matches!(Pidfile::take(&path), Err(Refused::System(_))));
+        if rustix::process::geteuid().is_root() {
+            std::fs::set_permissions(lock_of(&path), std::fs::Permissions::from_mode(0o600)).unwrap();
+            std::os::unix::fs::chown(lock_of(&path), Some(12345), None).unwrap();
+            assert!(running(&path).unwrap_err().to_string().contains("belongs to another user"));
+        }
     }
 
     #[test]

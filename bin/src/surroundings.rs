@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn only_regular_files_are_read() {
-        assert_eq!(World.read(Path::new("/")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(World.read(Path::new("/")).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(World.read(Path::new("/dev/null")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         assert_eq!(World.read(Path::new("/no/such")).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(World.exists(Path::new("/bin/sh"), true));
         assert!(!World.exists(Path::new("/bin"), true) && World.exists(Path::new("/bin"), false));

@@ -156,17 +156,30 @@ pub(crate) fn lock(file: &File, byte: i64) -> io::Result<bool> {
     }
 }
 
-/// The first byte from `start` on that somebody else has locked: `F_OFD_GETLK` of fcntl(2), which locks nothing.
+/// The first byte from `start` on that somebody else has locked: `F_OFD_GETLK` of fcntl(2), which locks nothing. Locks
+/// for reading do not count: who can hold one may have no right to write.
 ///
 /// # Errors
 /// As fcntl(2).
 pub(crate) fn locked(file: &File, start: i64) -> io::Result<Option<i64>> {
-    let mut lock = lock_of(libc::F_WRLCK, start, 0);
+    // Asked for a lock to read with: only one to write with is in its way.
+    let mut lock = lock_of(libc::F_RDLCK, start, 0);
     // SAFETY: the descriptor is open and `lock` valid.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) } {
         -1 => Err(io::Error::last_os_error()),
         _ if i32::from(lock.l_type) == libc::F_UNLCK => Ok(None),
         _ => Ok(Some(lock.l_start)),
+    }
+}
+
+/// Locks a whole file as anybody can who may read it.
+#[cfg(test)]
+pub(crate) fn lock_shared(file: &File) -> io::Result<bool> {
+    let lock = lock_of(libc::F_RDLCK, 0, 0);
+    // SAFETY: the descriptor is open and `lock` valid.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(true),
     }
 }
 
@@ -230,6 +243,10 @@ mod tests {
         );
         assert!(!lock(&other, 7).unwrap());
         drop(one);
+        let reader = File::open(&path).unwrap();
+        assert!(lock_shared(&reader).unwrap());
+        assert_eq!(locked(&other, 0).unwrap(), None);
+        drop(reader);
         assert!(lock(&other, 7).unwrap());
     }
 }

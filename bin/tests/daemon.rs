@@ -35,6 +35,8 @@ fn it_goes_to_the_background_and_brings_a_killed_service_back() {
     assert_eq!(std::fs::read_link(format!("/proc/{daemon}/fd/1")).unwrap().to_str(), Some("/dev/null"));
 
     let first = world.new_pid("svc.pid", 0);
+    // Killed before its start has seen it, it would keep that from ending.
+    world.logged(&format!("process is running with pid {first}"), 1);
     kill(first, "KILL");
     world.new_pid("svc.pid", first);
     world.logged("'svc' process is not running", 2);
@@ -70,8 +72,11 @@ fn a_second_start_wakes_the_first() {
 fn a_number_in_the_pidfile_is_no_daemon() {
     let world = World::new();
     world.write("rc", CONTROL_FILE);
-    // This test lives, and is no daemon.
-    world.write("pid", &std::process::id().to_string());
+    // This test lives, and is no daemon, even if it locks what it may read.
+    let path = world.write("pid", &std::process::id().to_string());
+    let reader = std::fs::File::open(&path).unwrap();
+    let everything = rustix::fs::FlockOperation::NonBlockingLockShared;
+    rustix::fs::fcntl_lock(&reader, everything).unwrap();
     assert_eq!(world.run("-c rc status").err, "Monit: the monit daemon is not running\n");
     assert_eq!(world.ok("-c rc quit").out, "Monit daemon is not running\n");
     let (daemon, _) = started(&world, "rc");
