@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hinoban_actions::program::Overdue;
+use hinoban_actions::program::{Leftover, Overdue};
 use hinoban_actions::{Program, ProgramOptions, Spawner, groups_of};
 use hinoban_config as config;
 use hinoban_probe::Probe;
@@ -14,7 +14,8 @@ use hinoban_supervisor::{Made, Registry};
 ///
 /// Add kinds of your own with [`Registry::probe`] and [`Registry::action`].
 pub fn shipped(spawner: Arc<Spawner>) -> Registry {
-    Registry::empty().subjects(subject).tests(test).programs(move |program, service| {
+    let registry = Registry::empty().leftovers(|programs| Arc::new(Leftover::new(programs)));
+    registry.subjects(subject).tests(test).programs(move |program, service| {
         let mut options = ProgramOptions::new(program.words.iter().cloned());
         options.uid = program.uid;
         options.gid = program.gid;

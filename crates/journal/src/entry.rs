@@ -35,6 +35,12 @@ pub enum Entry {
         doing: Doing,
         /// When that was decided.
         at: Stamp,
+        /// What all of it was to be, of which this is a part: a restart stops and starts. `None`: just this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        whole: Option<Doing>,
+        /// Who had asked for it; `None`: a rule.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// A process was started to carry out an intent.
     Spawned {

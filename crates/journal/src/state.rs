@@ -28,6 +28,10 @@ pub struct InFlight {
     pub doing: Doing,
     /// When that was decided.
     pub at: Stamp,
+    /// What all of it was to be; `None`: just this.
+    pub whole: Option<Doing>,
+    /// Who had asked for it; `None`: a rule.
+    pub by: Option<String>,
     /// The processes started for it so far, in order; none if the crash came first. Any that still lives is to be
     /// waited for.
     pub processes: Vec<Identity>,
@@ -56,10 +60,17 @@ impl State {
             Entry::Monitoring { service, on } => {
                 self.monitoring.insert(service.clone(), *on);
             }
-            Entry::Intent { id, service, doing, at } => {
-                let (id, at) = (*id, *at);
-                let (service, doing) = (service.clone(), doing.clone());
-                self.intents.insert(id, InFlight { id, service, doing, at, processes: Vec::new() });
+            Entry::Intent { id, service, doing, at, whole, by } => {
+                let flight = InFlight {
+                    id: *id,
+                    service: service.clone(),
+                    doing: doing.clone(),
+                    at: *at,
+                    whole: whole.clone(),
+                    by: by.clone(),
+                    processes: Vec::new(),
+                };
+                self.intents.insert(*id, flight);
             }
             Entry::Spawned { intent, identity } => {
                 if let Some(flight) = self.intents.get_mut(intent) {
@@ -153,6 +164,8 @@ impl State {
                 service: flight.service.clone(),
                 doing: flight.doing.clone(),
                 at: flight.at,
+                whole: flight.whole.clone(),
+                by: flight.by.clone(),
             };
             let spawned = flight
                 .processes

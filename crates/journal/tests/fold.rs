@@ -18,7 +18,9 @@ fn entry() -> impl Strategy<Value = Entry> {
             id,
             service,
             doing,
-            at
+            at,
+            whole: None,
+            by: (id > 1).then(|| "admin".to_owned()),
         }),
         (0..4u64, any::<(u32, u64)>())
             .prop_map(|(intent, (pid, start))| Entry::Spawned { intent, identity: Identity { pid, start } }),

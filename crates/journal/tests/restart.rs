@@ -24,11 +24,25 @@ fn story() -> Vec<Entry> {
     vec![
         Entry::Boot { boot_id: "5d0a".into(), boot_time: 1_795_000_000 },
         monitoring("data", false),
-        Entry::Intent { id: 7, service: "mysql".into(), doing: Doing::Start, at: since },
+        Entry::Intent {
+            id: 7,
+            service: "mysql".into(),
+            doing: Doing::Start,
+            at: since,
+            whole: None,
+            by: None,
+        },
         Entry::Done { intent: 7, ok: true },
         Entry::Failed { service: service(), rule: 0, class, since, message_id: None },
         Entry::Failed { service: service(), rule: 0, class, since, message_id: Some("1.2.3@vm".into()) },
-        Entry::Intent { id: 8, service: service(), doing: Doing::Restart, at: since },
+        Entry::Intent {
+            id: 8,
+            service: service(),
+            doing: Doing::Stop,
+            at: since,
+            whole: Some(Doing::Restart),
+            by: Some("admin".into()),
+        },
         Entry::Spawned { intent: 8, identity },
         Entry::Failed { service: "mysql".into(), rule: 2, class, since, message_id: None },
         Entry::Recovered { service: "mysql".into(), rule: 2, class },
@@ -74,7 +88,7 @@ fn what_was_entered_is_there_after_a_restart() {
     assert_eq!(state.monitored("data"), Some(false));
     assert_eq!(state.monitored("httpd"), None);
     let flights: Vec<_> = state.in_flight().collect();
-    assert_eq!((flights.len(), flights[0].id, &flights[0].doing), (1, 8, &Doing::Restart));
+    assert_eq!((flights.len(), flights[0].id, &flights[0].doing), (1, 8, &Doing::Stop));
     assert_eq!(flights[0].processes, [Identity { pid: 4711, start: 123_456 }]);
     assert_eq!(state.next_intent(), 9);
     let failing: Vec<_> = state.failing().collect();

@@ -33,6 +33,7 @@ use hinoban_reading::{Observation, Stamp};
 use serde::{Deserialize, Serialize};
 
 pub use machine::{Reload, Restored, Scheduler};
+pub use task::Unfinished;
 pub use view::{RuleView, ServiceView, TestView, Watching};
 
 /// Which service. Never reused within one life of a scheduler, so that late answers about a service that a reload
@@ -184,6 +185,10 @@ pub enum Remembered {
         doing: Doing,
         /// When.
         at: Stamp,
+        /// What all of it is, where this is a part.
+        whole: Option<Doing>,
+        /// Who asked for it; `None`: a rule.
+        by: Option<String>,
     },
     /// An action ended.
     Done {

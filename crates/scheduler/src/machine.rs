@@ -9,7 +9,7 @@ use hinoban_config::{Condition, Config, Dialect, OnReboot, Service};
 use hinoban_event::{Class, Doing, Event, Fact};
 use hinoban_reading::{Moment, Now, Observation, Stamp};
 
-use crate::record::Record;
+use crate::record::{Record, State};
 use crate::watched::{Flight, Watched};
 use crate::{
     Effect, Input, LookId, Part, RuleView, ServiceId, ServiceView, TestView, Watching, rules, wording,
@@ -28,6 +28,8 @@ pub struct Scheduler {
     heap: BinaryHeap<Reverse<(Moment, ServiceId)>>,
     /// Intents whose end is waited for.
     pub(crate) running: HashMap<u64, ServiceId>,
+    /// Services for which a wish of an earlier life waits.
+    pub(crate) asked_before: Vec<usize>,
     default_every: Duration,
     next_service: u32,
     next_intent: u64,
@@ -56,6 +58,8 @@ pub struct Reload {
     pub removed: Vec<String>,
     /// Names of services whose configuration changed.
     pub changed: Vec<String>,
+    /// Failures of changed services that end with the rules they were of: service, position of the rule, class.
+    pub ended: Vec<(String, usize, Class)>,
 }
 
 impl Scheduler {
@@ -67,6 +71,7 @@ impl Scheduler {
             positions: HashMap::new(),
             heap: BinaryHeap::new(),
             running: HashMap::new(),
+            asked_before: Vec::new(),
             default_every: config.every.unwrap_or(Duration::MAX / 4),
             next_service: 0,
             next_intent: restored.last_intent,
@@ -222,9 +227,21 @@ impl Scheduler {
                     for id in self.running.values_mut().filter(|id| **id == other.id) {
                         *id = new.id;
                     }
+                    for (rule, record) in other.records.iter().enumerate() {
+                        if record.as_ref().is_some_and(|r| r.state == State::Failed) {
+                            let class = rules::class(&other.service.rules[rule].when);
+                            report.ended.push((other.service.name.clone(), rule, class));
+                        }
+                    }
                     new.task = other.task;
                     new.pending = other.pending;
                     new.ending = other.ending;
+                    new.alive = other.alive;
+                    if let Some(task) = &mut new.task {
+                        // The look it waited for was of the service as it was.
+                        task.look_again();
+                        new.recheck = Some(now.moment);
+                    }
                     new
                 }
                 None => {
@@ -293,6 +310,10 @@ impl Scheduler {
     /// Serves everybody whose time has come, or comes so soon that waking again is not worth it.
     fn tick(&mut self, now: Now, out: &mut Out) {
         let most = Duration::from_millis(20);
+        for i in std::mem::take(&mut self.asked_before) {
+            self.take_pending(now, i, out);
+            self.schedule(i);
+        }
         let mut served = Vec::new();
         while let Some(Reverse((at, id))) = self.heap.peek().copied() {
             if at > now.moment + most {
@@ -307,6 +328,12 @@ impl Scheduler {
             let slack = most.min(self.services[i].every / 50);
             if self.services[i].task.is_some() {
                 self.tick_task(now, i, out);
+            }
+            if self.services[i].recheck.is_some_and(|at| at <= now.moment) {
+                self.services[i].recheck = None;
+                if self.wants_looks(i) {
+                    self.look(i, Part::Subject, true, out);
+                }
             }
             self.tick_confirm(now, i, out);
             if at <= now.moment + slack && self.services[i].due <= now.moment + slack {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hinoban_config::{Condition, Expect, Mode, Rate, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
-use hinoban_reading::{Now, Observation, ReasonKind, Value, metrics};
+use hinoban_reading::{How, Now, Observation, ReasonKind, Value, metrics};
 
 use crate::machine::{Out, Scheduler};
 use crate::record::{Record, State, Step};
@@ -13,6 +13,9 @@ use crate::{Act, Effect, Part, Remembered, Watching, wording};
 
 /// Time for an action that an embedder registered.
 const CUSTOM_LIMIT: Duration = Duration::from_secs(60);
+
+/// Time for whoever ended a process in order to start it again himself.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What one rule saw in one look.
 struct Sight {
@@ -28,6 +31,9 @@ impl Scheduler {
         let service = self.services[i].service.clone();
         let Some(seen) = self.services[i].subject.seen.clone() else { return };
         let up = seen.standing.is_up();
+        if !up && self.gives_grace(now, i) {
+            return;
+        }
         let existence = (0..service.rules.len()).rev().filter(|r| service.rules[*r].is_existence());
         for rule in existence {
             let missing = service.rules[rule].when == Condition::Missing;
@@ -60,6 +66,22 @@ impl Scheduler {
                 return;
             }
         }
+    }
+
+    /// Whether to wait before a missing process is judged: it ended in order, by an exit without error or a signal that
+    /// asks to end, so somebody may just be restarting it, and a second start would be in the way.
+    fn gives_grace(&mut self, now: Now, i: usize) -> bool {
+        let watched = &mut self.services[i];
+        let until = match watched.grace {
+            Some(until) => until,
+            None if watched.last_ending().is_some_and(|e| is_orderly(&e.how)) => now.moment + GRACE,
+            None => return false,
+        };
+        watched.grace = Some(until);
+        if now.moment < until {
+            watched.recheck = Some(until);
+        }
+        now.moment < until
     }
 
     /// Judges what a test saw.
@@ -120,8 +142,14 @@ impl Scheduler {
         }
         // What is known to fail, and seen again before its turn, is news only if something can be done about it now.
         let known = watched.records[rule].as_ref().is_some_and(|r| r.state == State::Failed);
-        if early && sight.failed && known && !watched.may_act(&written.fail.then, early) {
-            return;
+        if early && sight.failed && known {
+            if !watched.may_act(&written.fail.then) {
+                return;
+            }
+            if let Some(until) = watched.held_until(now.moment) {
+                watched.recheck = Some(until);
+                return;
+            }
         }
         let record = match &mut watched.records[rule] {
             Some(record) => record,
@@ -202,13 +230,13 @@ impl Scheduler {
                 self.act(now, i, Act::Custom(name.clone()), CUSTOM_LIMIT, event.clone(), out);
             }
             Then::Unmonitor => self.unwatch(now, i, out),
-            then if watched.may_act(then, early) => {
-                watched.acted = Some(watched.cycle);
-                if *then != Then::Stop {
-                    watched.restarts += 1;
+            then if watched.may_act(then) => match watched.held_until(now.moment).filter(|_| early) {
+                Some(until) => watched.recheck = Some(until),
+                None => {
+                    watched.acts(then, now.moment);
+                    self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), out);
                 }
-                self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), out);
-            }
+            },
             _ => {}
         }
         // The event comes before what it led to, but after the act itself has left.
@@ -226,7 +254,14 @@ impl Scheduler {
             _ => Doing::Exec,
         };
         let service = watched.service.name.clone();
-        out.push(Effect::Remember(Remembered::Intent { intent, service, doing, at: now.stamp }));
+        out.push(Effect::Remember(Remembered::Intent {
+            intent,
+            service,
+            doing,
+            at: now.stamp,
+            whole: None,
+            by: None,
+        }));
         out.push(Effect::Act { intent, service: watched.id, act, limit, cause });
     }
 
@@ -252,6 +287,16 @@ impl Scheduler {
             }
             (None, None) => {}
         }
+    }
+}
+
+/// Whether a process ended as one does that is asked to.
+fn is_orderly(how: &How) -> bool {
+    const ASKED: [u8; 4] = [1, 2, 3, 15]; // SIGHUP, SIGINT, SIGQUIT, SIGTERM
+    match how {
+        How::Exited { status } => *status == 0,
+        How::Signalled { signal, core } => ASKED.contains(signal) && !core,
+        _ => false,
     }
 }
 

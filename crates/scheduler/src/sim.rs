@@ -142,8 +142,12 @@ impl World {
 
     /// The process of `service` is killed by signal 9.
     pub fn kill(&mut self, service: &str) {
+        self.end(service, How::Signalled { signal: 9, core: false });
+    }
+
+    /// The process of `service` ends, by nobody's doing that we know of.
+    pub fn end(&mut self, service: &str, how: How) {
         if let Some(identity) = self.processes.remove(service) {
-            let how = How::Signalled { signal: 9, core: false };
             let ending = Ending { identity, how, source: Source::Pidfd, confidence: Confidence::Certain };
             self.endings.insert(service.to_owned(), ending);
             self.wake(service);

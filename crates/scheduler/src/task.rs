@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use hinoban_event::{Because, Doing, Event, Fact, Report};
-use hinoban_reading::{Identity, Moment, Now};
+use hinoban_reading::{Identity, Moment, Now, Stamp};
 
 use crate::machine::{Out, Scheduler};
 use crate::watched::Confirm;
-use crate::{Act, Effect, Part, Remembered, Verdict, Watching};
+use crate::{Act, Effect, Part, Remembered, ServiceId, Verdict, Watching};
 
 /// One thing being done to one service.
 #[derive(Debug)]
@@ -66,6 +66,13 @@ impl Task {
         }
     }
 
+    /// The look that this waited for will not come: another one is asked for.
+    pub(crate) fn look_again(&mut self) {
+        if let Some(wait) = self.wait() {
+            wait.last = false;
+        }
+    }
+
     fn wait(&mut self) -> Option<&mut Wait> {
         match &mut self.step {
             Step::AwaitUp(wait) | Step::AwaitDown(wait) => Some(wait),
@@ -74,7 +81,81 @@ impl Task {
     }
 }
 
+/// An intent that an earlier life of the supervisor did not see to its end.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    /// Its number.
+    pub intent: u64,
+    /// The service's name.
+    pub service: String,
+    /// What was being done.
+    pub doing: Doing,
+    /// What all of it was to be, of which that is a part.
+    pub whole: Doing,
+    /// When it was begun.
+    pub at: Stamp,
+    /// Who had asked for it; `None`: a rule.
+    pub by: Option<String>,
+    /// Whether a program had been started for it.
+    pub started: bool,
+}
+
 impl Scheduler {
+    /// Takes up what an earlier life had begun. To be called before anything else is handled.
+    ///
+    /// `Some` gives what to act on: the program that may still run, under the number of the old intent, and the time it
+    /// has left; its end is [`Input::ActionDone`](crate::Input::ActionDone). Until then nothing else is done to the
+    /// service. `None`: the intent is over, nothing of it was begun, and the next look decides; a stop that an operator
+    /// had asked for is asked for again.
+    pub fn resume(&mut self, now: Now, unfinished: &Unfinished) -> Option<(ServiceId, Duration, Event)> {
+        let id = self.find(&unfinished.service)?;
+        let i = self.position(id)?;
+        let service = self.services[i].service.clone();
+        let (act, program) = match unfinished.doing {
+            Doing::Start => (Act::Start, &service.start),
+            Doing::Stop => (Act::Stop, &service.stop),
+            Doing::Restart => (Act::Restart, &service.restart),
+            _ => return None,
+        };
+        let because = match &unfinished.by {
+            Some(by) => Because::Command { by: by.clone() },
+            None => Because::Rule { text: "begun before the supervisor was restarted".to_owned() },
+        };
+        if !unfinished.started || program.is_none() || self.services[i].task.is_some() {
+            if let (Doing::Stop, Some(by)) = (&unfinished.whole, &unfinished.by) {
+                self.services[i].pending = Some((Doing::Stop, by.clone()));
+                self.asked_before.push(i);
+            }
+            return None;
+        }
+        let limit = program.as_ref().map_or(Duration::ZERO, |p| p.timeout);
+        let left = limit.saturating_sub(now.stamp.since(unfinished.at));
+        let name = self.services[i].name.clone();
+        let by = unfinished.by.clone().unwrap_or_else(|| "a rule".to_owned());
+        let cause = self.tell(now, name, Fact::Commanded { doing: unfinished.whole.clone(), by });
+        let intent = unfinished.intent;
+        self.running.insert(intent, id);
+        self.services[i].task = Some(Task {
+            doing: unfinished.whole.clone(),
+            because,
+            cause: cause.clone(),
+            step: Step::Running { act, intent },
+            begun: now.moment,
+            target: None,
+            report: Report::default(),
+        });
+        Some((id, left.max(Duration::from_millis(100)), cause))
+    }
+
+    /// Begins what was asked for while nobody could do it.
+    pub(crate) fn take_pending(&mut self, now: Now, i: usize, out: &mut Out) {
+        if self.services[i].task.is_none()
+            && let Some((doing, by)) = self.services[i].pending.take()
+        {
+            self.command(now, i, doing, by, out);
+        }
+    }
+
     /// Begins to do something to a service to which nothing is being done.
     pub(crate) fn begin(
         &mut self,
@@ -105,8 +186,10 @@ impl Scheduler {
         let watched = &self.services[i];
         let Some(task) = &watched.task else { return };
         let service = watched.service.clone();
-        let up = watched.is_process() && watched.is_up();
-        let down = watched.is_process() && !watched.is_up();
+        // What could not be seen is neither up nor down.
+        let known = watched.is_process() && watched.subject.not_seen.is_none();
+        let up = known && watched.is_up();
+        let down = known && !watched.is_up();
         match task.doing {
             Doing::Start if up => self.finish(now, i, Ok(()), out),
             Doing::Start if service.start.is_some() => self.run(now, i, Act::Start, out),
@@ -143,12 +226,19 @@ impl Scheduler {
         let Some(task) = watched.task.as_mut() else { return };
         task.step = Step::Running { act: act.clone(), intent };
         let (because, cause, id) = (task.because.clone(), task.cause.clone(), watched.id);
+        let whole = task.doing.clone();
+        let by = match &because {
+            Because::Command { by } => Some(by.clone()),
+            _ => None,
+        };
         let limit = program.timeout;
         out.push(Effect::Remember(Remembered::Intent {
             intent,
             service: service.name.clone(),
             doing: doing.clone(),
             at: now.stamp,
+            whole: Some(whole),
+            by,
         }));
         self.running.insert(intent, id);
         out.push(Effect::Act { intent, service: id, act, limit, cause });
@@ -211,18 +301,20 @@ impl Scheduler {
             watched.subject.seen.as_ref().and_then(|o| o.standing.reason()).map(|r| r.text.clone())
         });
         let former = watched.subject.seen.as_ref().and_then(|o| o.former);
+        let known = watched.subject.not_seen.is_none();
         let Some(task) = watched.task.as_mut() else { return };
         // What is to be gone is that very process: its pidfile may be gone, or name another one, while it still ends.
         let gone = match task.target {
             Some(target) => identity != Some(target) && former != Some(target),
             None => !up,
         };
+        let gone = gone && known;
         match &task.step {
             Step::Peek => {
                 task.target = identity.filter(|_| up);
                 self.plan(now, i, out);
             }
-            Step::AwaitUp(_) if up => self.finish(now, i, Ok(()), out),
+            Step::AwaitUp(_) if up && known => self.finish(now, i, Ok(()), out),
             Step::AwaitUp(wait) if wait.over(now.moment) => {
                 let limit = wait.until.since(task.begun).as_secs_f64();
                 let reason = reason.map(|r| format!(": {r}")).unwrap_or_default();
@@ -309,11 +401,7 @@ impl Scheduler {
         if self.services[i].watching != Watching::No && ok && began {
             self.judge_subject(now, i, true, out);
         }
-        if self.services[i].task.is_none()
-            && let Some((doing, by)) = self.services[i].pending.take()
-        {
-            self.command(now, i, doing, by, out);
-        }
+        self.take_pending(now, i, out);
     }
 
     /// Stops watching.

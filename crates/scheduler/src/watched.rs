@@ -11,6 +11,9 @@ use crate::record::{Record, State};
 use crate::task::Task;
 use crate::{Part, ServiceId, Watching};
 
+/// A process that lived this long after its start is no crash loop.
+const STABLE: Duration = Duration::from_secs(60);
+
 /// The state of one service.
 #[derive(Debug)]
 pub(crate) struct Watched {
@@ -23,8 +26,14 @@ pub(crate) struct Watched {
     pub(crate) due: Moment,
     /// Counts its cycles.
     pub(crate) cycle: u64,
-    /// The cycle in which a rule last started or restarted it.
-    pub(crate) acted: Option<u64>,
+    /// When a rule last started or restarted it.
+    pub(crate) acted: Option<Moment>,
+    /// How often in a row it was started and died soon after.
+    pub(crate) short_lives: u32,
+    /// Its process ended in order, as when somebody restarts it by hand: until then that somebody has time to.
+    pub(crate) grace: Option<Moment>,
+    /// A look at the subject is wanted then, before its turn.
+    pub(crate) recheck: Option<Moment>,
     pub(crate) generation: u32,
     pub(crate) subject: Looks,
     /// One for each rule; used for those that are tests.
@@ -97,6 +106,9 @@ impl Watched {
             due,
             cycle: 0,
             acted: None,
+            short_lives: 0,
+            grace: None,
+            recheck: None,
             generation: 0,
             subject: Looks::default(),
             tests: (0..rules).map(|_| Looks::default()).collect(),
@@ -141,9 +153,8 @@ impl Watched {
         (0..service.rules.len()).filter(move |i| matches!(service.rules[*i].when, Condition::Test { .. }))
     }
 
-    /// Whether a rule may begin this now. Repairs are for active services that have a program for them, one at a time,
-    /// and before its turn only once in a cycle.
-    pub(crate) fn may_act(&self, then: &Then, early: bool) -> bool {
+    /// Whether a rule may begin this. Repairs are for active services that have a program for them, one at a time.
+    pub(crate) fn may_act(&self, then: &Then) -> bool {
         let service = &self.service;
         let able = match then {
             Then::Start => service.start.is_some(),
@@ -151,8 +162,26 @@ impl Watched {
             Then::Stop => true,
             _ => return false,
         };
-        let again = early && self.acted == Some(self.cycle);
-        able && service.mode == Mode::Active && self.task.is_none() && !again
+        able && service.mode == Mode::Active && self.task.is_none()
+    }
+
+    /// Until when an early look may not begin a repair again: what dies at once after each start is started with growing
+    /// pauses, and at its turn in any case.
+    pub(crate) fn held_until(&self, now: Moment) -> Option<Moment> {
+        let pause = match self.short_lives {
+            0 => return None,
+            n => Duration::from_secs(1) * 2u32.saturating_pow((n - 1).min(16)),
+        };
+        self.acted.map(|at| at + pause).filter(|until| *until > now)
+    }
+
+    /// A rule begins a repair now.
+    pub(crate) fn acts(&mut self, then: &Then, now: Moment) {
+        self.acted = Some(now);
+        self.grace = None;
+        if *then != Then::Stop {
+            self.restarts = self.restarts.saturating_add(1);
+        }
     }
 
     /// How the process ended that was there last.
@@ -169,7 +198,12 @@ impl Watched {
     /// Takes note of what a look at the subject saw. Says whether it went from up to not up or back.
     pub(crate) fn note(&mut self, seen: Observation, now: Moment, at: Stamp) -> bool {
         let up = seen.standing.is_up();
+        if !up && self.since.is_some_and(|(was, _)| was) {
+            let short = self.acted.is_some_and(|at| now.since(at) < STABLE);
+            self.short_lives = if short { self.short_lives.saturating_add(1) } else { 0 };
+        }
         if up {
+            self.grace = None;
             let uptime = seen.get(&metrics::UPTIME.name).and_then(|v| v.as_f64()).unwrap_or(0.0).max(0.0);
             let same = self.alive.is_some_and(|a| a.identity == seen.identity);
             if !same {
@@ -203,6 +237,6 @@ impl Watched {
         let due = if self.watching == Watching::No { None } else { Some(self.due) };
         let task = self.task.as_ref().and_then(Task::deadline);
         let confirm = self.confirm.filter(|_| self.task.is_none()).map(|c| c.next);
-        [due, task, confirm].into_iter().flatten().min().unwrap_or(Moment::new(Duration::MAX))
+        [due, task, confirm, self.recheck].into_iter().flatten().min().unwrap_or(Moment::new(Duration::MAX))
     }
 }

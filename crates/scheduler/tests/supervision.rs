@@ -8,9 +8,10 @@ use hinoban_config::{
     Branch, Condition, Config, Dialect, Expect, Family, HttpTest, Kind, Mode, PortTest, Program, Protocol,
     Rate, Rule, Service, Test, Then,
 };
-use hinoban_event::{Doing, Event, Fact};
+use hinoban_event::{Doing, Event, Fact, Report};
+use hinoban_reading::{How, Moment, Now, Stamp};
 use hinoban_scheduler::sim::World;
-use hinoban_scheduler::{Act, Remembered, Watching};
+use hinoban_scheduler::{Act, Effect, Input, Remembered, Restored, Scheduler, Unfinished, Verdict, Watching};
 use proptest::prelude::*;
 
 const S: Duration = Duration::from_secs(1);
@@ -111,15 +112,125 @@ fn without_a_wake_the_next_look_finds_it() {
 }
 
 #[test]
-fn a_second_death_within_the_cycle_waits_for_the_next_look() {
+fn a_second_death_soon_after_is_repaired_at_once_too() {
     let mut world = world(|_| {});
+    for _ in 0..3 {
+        world.kill("httpd");
+        world.run(10 * MS);
+        assert!(world.lives("httpd"));
+        world.run(9 * S);
+    }
+}
+
+#[test]
+fn a_crash_loop_is_started_with_growing_pauses_and_at_each_due_look() {
+    let mut world = world(|_| {});
+    for _ in 0..590 {
+        world.kill("httpd");
+        world.run(100 * MS);
+    }
+    let starts = acts(&world).len();
+    assert!((5..=9).contains(&starts), "0, 1, 2, 4 … s apart within one minute: {starts}");
+    world.run(60 * S);
+    assert!(world.lives("httpd"));
+    world.run(120 * S);
     world.kill("httpd");
+    world.run(10 * MS);
+    assert!(world.lives("httpd"), "what has lived for a while is started at once again");
+}
+
+#[test]
+fn whoever_restarts_it_by_hand_is_not_raced() {
+    let mut world = world(|_| {});
+    world.end("httpd", How::Exited { status: 0 });
     world.run(S);
+    world.appear("httpd");
+    world.run(30 * S);
+    assert_eq!(acts(&world), [] as [&Act; 0]);
+    let failures = facts(&world, |f| if let Fact::Failed(f) = f { Some(f) } else { None });
+    assert!(failures.is_empty(), "and nobody is told");
+    world.end("httpd", How::Signalled { signal: 15, core: false });
+    world.run(1900 * MS);
+    assert_eq!(acts(&world), [] as [&Act; 0]);
+    world.run(200 * MS);
+    assert_eq!(acts(&world), [&Act::Start], "but whoever does not gets help");
+}
+
+#[test]
+fn a_crash_gets_no_grace() {
+    let mut world = world(|_| {});
+    world.end("httpd", How::Exited { status: 1 });
+    world.run(10 * MS);
+    assert!(world.lives("httpd"));
+}
+
+#[test]
+fn what_was_begun_before_a_restart_of_the_supervisor_is_waited_for() {
+    let mut config = Config::empty(Dialect::Toml, "vm");
+    config.every = Some(60 * S);
+    config.services.insert(0, httpd());
+    let mut scheduler = Scheduler::new(&config, &Restored::default(), Moment::ZERO);
+    let at = |ms: u64| Now {
+        moment: Moment::new(Duration::from_millis(ms)),
+        stamp: Stamp::from_micros(1_000_000_000 + ms as i64 * 1000),
+    };
+    let unfinished = Unfinished {
+        intent: 7,
+        service: "httpd".into(),
+        doing: Doing::Start,
+        whole: Doing::Restart,
+        at: Stamp::from_micros(997_000_000),
+        by: None,
+        started: true,
+    };
+    let (id, left, _) = scheduler.resume(at(0), &unfinished).unwrap();
+    assert_eq!(left, 7 * S, "of ten seconds three are gone");
+    let looks = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Look { .. })).count();
+    assert_eq!(scheduler.find("httpd"), Some(id));
+    let effects = scheduler.handle(at(0), Input::Tick);
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Act { .. })), "no second start: {effects:?}");
+    let report = Report::default();
+    let effects = scheduler.handle(at(500), Input::ActionDone { intent: 7, report, verdict: Verdict::Ran });
+    assert_eq!(looks(&effects), 1, "whether it is there now");
+}
+
+#[test]
+fn a_stop_that_a_crash_cut_short_is_asked_for_again() {
+    let mut config = Config::empty(Dialect::Toml, "vm");
+    config.services.insert(0, httpd());
+    let mut world = World::new(&config, Duration::ZERO);
+    world.appear("httpd");
+    let unfinished = Unfinished {
+        intent: 7,
+        service: "httpd".into(),
+        doing: Doing::Stop,
+        whole: Doing::Stop,
+        at: Stamp::default(),
+        by: Some("admin".into()),
+        started: false,
+    };
+    assert!(world.scheduler.resume(Now::default(), &unfinished).is_none());
+    world.run(300 * S);
+    assert!(!world.lives("httpd"));
+    assert_eq!(acts(&world), [&Act::Stop]);
+    assert_eq!(watching(&world), Watching::No);
+}
+
+#[test]
+fn a_reload_in_the_middle_of_a_start_does_not_lose_the_service() {
+    let mut config = Config::empty(Dialect::Toml, "vm");
+    config.services.insert(0, httpd());
+    let mut world = World::new(&config, Duration::ZERO);
+    world.of("httpd").appears_after = Some(5 * S);
+    world.run(2 * S);
+    config.services[0].groups.push("www".into());
+    let now = Now { moment: world.now(), stamp: Default::default() };
+    world.scheduler.reload(now, &config);
+    world.of("httpd").appears_after = Some(2 * MS);
+    world.run(30 * S);
+    assert!(world.scheduler.view()[0].doing.is_none(), "the start has come to its end");
     world.kill("httpd");
-    world.run(50 * S);
-    assert_eq!(acts(&world), [&Act::Start], "no crash loop within a cycle");
-    world.run(15 * S);
-    assert_eq!(acts(&world), [&Act::Start, &Act::Start]);
+    world.run(10 * MS);
     assert!(world.lives("httpd"));
 }
 
@@ -272,7 +383,7 @@ fn a_reload_keeps_the_state_of_what_did_not_change() {
     let before = world.scheduler.find("httpd");
     let mut new = config.clone();
     new.services[1].groups.push("www".into());
-    let now = hinoban_reading::Now { moment: world.now(), stamp: Default::default() };
+    let now = Now { moment: world.now(), stamp: Default::default() };
     let report = world.scheduler.reload(now, &new);
     assert_eq!(report.changed, ["other"]);
     assert_eq!(world.scheduler.find("httpd"), before);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hinoban_config::{Config, Mistake, Mistakes};
 use hinoban_event::Event;
 use hinoban_incident::{Incidents, Options};
-use hinoban_journal::{Entry, Journal};
+use hinoban_journal::{Entry, InFlight, Journal};
 use hinoban_scheduler::{Restored, Scheduler};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -95,8 +95,7 @@ impl Supervisor {
         let told: Vec<_> = told.map(|f| (f.service.clone(), f.rule, f.class)).collect();
         let mut remember = vec![];
         remember.extend(boot.map(|(boot_id, boot_time)| Entry::Boot { boot_id, boot_time }));
-        let in_flight: Vec<u64> = state.in_flight().map(|f| f.id).collect();
-        remember.extend(in_flight.into_iter().map(|intent| Entry::Done { intent, ok: false }));
+        let in_flight: Vec<InFlight> = state.in_flight().cloned().collect();
         let unknown = state.services().into_iter().filter(|n| !config.services.iter().any(|s| s.name == **n));
         remember.extend(unknown.map(|service| Entry::Forgotten { service }));
         let first = if booted_delay(&restored) { config.start_delay } else { Default::default() };
@@ -137,6 +136,9 @@ impl Supervisor {
         let ids: Vec<_> = inner.scheduler.services().map(|(id, _)| id).collect();
         for (id, bound) in ids.into_iter().zip(bound) {
             inner.place(id, bound);
+        }
+        for flight in in_flight {
+            inner.resume(flight);
         }
         inner.employ(courier);
         Ok(inner.run().await)

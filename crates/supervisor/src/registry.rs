@@ -7,12 +7,14 @@ use std::sync::Arc;
 use hinoban_action::Action;
 use hinoban_config::{Condition, Kind, Mistake, Options, Program, Service, Test, Then};
 use hinoban_probe::Probe;
+use hinoban_reading::Identity;
 
 /// Makes probes and actions for what a configuration names. Making does no input or output.
 pub struct Registry {
     subjects: Vec<SubjectMaker>,
     tests: Vec<TestMaker>,
     program: Option<ProgramMaker>,
+    leftover: Option<LeftoverMaker>,
     probes: HashMap<String, ProbeMaker>,
     actions: HashMap<String, Arc<dyn Action>>,
 }
@@ -23,6 +25,7 @@ pub type Made = Result<Box<dyn Probe>, String>;
 type SubjectMaker = Box<dyn Fn(&Service) -> Option<Made> + Send + Sync>;
 type TestMaker = Box<dyn Fn(&Test) -> Option<Made> + Send + Sync>;
 type ProgramMaker = Box<dyn Fn(&Program, &Service) -> Arc<dyn Action> + Send + Sync>;
+type LeftoverMaker = Box<dyn Fn(Vec<Identity>) -> Arc<dyn Action> + Send + Sync>;
 type ProbeMaker = Box<dyn Fn(&Options) -> Made + Send + Sync>;
 
 impl Registry {
@@ -32,6 +35,7 @@ impl Registry {
             subjects: Vec::new(),
             tests: Vec::new(),
             program: None,
+            leftover: None,
             probes: HashMap::new(),
             actions: HashMap::new(),
         }
@@ -77,6 +81,19 @@ impl Registry {
     {
         self.program = Some(Box::new(make));
         self
+    }
+
+    /// Registers how programs are seen through that an earlier life of the supervisor had started.
+    pub fn leftovers<F>(mut self, make: F) -> Self
+    where
+        F: Fn(Vec<Identity>) -> Arc<dyn Action> + Send + Sync + 'static,
+    {
+        self.leftover = Some(Box::new(make));
+        self
+    }
+
+    pub(crate) fn leftover(&self, programs: Vec<Identity>) -> Option<Arc<dyn Action>> {
+        self.leftover.as_ref().map(|make| make(programs))
     }
 
     pub(crate) fn subject(&self, service: &Service) -> Option<Made> {

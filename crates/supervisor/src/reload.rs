@@ -43,6 +43,13 @@ impl Loop {
                 self.place(id, made);
             }
         }
+        for (service, rule, class) in &report.ended {
+            let service = service.as_str().into();
+            self.remember(Entry::Recovered { service, rule: *rule, class: *class });
+        }
+        for service in &report.changed {
+            self.incidents.forget(service);
+        }
         for service in &report.removed {
             self.incidents.forget(service);
             self.remember(Entry::Forgotten { service: service.as_str().into() });
@@ -54,7 +61,7 @@ impl Loop {
             self.employ(courier);
         }
         self.config = config;
-        let hinoban_scheduler::Reload { added, removed, changed } = report.clone();
+        let hinoban_scheduler::Reload { added, removed, changed, .. } = report.clone();
         self.tell_of_host(Fact::Reloaded { added, removed, changed });
         Ok(ReloadReport { added: report.added, removed: report.removed, changed: report.changed })
     }

@@ -8,10 +8,10 @@ use hinoban_action::{Errand, Message};
 use hinoban_config::{Condition, Config, Service, Test};
 use hinoban_event::{Doing, Event, Fact};
 use hinoban_incident::Incidents;
-use hinoban_journal::{Compacted, Entry, Journal};
+use hinoban_journal::{Compacted, Entry, InFlight, Journal};
 use hinoban_probe::ProbeError;
 use hinoban_reading::{Identity, Stamp};
-use hinoban_scheduler::{Act, Effect, Input, LookId, Part, Remembered, Scheduler, ServiceId};
+use hinoban_scheduler::{Act, Effect, Input, LookId, Part, Remembered, Scheduler, ServiceId, Unfinished};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -366,6 +366,31 @@ impl Loop {
         let _ = self.journal.sync();
     }
 
+    /// Takes up what an earlier life of the supervisor had begun: waits for its program, instead of starting a second one.
+    pub(crate) fn resume(&mut self, flight: InFlight) {
+        let InFlight { id: intent, service, doing, at, whole, by, processes } = flight;
+        let unfinished = Unfinished {
+            intent,
+            service: service.to_string(),
+            whole: whole.unwrap_or_else(|| doing.clone()),
+            doing: doing.clone(),
+            at,
+            by,
+            started: !processes.is_empty(),
+        };
+        let action = self.registry.leftover(processes);
+        let resumed = action.and_then(|a| Some((a, self.scheduler.resume(self.clock.now(), &unfinished)?)));
+        match resumed {
+            Some((action, (_, left, cause))) => {
+                let mut errand = Errand::new(service, doing, self.clock.after(left));
+                errand.intent = intent;
+                errand.host = self.host.clone();
+                self.acts.begin(action, cause, errand, left, false);
+            }
+            None => self.remember(Entry::Done { intent, ok: false }),
+        }
+    }
+
     /// Puts the probes and actions of a service in their places.
     pub(crate) fn place(&mut self, id: ServiceId, mut bound: Bound) {
         if let Some(probe) = bound.subject.take() {
@@ -412,8 +437,8 @@ fn limit(service: &Service, part: Part) -> Duration {
 fn entry(remembered: Remembered) -> Option<Entry> {
     Some(match remembered {
         Remembered::Monitoring { service, on } => Entry::Monitoring { service: service.into(), on },
-        Remembered::Intent { intent, service, doing, at } => {
-            Entry::Intent { id: intent, service: service.into(), doing, at }
+        Remembered::Intent { intent, service, doing, at, whole, by } => {
+            Entry::Intent { id: intent, service: service.into(), doing, at, whole, by }
         }
         Remembered::Done { intent, ok } => Entry::Done { intent, ok },
         Remembered::Failed { service, rule, class, since } => {

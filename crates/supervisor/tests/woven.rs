@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use hinoban_action::Message;
 use hinoban_config::{Branch, Condition, Config, Dialect, Expect, Kind, Program, Rule, Service, Test, Then};
 use hinoban_event::{Doing, Event, Fact};
-use hinoban_journal::Journal;
+use hinoban_journal::{Entry, Journal};
 use hinoban_probe::ProbeError;
-use hinoban_reading::Stamp;
+use hinoban_reading::{Identity, Stamp};
 use hinoban_supervisor::{Courier, Ended, Handle, Registry, Supervisor, Trouble, Watching};
 use hinoban_testkit::{Answer, Recorder, Script, WallClock};
 use tokio::sync::mpsc;
@@ -364,4 +364,43 @@ async fn could_not_look_is_said_once_and_unsaid_once() {
         about,
         ["'db' could not be looked at -- /run/db.pid: Permission denied", "'db' can be looked at again"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_a_crash_left_running_is_waited_for_and_not_begun_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let identity = Identity { pid: 4711, start: 5 };
+    let mut journal = Journal::open(&path).unwrap().0;
+    let clock = WallClock::default();
+    let (service_name, doing, at) = ("db".into(), Doing::Start, clock.stamp());
+    journal
+        .append(&Entry::Intent { id: 3, service: service_name, doing, at, whole: None, by: None })
+        .unwrap();
+    journal.append(&Entry::Spawned { intent: 3, identity }).unwrap();
+    drop(journal);
+
+    let script = Script::new().waking();
+    script.down("not there yet");
+    let leftover = Recorder::new();
+    leftover.set(4 * S, Ok(Default::default()));
+    let mut bench = bench(vec![service("db")]).probe("db", &script);
+    bench.journal = Journal::open(&path).unwrap().0;
+    let seen_through = leftover.clone();
+    bench.registry = bench.registry.leftovers(move |programs| {
+        assert_eq!(programs, [identity]);
+        Arc::new(seen_through.clone())
+    });
+    let recorder = bench.recorder.clone();
+    bench
+        .run(|_| async move {
+            tokio::time::sleep(5 * S).await;
+            script.up();
+            script.wake();
+            tokio::time::sleep(S).await;
+        })
+        .await;
+    assert_eq!(leftover.acts().len(), 1);
+    assert!(recorder.acts().is_empty(), "the start program ran in the life before: {:?}", recorder.acts());
+    assert_eq!(Journal::open(&path).unwrap().1.in_flight().count(), 0);
 }

@@ -47,6 +47,11 @@ struct Told {
     delivery: Option<String>,
 }
 
+/// How long the queue may be in use when we come: by the post before us, which finishes what it has.
+const HANDOVER: Duration = Duration::from_secs(8);
+/// How often it is tried in that time.
+const AGAIN: Duration = Duration::from_millis(100);
+
 type Flight<'a> = Pin<Box<dyn Future<Output = (Key, Letter, Vec<String>, Attempt)> + Send + 'a>>;
 
 impl Post {
@@ -122,16 +127,26 @@ impl<F: Fn(String) + Send> Running<'_, F> {
         Moment::new(self.began.elapsed())
     }
 
-    /// Takes over what waited before a restart.
+    /// Takes over what waited before a restart, or in the post before us.
     async fn open(&mut self) {
         let Some(directory) = self.post.options.directory.clone() else { return };
         let shown = directory.display().to_string();
-        let opened = on_disk(move || {
-            let store = Store::open(directory)?;
-            let loaded = store.load()?;
-            Ok((store, loaded))
-        });
-        match opened.await {
+        let came = Instant::now();
+        let opened = loop {
+            let directory = directory.clone();
+            let opened = on_disk(move || {
+                let store = Store::open(directory)?;
+                let loaded = store.load()?;
+                Ok((store, loaded))
+            });
+            match opened.await {
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock && came.elapsed() < HANDOVER => {
+                    sleep_until(Instant::now() + AGAIN).await;
+                }
+                opened => break opened,
+            }
+        };
+        match opened {
             Ok((store, loaded)) => {
                 self.store = Some(store);
                 let now = self.now();

@@ -2,19 +2,22 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hinoban_action::Message;
 use hinoban_reading::Stamp;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::{Deserialize, Serialize};
 
 use super::Letter;
 
-/// The directory of a queue. All calls block on the disk.
+/// The directory of a queue. All calls block on the disk. Nobody else can open it until the last clone is dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Store {
     directory: PathBuf,
+    _lock: Arc<fs::File>,
 }
 
 /// What a queue holds.
@@ -43,9 +46,28 @@ struct Filed {
 
 impl Store {
     /// The queue in this directory, which is made if it is not there, for nobody else to read.
+    ///
+    /// # Errors
+    /// If others could put letters there, which would be sent in our name; [`io::ErrorKind::WouldBlock`] while another
+    /// store has it open; and what the system says.
     pub(super) fn open(directory: PathBuf) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-        Ok(Self { directory })
+        ours(&fs::symlink_metadata(&directory)?, rustix::process::geteuid().as_raw())?;
+        let lock = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+            .open(directory.join("lock"))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { directory, _lock: Arc::new(lock) }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "another daemon uses it; give each a queue of its own",
+            )),
+            Err(why) => Err(why.into()),
+        }
     }
 
     /// Reads all files. Those that hold no letter are set aside under another name, so that they are told of once.
@@ -124,6 +146,26 @@ impl Store {
     }
 }
 
+/// Whether nobody but us can change what is in this directory.
+fn ours(found: &fs::Metadata, us: u32) -> io::Result<()> {
+    let refused = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    if !found.is_dir() {
+        return refused("it is no directory; name another one".to_owned());
+    }
+    if found.uid() != us {
+        return refused(format!(
+            "it belongs to user {}; make it ours with chown, or name another one",
+            found.uid()
+        ));
+    }
+    match found.mode() & 0o7777 {
+        mode if mode & 0o022 != 0 => {
+            refused(format!("others may write in it (permission {mode:04o}); chmod 700"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// FNV-1a of 64 bits: names must stay the same from version to version, which the standard hasher does not promise.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
@@ -174,5 +216,38 @@ mod tests {
         assert!(troubles[0].contains("1.json holds no message that can be read: "), "{}", troubles[0]);
         assert!(dir.path().join("1.bad").exists() && !dir.path().join("2.tmp").exists());
         assert_eq!(store.load().unwrap(), Loaded::default());
+    }
+
+    #[test]
+    fn two_do_not_share_a_queue() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Store::open(dir.path().to_owned()).unwrap();
+        let clone = first.clone();
+        drop(first);
+        let refused = Store::open(dir.path().to_owned()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+        assert!(refused.to_string().contains("another daemon uses it"), "{refused}");
+        drop(clone);
+        assert!(Store::open(dir.path().to_owned()).is_ok());
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_in_is_no_queue() {
+        let dir = tempfile::tempdir().unwrap();
+        let queue = dir.path().join("queue");
+        let why = |path: &Path| Store::open(path.to_owned()).unwrap_err().to_string();
+        fs::create_dir(&queue).unwrap();
+        for mode in [0o720, 0o702, 0o1777] {
+            fs::set_permissions(&queue, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(why(&queue).contains(&format!("others may write in it (permission {mode:04o})")));
+        }
+        assert_eq!(fs::read_dir(&queue).unwrap().count(), 0, "nothing was touched");
+        fs::set_permissions(&queue, fs::Permissions::from_mode(0o700)).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&queue, &link).unwrap();
+        assert!(why(&link).contains("it is no directory"));
+        let found = fs::metadata(&queue).unwrap();
+        assert!(ours(&found, found.uid()).is_ok());
+        assert!(ours(&found, found.uid() + 1).unwrap_err().to_string().contains("it belongs to user"));
     }
 }

@@ -1,6 +1,7 @@
 //! Runs a command: start, stop, restart and exec.
 
 mod environment;
+mod leftover;
 
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use async_trait::async_trait;
 use hinoban_action::{Action, ActionError, Errand, Outcome};
 use hinoban_event::{Doing, Event};
 use tokio::time::{Instant, timeout, timeout_at};
+
+pub use leftover::Leftover;
 
 use crate::spawner::{Child, Request, Spawner, without_nul};
 use crate::sys::Plan;

@@ -103,7 +103,7 @@ fn unknown(why: &str) -> How {
 }
 
 /// Field 22 of `/proc/PID/stat` (proc(5)); the name before it may hold blanks and brackets.
-fn start_time(pid: u32) -> Option<u64> {
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
     use rustix::fs::{Mode, OFlags};
     let file = rustix::fs::open(format!("/proc/{pid}/stat"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .ok()?;

@@ -35,7 +35,7 @@ use tokio::sync::oneshot;
 
 use crate::sys::{self, Failed, Plan, Stack};
 
-pub(crate) use child::Child;
+pub(crate) use child::{Child, start_time};
 use keeper::Keeper;
 
 /// How long one exec may take before another thread takes over.

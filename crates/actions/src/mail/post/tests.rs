@@ -193,8 +193,10 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     panic!("{what}: not within 30 s");
 }
 
+/// Letters in a queue.
 fn files(dir: &Path) -> usize {
-    std::fs::read_dir(dir).unwrap().count()
+    let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| *name != "lock").count()
 }
 
 fn message_id(mail: &str) -> &str {
@@ -345,6 +347,20 @@ async fn without_a_usable_directory_messages_wait_in_memory() {
     rig.send(&letter("b", &["ops@example.com"])).await;
     let troubles = rig.stop().await;
     assert_eq!(troubles.last().unwrap(), "1 messages were not delivered and are lost");
+}
+
+#[tokio::test]
+async fn the_next_post_takes_the_queue_over_once_the_last_has_finished() {
+    let (sink, dir) = (Sink::start().await, tempfile::tempdir().unwrap());
+    let hangs = TcpListener::bind("127.0.0.1:0").await.unwrap(); // connects, and never greets
+    let hangs = Server::plain("127.0.0.1", hangs.local_addr().unwrap().port());
+    let old = Rig::start(vec![hangs], Some(dir.path()), 10);
+    old.send(&letter("a", &["ops@example.com"])).await;
+    until("it is on disk", || files(dir.path()) == 1).await;
+    // As a reload with other mail servers does.
+    let (_, new) = tokio::join!(old.stop(), async { Rig::start(vec![sink.server()], Some(dir.path()), 10) });
+    until("it arrives", || sink.mails().len() == 1 && files(dir.path()) == 0).await;
+    assert_eq!(new.stop().await, Vec::<String>::new());
 }
 
 #[tokio::test]
