@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +15,14 @@ use rustix::process::{Resource, getrlimit};
 
 /// Descriptors kept by all probes together. They are a cache: at most half of what we may open.
 static KEPT: AtomicU64 = AtomicU64::new(0);
+
+/// Whether a descriptor is one of the last that may be open. Probes leave those to repairs, messages and whoever asks: a
+/// supervisor that can only watch is none.
+pub(crate) fn is_reserved(fd: &impl AsRawFd) -> bool {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let reserve = (limit / 8).clamp(16, 256);
+    u64::try_from(fd.as_raw_fd()).is_ok_and(|fd| fd >= limit.saturating_sub(reserve))
+}
 
 /// One file of one process, kept open if there is room.
 #[derive(Debug, Default)]
@@ -25,7 +34,7 @@ struct Counted(File);
 impl Counted {
     fn new(file: File) -> Result<Self, File> {
         let room = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 2;
-        if KEPT.fetch_add(1, Ordering::Relaxed) < room {
+        if KEPT.fetch_add(1, Ordering::Relaxed) < room && !is_reserved(&file) {
             return Ok(Self(file));
         }
         KEPT.fetch_sub(1, Ordering::Relaxed);

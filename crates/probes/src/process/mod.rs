@@ -259,7 +259,9 @@ impl PidfileProcess {
             self.endings.want(identity, pidfd, self.blind.as_deref());
             return Ok(zombie(pid, &stat));
         }
-        if let Some(late) = born_after(stat.start, stamp, place) {
+        if let Some(late) = born_after(stat.start, stamp, place)
+            && !reuse::bears_its_name(pid, &self.path)
+        {
             return Ok(down(
                 ReasonKind::PidReused,
                 format!(
@@ -300,7 +302,8 @@ impl Watched {
 
 fn open_pidfd(pid: u32) -> Result<OwnedFd, Errno> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
-    pidfd_open(pid, PidfdFlags::empty())
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    if crate::proc::is_reserved(&pidfd) { Err(Errno::MFILE) } else { Ok(pidfd) }
 }
 
 #[cfg(test)]

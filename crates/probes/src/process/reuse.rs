@@ -1,10 +1,22 @@
 //! Whether a pid still means the process that its pidfile meant.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::clock;
 use crate::mounts::Place;
 use crate::pidfile::Stamp;
+
+/// Whether a process is called like its pidfile: `nginx` in `/run/nginx.pid`, `cron` in `crond.pid`.
+///
+/// Such a one is believed, whatever the times say: a step of the clock makes every daemon look younger than its pidfile,
+/// and a stranger who got the pid by chance is hardly called so.
+pub(super) fn bears_its_name(pid: u32, pidfile: &Path) -> bool {
+    let comm = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let comm = String::from_utf8_lossy(comm.trim_ascii_end()).to_lowercase();
+    let stem = pidfile.file_stem().map(|s| s.to_string_lossy().to_lowercase()).unwrap_or_default();
+    comm.len().min(stem.len()) >= 3 && (stem.contains(&comm) || comm.contains(&stem))
+}
 
 /// By how much a process started after its pidfile was written, if that shows that the pid was reused.
 ///
@@ -43,6 +55,15 @@ mod tests {
         let Ok(Pidfile::Names { stamp, .. }) = pidfile::read(&path) else { panic!("no pidfile") };
         assert!(born_after(100, stamp, Place::Local).is_some(), "left from before a reboot");
         assert!(born_after(100, stamp, Place::Memory).is_none(), "only a step of the clock explains this");
+    }
+
+    #[test]
+    fn a_process_called_like_its_pidfile_is_known_by_its_name() {
+        let own = std::process::id();
+        let comm = std::fs::read_to_string("/proc/self/comm").unwrap();
+        let named = |stem: &str| bears_its_name(own, Path::new(&format!("/run/{stem}.pid")));
+        assert!(named(comm.trim()) && named(&format!("{}d", comm.trim())));
+        assert!(!named("somethingelse") && !named("x"));
     }
 
     #[test]
