@@ -42,7 +42,18 @@ impl NotLoaded {
 
 /// Mistakes as they are printed: first one line each, for programs, then with the lines they are in, for people.
 pub(crate) fn told(mistakes: &Mistakes) -> String {
-    format!("{}\n\n{mistakes}", mistakes.lines().join("\n"))
+    format!("{}\n\n{}", mistakes.lines().join("\n"), shown(mistakes))
+}
+
+/// Mistakes with the lines they are in. One that concerns the file as a whole has none, and no empty margin either.
+pub(crate) fn shown(mistakes: &Mistakes) -> String {
+    let one = |mistake: &Mistake| {
+        let alone = Mistakes { sources: mistakes.sources.clone(), list: vec![mistake.clone()] };
+        let text = alone.to_string();
+        let lines = text.lines().filter(|line| mistake.place.line > 0 || line.trim() != "|");
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    mistakes.list.iter().map(one).collect::<Vec<_>>().join("\n\n")
 }
 
 /// The file to read: the one that was named, or the first there is of those that are looked for. An absolute path.
@@ -85,6 +96,12 @@ fn candidates(home: Option<&Path>, here: &Path) -> Vec<PathBuf> {
 pub(crate) fn load(path: &Path, flags: &Flags) -> Result<Loaded, NotLoaded> {
     let file =
         |why: io::Error| NotLoaded::File(format!("Cannot read the control file '{}': {why}", path.display()));
+    let native = path.extension().is_some_and(|extension| extension == "toml");
+    let found = std::fs::metadata(path).map_err(file)?;
+    let us = rustix::process::geteuid().as_raw();
+    if native {
+        unchangeable(path, &found, us).map_err(NotLoaded::File)?;
+    }
     let text = World.read(path).map_err(|why| {
         if why.kind() == io::ErrorKind::InvalidData {
             NotLoaded::File(format!("The control file '{}' is not UTF-8 text; convert it", path.display()))
@@ -92,25 +109,22 @@ pub(crate) fn load(path: &Path, flags: &Flags) -> Result<Loaded, NotLoaded> {
             file(why)
         }
     })?;
-    let native = path.extension().is_some_and(|extension| extension == "toml");
     let loaded =
         if native { toml::parse(path, &text, &World) } else { hinoban::monitrc::parse(path, &text, &World) };
     let mut loaded = loaded.map_err(NotLoaded::Mistakes)?;
-    let found = std::fs::metadata(path).map_err(file)?;
     if native {
-        // Said to whoever checks the file, not at each start: Monit's way, to refuse, is for its own files.
-        let open = found.permissions().mode() & 0o077 != 0;
-        if flags.test && open && holds_secret(&loaded.config, &text) {
+        let mode = found.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 && holds_secret(&loaded.config, &text) {
+            let shown = path.display();
             let message = format!(
-                "the file holds a password, and others may read it (permission {:04o})",
-                found.permissions().mode() & 0o7777
+                "'{shown}' holds a password, and others may read it (permission {mode:04o}); `chmod 600 {shown}`"
             );
             let place = Place { file: path.into(), line: 0, column: 0, span: 0..0 };
-            let help = format!("`chmod 600 {}`, or keep the password in a file of its own", path.display());
+            let help = "or keep the password in a file of its own: password = { file = \"/path\" }";
             loaded.warnings.push(Mistake::warning(place, message).help(help));
         }
     } else {
-        guarded(path, &found, rustix::process::geteuid().as_raw()).map_err(NotLoaded::File)?;
+        guarded(path, &found, us).map_err(NotLoaded::File)?;
     }
     overrule(&mut loaded.config, flags);
     Ok(loaded)
@@ -127,6 +141,27 @@ fn guarded(path: &Path, found: &Metadata, us: u32) -> Result<(), String> {
             "The control file '{}' permission {mode:04o} is wrong, maximum 0700 allowed",
             path.display()
         )),
+    }
+}
+
+/// Whether nobody but root and us can change it: it says what is run as us. Others may read it.
+fn unchangeable(path: &Path, found: &Metadata, us: u32) -> Result<(), String> {
+    let path = path.display();
+    let owner = found.uid();
+    if owner != us && owner != 0 {
+        return Err(format!(
+            "The control file '{path}' says what is run, but belongs to user {owner}, who is neither root nor you; \
+             `chown {us} {path}`, or use a copy"
+        ));
+    }
+    // Many systems give each user a group of the same number, and let that write: such a group is its user.
+    let alone = us != 0 && owner == us && found.gid() == us;
+    match found.mode() & 0o7777 {
+        mode if mode & if alone { 0o002 } else { 0o022 } != 0 => Err(format!(
+            "The control file '{path}' says what is run, but others may change it (permission {mode:04o}); \
+             `chmod go-w {path}`"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -228,5 +263,52 @@ mod tests {
             assert!(guarded(&path, &with(mode), us).unwrap_err().contains("is wrong, maximum 0700 allowed"));
         }
         assert!(guarded(&path, &with(0o600), us + 1).unwrap_err().contains("must be owned by you"));
+    }
+
+    #[test]
+    fn a_file_that_others_may_change_is_refused_in_toml_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, "").unwrap();
+        let with = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            std::fs::metadata(&path).unwrap()
+        };
+        let us = rustix::process::geteuid().as_raw();
+        for mode in [0o400, 0o600, 0o644, 0o755] {
+            assert_eq!(unchangeable(&path, &with(mode), us), Ok(()), "{mode:o}");
+        }
+        for mode in [0o622, 0o646, 0o666] {
+            let why = unchangeable(&path, &with(mode), us).unwrap_err();
+            assert!(
+                why.contains(&format!("(permission {mode:04o}); `chmod go-w {}`", path.display())),
+                "{why}"
+            );
+        }
+        if us == 0 {
+            assert!(unchangeable(&path, &with(0o664), us).is_err(), "the group root is not root");
+            assert_eq!(
+                unchangeable(&path, &with(0o644), 12345),
+                Ok(()),
+                "root's files are good for everybody"
+            );
+            std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+            let found = with(0o600);
+            assert!(unchangeable(&path, &found, 0).unwrap_err().contains("belongs to user 12345"));
+            assert_eq!(unchangeable(&path, &found, 12345), Ok(()));
+            std::os::unix::fs::chown(&path, None, Some(12345)).unwrap();
+            assert_eq!(unchangeable(&path, &with(0o664), 12345), Ok(()), "a group of one's own is oneself");
+            assert!(unchangeable(&path, &with(0o666), 12345).is_err());
+        }
+    }
+
+    #[test]
+    fn what_concerns_the_whole_file_has_no_empty_margin() {
+        let mut mistakes = Mistakes::default();
+        mistakes.push(Mistake::warning(Place::default(), "one"));
+        mistakes.push(Mistake::warning(Place::default(), "two").help("three"));
+        let text = shown(&mistakes);
+        assert!(text.contains("warning: one") && text.contains("help: three"), "{text}");
+        assert!(text.lines().all(|line| line.trim() != "|"), "{text}");
     }
 }

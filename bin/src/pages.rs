@@ -1,5 +1,8 @@
 //! What is served: the configured HTTP interface, and the door that our own command line uses.
 
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
 use hinoban::config::{Allow, Config, Listen};
 use hinoban::event::Level;
 use hinoban::supervisor::Handle;
@@ -81,18 +84,25 @@ pub(crate) async fn bind(options: Options, handle: &Handle, voice: &Voice) -> We
     web
 }
 
-/// Where it is served, for the line that says that the daemon starts: ` with http interface at …`, or nothing.
+/// Where it is served, for the line that says that the daemon starts: ` with http interface at …`, or nothing. No
+/// port is opened where nobody would be let in.
 pub(crate) fn announcement(config: &Config) -> String {
-    let mut places = config.web.listen.iter().map(|listen| match listen {
+    let closed = config.web.allow.is_empty();
+    let listens = config.web.listen.iter().filter(|listen| !(closed && matches!(listen, Listen::Tcp { .. })));
+    let mut places = listens.map(|listen| match listen {
         Listen::Tcp { address, port, .. } => format!("[{}]:{port}", address.as_deref().unwrap_or("*")),
         Listen::Unix { path, .. } => path.display().to_string(),
     });
     places.next().map_or_else(String::new, |place| format!(" with http interface at {place}"))
 }
 
-/// Ways to ask the daemon, in the order to try them: the door, which needs no password, before what is configured.
-pub(crate) fn clients(config: &Config, places: &Places) -> Vec<Client> {
-    let mut clients = vec![Client::new(Target::Unix(places.door.clone()))];
+/// Ways to ask the daemon with this process id, in the order to try them: the door, which needs no password, before
+/// what is configured. A door that another process keeps is left out.
+pub(crate) fn clients(config: &Config, places: &Places, pid: i32) -> Vec<Client> {
+    let mut clients = Vec::new();
+    if keeper(&places.door).is_none_or(|keeper| keeper == pid) {
+        clients.push(Client::new(Target::Unix(places.door.clone())));
+    }
     let users = || {
         config.web.allow.iter().filter_map(|allow| match allow {
             Allow::User(user) => Some(user),
@@ -119,6 +129,12 @@ pub(crate) fn clients(config: &Config, places: &Places) -> Vec<Client> {
     clients
 }
 
+/// Who listens at a unix socket: `SO_PEERCRED` of unix(7), the process that called listen(2). `None` if nobody does.
+fn keeper(path: &Path) -> Option<i32> {
+    let stream = UnixStream::connect(path).ok()?;
+    Some(rustix::net::sockopt::socket_peercred(&stream).ok()?.pid.as_raw_nonzero().get())
+}
+
 #[cfg(test)]
 mod tests {
     use hinoban::config::{Dialect, Secret, User};
@@ -137,11 +153,27 @@ mod tests {
             Listen::Tcp { address: None, port: 1, read_only: true },
             Listen::Unix { path: "/u".into(), read_only: false, permission: None, uid: None, gid: None },
         ];
-        let clients = clients(&config, &Places::of(&config));
+        let clients = clients(&config, &Places::of(&config), 1);
         let targets: Vec<_> = clients.iter().map(|client| client.target.to_string()).collect();
         assert_eq!(targets, ["/s/state.sock", "/u", "localhost:1"]);
         assert_eq!(clients[0].credentials, None);
         assert_eq!(clients[1].credentials, Some(("admin".into(), "p".into())));
         assert_eq!(announcement(&config), " with http interface at [*]:1");
+        config.web.allow.clear();
+        assert_eq!(announcement(&config), " with http interface at /u", "no port is opened for nobody");
+        config.web.listen.truncate(1);
+        assert_eq!(announcement(&config), "");
+    }
+
+    #[test]
+    fn a_door_that_another_keeps_is_not_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::empty(Dialect::Monit, "h");
+        config.files.statefile = Some(dir.path().join("state"));
+        let places = Places::of(&config);
+        let _listener = std::os::unix::net::UnixListener::bind(&places.door).unwrap();
+        let us = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(clients(&config, &places, us).len(), 1);
+        assert!(clients(&config, &places, us + 1).is_empty());
     }
 }

@@ -15,9 +15,10 @@ pub(crate) struct Places {
     pub(crate) idfile: PathBuf,
     /// What survives a restart.
     pub(crate) statefile: PathBuf,
-    /// The socket that the command line talks to: the state file's name, ending in `.sock`.
+    /// The socket that the command line talks to: the state file's whole name with `.sock` after it, so that no two
+    /// state files share one.
     pub(crate) door: PathBuf,
-    /// Messages that wait, if the configuration names no place for them.
+    /// Messages that wait, if the configuration names no place for them: the state file's name with `.mail` after it.
     pub(crate) queue: PathBuf,
 }
 
@@ -36,14 +37,16 @@ impl Places {
             (false, name) => home.join(format!(".hinoban.{name}")),
         };
         let statefile = files.statefile.unwrap_or_else(|| default("state"));
-        let folder = statefile.parent().unwrap_or(Path::new("/"));
-        let queue =
-            if statefile == default("state") && !root { default("mail") } else { folder.join("mail") };
+        let beside = |ending: &str| {
+            let mut path = statefile.as_os_str().to_owned();
+            path.push(ending);
+            PathBuf::from(path)
+        };
         Self {
             pidfile: files.pidfile.unwrap_or_else(|| default("pid")),
             idfile: files.idfile.unwrap_or_else(|| default("id")),
-            door: statefile.with_extension("sock"),
-            queue,
+            door: beside(".sock"),
+            queue: beside(".mail"),
             statefile,
         }
     }
@@ -76,18 +79,21 @@ mod tests {
         let root = Places::with(&config, true, Path::new("/root"));
         assert_eq!(root.pidfile, Path::new("/run/hinoban.pid"));
         assert_eq!(root.door, Path::new("/var/lib/hinoban/state.sock"));
-        assert_eq!(root.queue, Path::new("/var/lib/hinoban/mail"));
+        assert_eq!(root.queue, Path::new("/var/lib/hinoban/state.mail"));
         let user = Places::with(&config, false, Path::new("/home/u"));
         assert_eq!(
             (user.pidfile, user.idfile),
             ("/home/u/.hinoban.pid".into(), "/home/u/.hinoban.id".into())
         );
-        assert_eq!((user.door, user.queue), ("/home/u/.hinoban.sock".into(), "/home/u/.hinoban.mail".into()));
+        assert_eq!(
+            (user.door, user.queue),
+            ("/home/u/.hinoban.state.sock".into(), "/home/u/.hinoban.state.mail".into())
+        );
         config.files.statefile = Some("/x/y.state".into());
         let set = Places::with(&config, true, Path::new("/root"));
         assert_eq!(
             (set.statefile, set.door, set.queue),
-            ("/x/y.state".into(), "/x/y.sock".into(), "/x/mail".into())
+            ("/x/y.state".into(), "/x/y.state.sock".into(), "/x/y.state.mail".into())
         );
     }
 }

@@ -20,7 +20,7 @@ use crate::pidfile::{Pidfile, Refused};
 use crate::places::Places;
 use crate::signals::{Signals, Steward};
 use crate::terminal::{complain, say};
-use crate::voice::Voice;
+use crate::voice::{Voice, trial};
 use crate::{identity, pages};
 
 /// What is needed to run.
@@ -138,8 +138,14 @@ pub(crate) fn daemon(plan: Plan) -> ExitCode {
     }
 }
 
+/// Whether a daemon stays where it was started. A container ends when its first process does.
+pub(crate) fn foreground(config: &Config) -> bool {
+    config.foreground || std::process::id() == 1
+}
+
 fn begin(plan: Plan) -> Result<ExitCode, String> {
     plan.places.prepare()?;
+    trial(plan.loaded.config.log.as_ref(), true)?;
     let taken = Pidfile::take(&plan.places.pidfile).map_err(|why| refused(&plan.places, why))?;
     let pidfile = Rc::new(RefCell::new(Some(taken)));
     let begun = with_pidfile(plan, pidfile.clone());
@@ -157,8 +163,7 @@ fn begin(plan: Plan) -> Result<ExitCode, String> {
 fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<ExitCode, String> {
     let Plan { flags, path, loaded, places } = plan;
     let config = &loaded.config;
-    // A container ends when its first process does.
-    let foreground = config.foreground || std::process::id() == 1;
+    let foreground = foreground(config);
     let id = identity::know(&places.idfile)?;
     let voice = Voice::new(config.log.as_ref(), foreground, flags.verbose > 0);
     let (journal, notice) = journal(&places)?;
@@ -184,6 +189,9 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
     // Whoever unmounts what we were started from is not to wait for us.
     let _ = std::env::set_current_dir("/");
     voice.say(Level::Info, starting);
+    for line in loaded.warnings.lines() {
+        voice.say(Level::Warning, line);
+    }
     if let Some((level, notice)) = notice {
         voice.say(level, notice);
     }
@@ -220,7 +228,8 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
     Ok(if lived.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn refused(places: &Places, why: Refused) -> String {
+/// Why there is no daemon with this pidfile, and what to do about it.
+pub(crate) fn refused(places: &Places, why: Refused) -> String {
     let path = places.pidfile.display();
     match why {
         Refused::Running => {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use hinoban::config::{Config, Loaded};
 use hinoban::event::Level;
@@ -17,7 +18,7 @@ use crate::load::{NotLoaded, load, name};
 use crate::pidfile::{Pidfile, Refused};
 use crate::places::Places;
 use crate::run::courier_of;
-use crate::voice::Voice;
+use crate::voice::{Voice, trial};
 use crate::{identity, pages};
 
 /// The signals we take.
@@ -71,8 +72,21 @@ pub(crate) struct Steward {
     pub(crate) pidfile: Rc<RefCell<Option<Pidfile>>>,
 }
 
-/// A configuration being read, and who we are by its id file, if that can be had.
-type Reading = oneshot::Receiver<Result<(Loaded, Option<String>), NotLoaded>>;
+/// A configuration being read.
+type Reading = oneshot::Receiver<Result<Read, NotLoaded>>;
+
+/// A configuration, and what it takes the disk to know about it.
+#[derive(Debug)]
+struct Read {
+    loaded: Loaded,
+    /// Who we are by its id file, if that can be had.
+    id: Option<String>,
+    /// Whether its log can be written; otherwise a sentence that says why not.
+    log: Result<(), String>,
+}
+
+/// How often we see whether the log can be written.
+const GLANCE: Duration = Duration::from_secs(2);
 
 impl Steward {
     /// Says in the pidfile who runs.
@@ -93,6 +107,8 @@ impl Steward {
     ) {
         let mut reading: Option<Reading> = None;
         let mut ending = false;
+        let mut glance = tokio::time::interval(GLANCE);
+        glance.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let read = async {
                 match reading.as_mut() {
@@ -111,13 +127,11 @@ impl Steward {
                     self.voice.rotate();
                     let died = || NotLoaded::File("the thread that read the configuration died".to_owned());
                     match loaded.unwrap_or_else(|_| Err(died())) {
-                        Ok((loaded, id)) => {
-                            self.id = id.unwrap_or(self.id);
-                            self.take_on(loaded, &handle, &web, &door).await;
-                        }
+                        Ok(read) => self.take_on(read, &handle, &web, &door).await,
                         Err(why) => self.keep(why),
                     }
                 }
+                _ = glance.tick() => self.voice.look(),
                 _ = signals.usr1.recv() => {
                     self.voice.say(Level::Info, "Awakened by User defined signal 1");
                     handle.wake();
@@ -135,7 +149,8 @@ impl Steward {
         let made = std::thread::Builder::new().name("reload".into()).spawn(move || {
             let read = load(&path, &flags).map(|loaded| {
                 let id = identity::know(&Places::of(&loaded.config).idfile).ok();
-                (loaded, id)
+                let log = trial(loaded.config.log.as_ref(), true);
+                Read { loaded, id, log }
             });
             let _ = send.send(read);
         });
@@ -163,11 +178,15 @@ impl Steward {
 
     async fn take_on(
         &mut self,
-        mut loaded: Loaded,
+        read: Read,
         handle: &Handle,
         web: &watch::Sender<Options>,
         door: &watch::Sender<Options>,
     ) {
+        let Read { mut loaded, id, log } = read;
+        if let Some(id) = id {
+            self.id = id;
+        }
         let sources = loaded.warnings.sources.clone();
         for line in loaded.warnings.lines() {
             self.voice.say(Level::Warning, line);
@@ -181,7 +200,10 @@ impl Steward {
             mistakes.sources = sources;
             return self.keep(NotLoaded::Mistakes(mistakes));
         }
-        self.voice.reopen(config.log.as_ref());
+        match log {
+            Ok(()) => self.voice.reopen(config.log.as_ref()),
+            Err(why) => self.voice.say(Level::Error, format!("{why}; going on with the log of before")),
+        }
         self.move_to(&places);
         let file = self.path.display().to_string();
         let changed = |new: Options| {

@@ -11,11 +11,12 @@ use hinoban_web::client::{Client, ClientError, Format, plain};
 use rustix::process::Signal;
 
 use crate::flags::{self, Answer, Flags};
-use crate::load::{find, load, name, told};
-use crate::pidfile::{Running, running};
+use crate::load::{find, load, name, shown, told};
+use crate::pidfile::{Refused, Running, foreign, running};
 use crate::places::Places;
 use crate::run::{self, Plan};
 use crate::terminal::{complain, has_colours, say, show};
+use crate::voice::trial;
 use crate::{constants, demo, identity, local, pages};
 
 /// How long `quit` waits for the daemon to end: its last messages may take some seconds to leave.
@@ -108,10 +109,8 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
         Verb::Daemon => begin(plan),
         Verb::Act(doing) => act(plan, doing),
         Verb::Status | Verb::Summary | Verb::Report => {
-            if found(&plan)?.is_none() {
-                return Err(not_running(&plan.loaded.config));
-            }
-            ask(&plan, &verb).map(|()| ExitCode::SUCCESS)
+            let daemon = found(&plan)?.ok_or_else(|| not_running(&plan.loaded.config))?;
+            ask(&plan, &daemon, &verb).map(|()| ExitCode::SUCCESS)
         }
         Verb::Reload => reload(&plan),
         Verb::Quit => quit(&plan),
@@ -120,9 +119,19 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
 }
 
 /// The daemon that runs with our pidfile.
+///
+/// # Errors
+/// If that cannot be found out. Also if a Monit runs with it: two would undo each other's work.
 fn found(plan: &Plan) -> Result<Option<Running>, String> {
     let path = &plan.places.pidfile;
-    running(path).map_err(|why| format!("Cannot look at the pidfile '{}': {why}", path.display()))
+    let daemon =
+        running(path).map_err(|why| format!("Cannot look at the pidfile '{}': {why}", path.display()))?;
+    match foreign(path) {
+        Some((pid, name)) if daemon.is_none() => {
+            Err(run::refused(&plan.places, Refused::Foreign { pid, name }))
+        }
+        _ => Ok(daemon),
+    }
 }
 
 fn not_running(config: &Config) -> String {
@@ -132,6 +141,7 @@ fn not_running(config: &Config) -> String {
 
 fn test(plan: &Plan) -> Result<ExitCode, String> {
     run::bind(&plan.loaded).map_err(|mistakes| told(&mistakes))?;
+    trial(plan.loaded.config.log.as_ref(), false)?;
     warn(plan);
     if plan.flags.verbose > 0 {
         show(&constants::of(plan));
@@ -142,7 +152,7 @@ fn test(plan: &Plan) -> Result<ExitCode, String> {
 
 fn warn(plan: &Plan) {
     if !plan.loaded.warnings.list.is_empty() {
-        complain(plan.loaded.warnings.to_string());
+        complain(shown(&plan.loaded.warnings));
     }
 }
 
@@ -161,8 +171,15 @@ fn begin(plan: Plan) -> Result<ExitCode, String> {
         awaken(&plan, &daemon)?;
         return Ok(ExitCode::SUCCESS);
     }
-    warn(&plan);
-    Ok(if plan.loaded.config.every.is_none() { local::once(plan) } else { run::daemon(plan) })
+    if plan.loaded.config.every.is_none() {
+        warn(&plan);
+        return Ok(local::once(plan));
+    }
+    // In the foreground, the log is on the terminal too, and has them.
+    if !run::foreground(&plan.loaded.config) {
+        warn(&plan);
+    }
+    Ok(run::daemon(plan))
 }
 
 fn awaken(plan: &Plan, daemon: &Running) -> Result<(), String> {
@@ -179,10 +196,10 @@ fn signal(daemon: &Running, signal: Signal) -> Result<(), String> {
 
 fn act(plan: Plan, doing: Doing) -> Result<ExitCode, String> {
     let names = targets(&plan, &doing)?;
-    if found(&plan)?.is_none() {
+    let Some(daemon) = found(&plan)? else {
         return Ok(local::act(plan, doing, names));
-    }
-    through(&plan, |client| client.act(&doing, &names))?;
+    };
+    through(&plan, &daemon, |client| client.act(&doing, &names))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -204,10 +221,14 @@ fn targets(plan: &Plan, doing: &Doing) -> Result<Vec<String>, String> {
     Ok(given.to_vec())
 }
 
-/// Asks the daemon, by the first way that leads to it.
-fn through<T>(plan: &Plan, ask: impl Fn(&Client) -> Result<T, ClientError>) -> Result<T, String> {
+/// Asks this daemon, by the first way that leads to it.
+fn through<T>(
+    plan: &Plan,
+    daemon: &Running,
+    ask: impl Fn(&Client) -> Result<T, ClientError>,
+) -> Result<T, String> {
     let mut last = None;
-    for client in pages::clients(&plan.loaded.config, &plan.places) {
+    for client in pages::clients(&plan.loaded.config, &plan.places, daemon.pid) {
         match ask(&client) {
             Ok(answer) => return Ok(answer),
             Err(why @ (ClientError::Connect { .. } | ClientError::Refused { status: 401 | 403, .. })) => {
@@ -216,14 +237,24 @@ fn through<T>(plan: &Plan, ask: impl Fn(&Client) -> Result<T, ClientError>) -> R
             Err(why) => return Err(why.to_string()),
         }
     }
-    Err(last.map_or_else(String::new, |why| why.to_string()))
+    let door = plan.places.door.display();
+    Err(last.map_or_else(
+        || {
+            format!(
+                "No way leads to the daemon with PID {}: another process listens at '{door}', where its state file \
+                 would have its socket; give the same -s and -c as the daemon",
+                daemon.pid
+            )
+        },
+        |why| why.to_string(),
+    ))
 }
 
 /// Shows what the daemon says.
-fn ask(plan: &Plan, verb: &Verb) -> Result<(), String> {
+fn ask(plan: &Plan, daemon: &Running, verb: &Verb) -> Result<(), String> {
     let names = plan.flags.words[1..].to_vec();
     let group = plan.flags.group.as_deref();
-    let answer = through(plan, |client| match verb {
+    let answer = through(plan, daemon, |client| match verb {
         Verb::Summary => client.summary(&names, group),
         Verb::Report => client.report(group, names.first().map(String::as_str)),
         _ => client.status(&names, group, Format::Text),
@@ -237,8 +268,9 @@ fn reload(plan: &Plan) -> Result<ExitCode, String> {
     run::bind(&plan.loaded).map_err(|mistakes| told(&mistakes))?;
     warn(plan);
     let called = name(&plan.loaded.config);
+    let daemon = found(plan)?;
     say(format!("Reinitializing {} daemon", called.to_lowercase()));
-    match found(plan)? {
+    match daemon {
         Some(daemon) => signal(&daemon, Signal::HUP)?,
         None => say(format!("{called} daemon is not running")),
     }
@@ -268,7 +300,7 @@ fn validate(plan: Plan) -> Result<ExitCode, String> {
     let code = match found(&plan)? {
         Some(daemon) => {
             awaken(&plan, &daemon)?;
-            ask(&plan, &Verb::Status)?;
+            ask(&plan, &daemon, &Verb::Status)?;
             ExitCode::SUCCESS
         }
         None => local::once(plan),
@@ -278,6 +310,7 @@ fn validate(plan: Plan) -> Result<ExitCode, String> {
 
 fn reset_id(plan: &Plan) -> Result<ExitCode, String> {
     let called = name(&plan.loaded.config);
+    let daemon = found(plan)?;
     show(&format!("Reset {called} Id? [y/N]> "));
     let mut answer = String::new();
     let _ = std::io::stdin().lock().read_line(&mut answer);
@@ -287,7 +320,7 @@ fn reset_id(plan: &Plan) -> Result<ExitCode, String> {
     }
     plan.places.prepare()?;
     say(format!("New {called} Id: {}", identity::make(&plan.places.idfile)?));
-    if let Some(daemon) = found(plan)? {
+    if let Some(daemon) = daemon {
         signal(&daemon, Signal::HUP)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -72,6 +72,79 @@ fn a_password_that_others_may_read_is_worth_a_warning() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let done = world.ok("-t -c c.toml");
     assert!(done.err.contains("chmod 600") && !done.err.contains("s3cret-word"), "{done:?}");
+    assert!(done.err.lines().all(|line| line.trim() != "|"), "{done:?}");
+    // Who never checks the file finds it in the log.
+    world.ok("-c c.toml");
+    world.logged("holds a password, and others may read it", 1);
+    assert!(!world.read("log").contains("s3cret-word"));
+}
+
+#[test]
+fn a_toml_file_that_others_may_change_is_refused() {
+    let world = World::new();
+    let path = world.write("c.toml", TOML);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o646)).unwrap();
+    for line in ["-t -c c.toml", "-c c.toml", "-c c.toml stop svc"] {
+        let done = world.run(line);
+        assert_eq!(done.code, Some(1), "{line}: {done:?}");
+        assert!(
+            done.err.contains("others may change it (permission 0646); `chmod go-w "),
+            "{line}: {done:?}"
+        );
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_a_mistake() {
+    let world = World::new();
+    world.write("rc", &CONTROL_FILE.replace("set log @/log", "set log @/no/log"));
+    let expected = format!("Error opening the log file '{}' for writing -- ", world.path("no/log").display());
+    for line in ["-t -c rc", "-c rc", "-I -c rc"] {
+        let done = world.run(line);
+        assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{line}: {done:?}");
+        assert!(done.err.starts_with(&expected), "{line}: {done:?}");
+    }
+    assert!(!world.path("pid").exists());
+    world.ok("-t -c rc -l log");
+    assert!(!world.path("log").exists(), "a check leaves no traces");
+}
+
+#[test]
+fn beside_a_monit_that_runs_nothing_is_done() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    // What makes it one is its name and its number in the pidfile.
+    let monit = world.write("monit", "#!/bin/sh\nread line\n");
+    std::fs::set_permissions(&monit, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mut monit = std::process::Command::new(monit).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let pid = monit.id();
+    world.write("pid", &pid.to_string());
+    let comm = || std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+    common::wait_until("its name", || comm() == "monit\n");
+    let before = world.files();
+    for line in [
+        "-c rc",
+        "-c rc -I",
+        "-c rc start svc",
+        "-c rc stop all",
+        "-c rc status",
+        "-c rc summary",
+        "-c rc report",
+        "-c rc reload",
+        "-c rc quit",
+        "-c rc validate",
+        "-c rc unmonitor svc",
+        "-r -c rc",
+    ] {
+        let done = world.run(line);
+        assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{line}: {done:?}");
+        let expected = format!("monit runs with the pidfile '{}' (PID {pid}); ", world.path("pid").display());
+        assert!(done.err.starts_with(&expected), "{line}: {done:?}");
+    }
+    assert!(alive(pid as i32));
+    assert_eq!(world.files(), before);
+    monit.kill().unwrap();
+    monit.wait().unwrap();
 }
 
 #[test]

@@ -157,6 +157,40 @@ fn a_renamed_log_is_begun_anew_by_a_reload() {
 }
 
 #[test]
+fn a_new_log_that_cannot_be_written_is_told_in_the_old() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    let (_, service) = started(&world, "rc");
+    world.write("rc", &CONTROL_FILE.replace("@/log", "@/no/log"));
+    world.ok("-c rc reload");
+    world.logged("Error opening the log file '", 1);
+    world.logged("going on with the log of before", 1);
+    world.logged("reloaded", 1);
+    kill(service, "KILL");
+    world.new_pid("svc.pid", service);
+    world.logged("'svc' process is not running", 2);
+}
+
+#[test]
+fn a_log_that_fails_later_is_told_elsewhere() {
+    if !std::path::Path::new("/dev/full").exists() {
+        println!("passed over: there is no /dev/full");
+        return;
+    }
+    let world = World::new();
+    // It can be opened, but takes nothing.
+    world.write("rc", &CONTROL_FILE.replace("@/log", "/dev/full"));
+    let err = std::fs::File::create(world.path("err")).unwrap();
+    let mut child = world.command("-I -c rc").stdout(Stdio::null()).stderr(err).spawn().unwrap();
+    wait_until("the trouble on the terminal", || {
+        world.read("err").contains("the log file /dev/full cannot be written to: ")
+    });
+    kill(child.id() as i32, "TERM");
+    assert!(child.wait().unwrap().success());
+    assert_eq!(world.read("err").matches("cannot be written to").count(), 1, "{}", world.read("err"));
+}
+
+#[test]
 fn what_was_stopped_stays_stopped_over_a_restart() {
     let world = World::new();
     world.write("rc", CONTROL_FILE);
@@ -290,6 +324,46 @@ fn a_state_file_that_cannot_be_used_is_told_and_the_daemon_starts_all_the_same()
     world.write("state", "this is no state file\n");
     started(&world, "rc");
     world.logged("state file ", 1);
+}
+
+#[test]
+fn two_daemons_of_one_folder_are_not_mistaken_for_each_other() {
+    let world = World::new();
+    let of = |name: &str| {
+        let text = CONTROL_FILE.replace("@/state", &format!("@/state.{name}"));
+        ["pid", "id", "log", "svc.pid"]
+            .iter()
+            .fold(text.replace("svc ", &format!("{name} ")), |text, file| {
+                text.replace(&format!("@/{file}"), &format!("@/{name}.{file}"))
+            })
+    };
+    for name in ["one", "two"] {
+        world.write(name, &of(name));
+        world.ok(&format!("-c {name}"));
+    }
+    for name in ["one", "two"] {
+        let summary = world.ok(&format!("-B -c {name} summary")).out;
+        assert!(summary.contains(&format!(" {name} ")), "{summary}");
+        assert!(world.path(&format!("state.{name}.sock")).exists());
+    }
+    // The pidfile of one with the state file of the other.
+    let mixed = world.run("-c one -s state.two summary");
+    assert_eq!(mixed.code, Some(1), "{mixed:?}");
+    assert!(mixed.err.contains("No way leads to the daemon with PID "), "{mixed:?}");
+}
+
+#[test]
+fn a_queue_that_others_can_write_in_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let mail = format!("set mailserver 127.0.0.1 port {}\nset alert a@example.com\n", free_port());
+    world.write("rc", &format!("{mail}{CONTROL_FILE}"));
+    let queue = world.path("state.mail");
+    std::fs::create_dir(&queue).unwrap();
+    std::fs::set_permissions(&queue, std::fs::Permissions::from_mode(0o777)).unwrap();
+    started(&world, "rc");
+    world.logged("others may write in it (permission 0777)", 1);
+    assert_eq!(std::fs::read_dir(queue).unwrap().count(), 0);
 }
 
 #[test]

@@ -80,6 +80,15 @@ impl World {
         done
     }
 
+    /// The names of all files in the folder of this test, in order.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let found = std::fs::read_dir(self.dir.path()).unwrap();
+        let mut names: Vec<_> =
+            found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     /// The process id in a file, once there is one.
     pub(crate) fn pid(&self, name: &str) -> i32 {
         wait_for(&format!("a pid in {name}"), || self.read(name).trim().parse().ok())
@@ -106,11 +115,18 @@ impl Drop for World {
         if std::thread::panicking() {
             eprintln!("--- log\n{}", self.read("log"));
         }
-        // What is ended may just have started something else.
-        for _ in 0..3 {
-            for pid in self.processes() {
+        // What is ended may just have started something else: until nobody is found, twice.
+        let mut nobody = 0;
+        for _ in 0..200 {
+            let found = self.processes();
+            nobody = if found.is_empty() { nobody + 1 } else { 0 };
+            if nobody == 2 {
+                break;
+            }
+            for pid in found {
                 kill(pid, "KILL");
             }
+            pause(Duration::from_millis(5));
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::servers::{installed, root};
 
 /// Message-ID of the mail that waits on disk and has this subject.
 fn waiting(world: &World, subject: &str) -> Option<String> {
-    let files = std::fs::read_dir(world.path("mail")).ok()?.flatten();
+    let files = std::fs::read_dir(world.path("state.mail")).ok()?.flatten();
     let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
     let mut letters = texts.filter_map(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
     let letter = letters.find(|letter| letter["subject"].as_str().is_some_and(|s| s.contains(subject)))?;
