@@ -17,13 +17,16 @@
 //! gone. A [`Effect::Remember`] always precedes the act that it covers.
 #![forbid(unsafe_code)]
 
+mod life;
 mod machine;
 mod record;
 mod rules;
+mod seen;
 pub mod sim;
 mod task;
 mod view;
 mod watched;
+mod wish;
 mod wording;
 
 use std::time::Duration;
@@ -32,9 +35,10 @@ use hinoban_event::{Class, Doing, Event, Report};
 use hinoban_reading::{Observation, Stamp};
 use serde::{Deserialize, Serialize};
 
-pub use machine::{Reload, Restored, Scheduler};
-pub use task::Unfinished;
+pub use life::{Reload, Restored};
+pub use machine::Scheduler;
 pub use view::{RuleView, ServiceView, TestView, Watching};
+pub use wish::Unfinished;
 
 /// Which service. Never reused within one life of a scheduler, so that late answers about a service that a reload
 /// removed or changed reach nobody.

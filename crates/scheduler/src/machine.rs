@@ -5,15 +5,12 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::{Condition, Config, Dialect, OnReboot, Service};
-use hinoban_event::{Class, Doing, Event, Fact};
-use hinoban_reading::{Moment, Now, Observation, Stamp};
+use hinoban_config::{Dialect, Service};
+use hinoban_event::{Event, Fact};
+use hinoban_reading::{Moment, Now, Observation};
 
-use crate::record::{Record, State};
 use crate::watched::{Flight, Watched};
-use crate::{
-    Effect, Input, LookId, Part, RuleView, ServiceId, ServiceView, TestView, Watching, rules, wording,
-};
+use crate::{Effect, Input, LookId, Part, ServiceId, ServiceView, Watching, view};
 
 /// What is to be done, as it gathers.
 pub(crate) type Out = Vec<Effect>;
@@ -23,83 +20,21 @@ pub(crate) type Out = Vec<Effect>;
 pub struct Scheduler {
     pub(crate) services: Vec<Watched>,
     pub(crate) dialect: Dialect,
-    positions: HashMap<ServiceId, usize>,
+    pub(crate) positions: HashMap<ServiceId, usize>,
     /// When each service next wants to be called; entries that are no longer true are passed over.
-    heap: BinaryHeap<Reverse<(Moment, ServiceId)>>,
+    pub(crate) heap: BinaryHeap<Reverse<(Moment, ServiceId)>>,
     /// Intents whose end is waited for.
     pub(crate) running: HashMap<u64, ServiceId>,
     /// Services for which a wish of an earlier life waits.
     pub(crate) asked_before: Vec<usize>,
-    default_every: Duration,
-    next_service: u32,
-    next_intent: u64,
-    next_event: u64,
-}
-
-/// What an earlier life of the supervisor left.
-#[derive(Debug, Clone, Default)]
-pub struct Restored {
-    /// Whether the host was booted since.
-    pub booted: bool,
-    /// Which services were watched.
-    pub monitored: HashMap<String, bool>,
-    /// Rules that had failed: service, position of the rule, class, since when.
-    pub failing: Vec<(String, usize, Class, Stamp)>,
-    /// The highest number of an intent so far.
-    pub last_intent: u64,
-}
-
-/// What a reload changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reload {
-    /// Names of new services.
-    pub added: Vec<String>,
-    /// Names of services that are gone.
-    pub removed: Vec<String>,
-    /// Names of services whose configuration changed.
-    pub changed: Vec<String>,
-    /// Failures of changed services that end with the rules they were of: service, position of the rule, class.
-    pub ended: Vec<(String, usize, Class)>,
+    pub(crate) default_every: Duration,
+    pub(crate) next_service: u32,
+    pub(crate) next_intent: u64,
+    pub(crate) next_event: u64,
 }
 
 impl Scheduler {
-    /// A scheduler for this configuration, whose first looks are due at `first`.
-    pub fn new(config: &Config, restored: &Restored, first: Moment) -> Self {
-        let mut scheduler = Self {
-            services: Vec::new(),
-            dialect: config.dialect,
-            positions: HashMap::new(),
-            heap: BinaryHeap::new(),
-            running: HashMap::new(),
-            asked_before: Vec::new(),
-            default_every: config.every.unwrap_or(Duration::MAX / 4),
-            next_service: 0,
-            next_intent: restored.last_intent,
-            next_event: 0,
-        };
-        for service in &config.services {
-            let mut watched =
-                scheduler.fresh(Arc::new(service.clone()), first, is_watched(service, restored));
-            for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
-                let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
-                if same && watched.watching != Watching::No {
-                    watched.records[*rule] = Some(Record::failed(*since));
-                }
-            }
-            scheduler.services.push(watched);
-        }
-        scheduler.index();
-        scheduler
-    }
-
-    fn fresh(&mut self, service: Arc<Service>, due: Moment, on: bool) -> Watched {
-        let id = ServiceId(self.next_service);
-        self.next_service += 1;
-        let every = service.every.unwrap_or(self.default_every);
-        Watched::new(id, service, every, due, on)
-    }
-
-    fn index(&mut self) {
+    pub(crate) fn index(&mut self) {
         self.positions = self.services.iter().enumerate().map(|(i, w)| (w.id, i)).collect();
         self.heap = self.services.iter().map(|w| Reverse((w.deadline(), w.id))).collect();
     }
@@ -199,67 +134,9 @@ impl Scheduler {
         Event { id: self.next_event, at: now.stamp, service, fact }
     }
 
-    /// Takes on a new configuration. Services that did not change keep their state and their [`ServiceId`]; changed ones
-    /// keep whether they are watched and what is being done to them.
-    pub fn reload(&mut self, now: Now, config: &Config) -> Reload {
-        let mut report = Reload::default();
-        self.dialect = config.dialect;
-        self.default_every = config.every.unwrap_or(Duration::MAX / 4);
-        let mut old: Vec<Option<Watched>> = self.services.drain(..).map(Some).collect();
-        for service in &config.services {
-            let every = service.every.unwrap_or(self.default_every);
-            let slot = old
-                .iter_mut()
-                .find(|o| o.as_ref().is_some_and(|w| w.name.eq_ignore_ascii_case(&service.name)));
-            let watched = match slot.and_then(Option::take) {
-                Some(mut same) if *same.service == *service => {
-                    if same.every != every {
-                        same.every = every;
-                        same.due = same.due.min(now.moment + every);
-                    }
-                    same
-                }
-                Some(other) => {
-                    report.changed.push(service.name.clone());
-                    let on = other.watching != Watching::No;
-                    let mut new = self.fresh(Arc::new(service.clone()), now.moment, on);
-                    new.generation = other.generation + 1;
-                    for id in self.running.values_mut().filter(|id| **id == other.id) {
-                        *id = new.id;
-                    }
-                    for (rule, record) in other.records.iter().enumerate() {
-                        if record.as_ref().is_some_and(|r| r.state == State::Failed) {
-                            let class = rules::class(&other.service.rules[rule].when);
-                            report.ended.push((other.service.name.clone(), rule, class));
-                        }
-                    }
-                    new.task = other.task;
-                    new.pending = other.pending;
-                    new.ending = other.ending;
-                    new.alive = other.alive;
-                    if let Some(task) = &mut new.task {
-                        // The look it waited for was of the service as it was.
-                        task.look_again();
-                        new.recheck = Some(now.moment);
-                    }
-                    new
-                }
-                None => {
-                    report.added.push(service.name.clone());
-                    let on = service.on_reboot != OnReboot::NoStart;
-                    self.fresh(Arc::new(service.clone()), now.moment, on)
-                }
-            };
-            self.services.push(watched);
-        }
-        report.removed = old.into_iter().flatten().map(|w| w.service.name.clone()).collect();
-        self.index();
-        report
-    }
-
     /// Every service as it stands, in the order of the configuration.
     pub fn view(&self) -> Vec<ServiceView> {
-        self.services.iter().map(view).collect()
+        self.services.iter().map(view::view).collect()
     }
 
     pub(crate) fn position(&self, id: ServiceId) -> Option<usize> {
@@ -298,7 +175,7 @@ impl Scheduler {
         }
     }
 
-    fn wants_looks(&self, i: usize) -> bool {
+    pub(crate) fn wants_looks(&self, i: usize) -> bool {
         self.services[i].watching != Watching::No || self.services[i].task.is_some()
     }
 
@@ -363,7 +240,7 @@ impl Scheduler {
         }
     }
 
-    fn look_at_tests(&mut self, i: usize, early: bool, out: &mut Out) {
+    pub(crate) fn look_at_tests(&mut self, i: usize, early: bool, out: &mut Out) {
         for rule in self.services[i].test_rules() {
             self.look(i, Part::Test(rule), early, out);
         }
@@ -386,147 +263,5 @@ impl Scheduler {
         } else if watched.is_up() {
             self.look_at_tests(i, true, out);
         }
-    }
-
-    fn observed(&mut self, now: Now, id: LookId, result: Result<Observation, String>, out: &mut Out) {
-        let Some(i) = self.position(id.service) else { return };
-        let watched = &mut self.services[i];
-        let generation = watched.generation;
-        let Some(looks) = watched.looks(id.part) else { return };
-        let Some(flight) = looks.flying.take() else { return };
-        let again = std::mem::take(&mut looks.again);
-        let stale = id.generation != generation;
-        match id.part {
-            Part::Subject => self.observed_subject(now, i, result, flight.early, stale, out),
-            Part::Test(rule) if !stale => self.observed_test(now, i, rule, result, flight.early, out),
-            Part::Test(_) => {}
-        }
-        if again && self.wants_looks(i) && self.services[i].looks(id.part).is_some_and(|l| l.flying.is_none())
-        {
-            self.look(i, id.part, true, out);
-        }
-    }
-
-    fn observed_subject(
-        &mut self,
-        now: Now,
-        i: usize,
-        result: Result<Observation, String>,
-        early: bool,
-        stale: bool,
-        out: &mut Out,
-    ) {
-        match result {
-            Ok(mut seen) => {
-                self.could_not_look(now, i, Part::Subject, None, out);
-                let watched = &mut self.services[i];
-                if let Some(ending) = seen.ending.take() {
-                    let late = !seen.standing.is_up() && watched.since.is_some_and(|(up, _)| !up)
-                        || seen.standing.is_up();
-                    watched.ending = Some(ending.clone());
-                    if late {
-                        self.emit(now, i, Fact::EndingLearned(ending), out);
-                    }
-                }
-                self.services[i].note(seen, now.moment, now.stamp);
-            }
-            Err(why) => self.could_not_look(now, i, Part::Subject, Some(why), out),
-        }
-        let watched = &mut self.services[i];
-        if watched.task.is_some() {
-            // A look that began before the last step began shows what was, not what is.
-            match stale {
-                true => self.look(i, Part::Subject, true, out),
-                false => self.looked_during_task(now, i, out),
-            }
-            return;
-        }
-        if watched.watching == Watching::No || watched.subject.not_seen.is_some() {
-            return;
-        }
-        watched.watching = Watching::Yes;
-        self.judge_subject(now, i, early, out);
-        let watched = &self.services[i];
-        if !early && watched.is_up() && watched.task.is_none() && watched.watching != Watching::No {
-            self.look_at_tests(i, false, out);
-        }
-    }
-
-    fn observed_test(
-        &mut self,
-        now: Now,
-        i: usize,
-        rule: usize,
-        result: Result<Observation, String>,
-        early: bool,
-        out: &mut Out,
-    ) {
-        match result {
-            Ok(seen) => {
-                self.could_not_look(now, i, Part::Test(rule), None, out);
-                let looks = &mut self.services[i].tests[rule];
-                looks.at = Some(now.stamp);
-                looks.seen = Some(seen.clone());
-                let watched = &self.services[i];
-                if watched.task.is_none() && watched.watching != Watching::No && watched.is_up() {
-                    self.judge_test(now, i, rule, &seen, early, out);
-                }
-            }
-            Err(why) => self.could_not_look(now, i, Part::Test(rule), Some(why), out),
-        }
-    }
-}
-
-/// Whether a service is watched when we begin.
-fn is_watched(service: &Service, restored: &Restored) -> bool {
-    let saved = restored.monitored.get(&service.name).copied();
-    match service.on_reboot {
-        OnReboot::Start if restored.booted => true,
-        OnReboot::Start => saved.unwrap_or(true),
-        OnReboot::NoStart if restored.booted => false,
-        OnReboot::NoStart => saved.unwrap_or(false),
-        OnReboot::LastState => saved.unwrap_or(true),
-    }
-}
-
-fn view(watched: &Watched) -> ServiceView {
-    let service = &watched.service;
-    let doing = watched.task.as_ref().map(|t| t.doing.clone());
-    let pending: Option<Doing> = watched.pending.as_ref().map(|p| p.0.clone()).or_else(|| doing.clone());
-    let tests = watched.test_rules().filter_map(|rule| match &service.rules[rule].when {
-        Condition::Test { test, .. } => Some(TestView {
-            rule,
-            test: test.clone(),
-            observation: watched.tests[rule].seen.clone(),
-            not_seen: watched.tests[rule].not_seen.clone(),
-        }),
-        _ => None,
-    });
-    let rules = service.rules.iter().enumerate().map(|(r, rule)| RuleView {
-        text: wording::rule(rule),
-        failed: watched.fails(r),
-        since: watched.records[r].as_ref().filter(|_| watched.fails(r)).map(|record| record.since),
-        last: watched.last_text[r].clone(),
-    });
-    ServiceView {
-        name: watched.name.clone(),
-        kind: service.kind.clone(),
-        groups: service.groups.clone(),
-        mode: service.mode,
-        on_reboot: service.on_reboot,
-        watching: watched.watching,
-        failing: rules::failing(watched),
-        pending,
-        doing,
-        looked_at: watched.subject.at.or_else(|| watched.tests.iter().filter_map(|t| t.at).max()),
-        observation: watched.subject.seen.clone(),
-        not_seen: watched.subject.not_seen.clone(),
-        since: watched.since.map(|s| s.1),
-        identity: watched.subject.seen.as_ref().and_then(|o| o.identity),
-        ending: watched.ending.clone(),
-        tests: tests.collect(),
-        rules: rules.collect(),
-        restarts: watched.restarts,
-        every: watched.every,
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use hinoban_event::{Because, Doing, Event, Fact, Report};
-use hinoban_reading::{Identity, Moment, Now, Stamp};
+use hinoban_reading::{Identity, Moment, Now};
 
 use crate::machine::{Out, Scheduler};
 use crate::watched::Confirm;
-use crate::{Act, Effect, Part, Remembered, ServiceId, Verdict, Watching};
+use crate::{Act, Effect, Part, Remembered, Verdict, Watching};
 
 /// One thing being done to one service.
 #[derive(Debug)]
@@ -15,13 +15,13 @@ pub(crate) struct Task {
     pub(crate) doing: Doing,
     pub(crate) because: Because,
     /// The event that caused it.
-    cause: Event,
+    pub(crate) cause: Event,
     pub(crate) step: Step,
-    begun: Moment,
+    pub(crate) begun: Moment,
     /// The process that was there when it began.
-    target: Option<Identity>,
+    pub(crate) target: Option<Identity>,
     /// What the last of its programs came to.
-    report: Report,
+    pub(crate) report: Report,
 }
 
 /// Where it stands.
@@ -81,81 +81,7 @@ impl Task {
     }
 }
 
-/// An intent that an earlier life of the supervisor did not see to its end.
-#[derive(Debug, Clone)]
-pub struct Unfinished {
-    /// Its number.
-    pub intent: u64,
-    /// The service's name.
-    pub service: String,
-    /// What was being done.
-    pub doing: Doing,
-    /// What all of it was to be, of which that is a part.
-    pub whole: Doing,
-    /// When it was begun.
-    pub at: Stamp,
-    /// Who had asked for it; `None`: a rule.
-    pub by: Option<String>,
-    /// Whether a program had been started for it.
-    pub started: bool,
-}
-
 impl Scheduler {
-    /// Takes up what an earlier life had begun. To be called before anything else is handled.
-    ///
-    /// `Some` gives what to act on: the program that may still run, under the number of the old intent, and the time it
-    /// has left; its end is [`Input::ActionDone`](crate::Input::ActionDone). Until then nothing else is done to the
-    /// service. `None`: the intent is over, nothing of it was begun, and the next look decides; a stop that an operator
-    /// had asked for is asked for again.
-    pub fn resume(&mut self, now: Now, unfinished: &Unfinished) -> Option<(ServiceId, Duration, Event)> {
-        let id = self.find(&unfinished.service)?;
-        let i = self.position(id)?;
-        let service = self.services[i].service.clone();
-        let (act, program) = match unfinished.doing {
-            Doing::Start => (Act::Start, &service.start),
-            Doing::Stop => (Act::Stop, &service.stop),
-            Doing::Restart => (Act::Restart, &service.restart),
-            _ => return None,
-        };
-        let because = match &unfinished.by {
-            Some(by) => Because::Command { by: by.clone() },
-            None => Because::Rule { text: "begun before the supervisor was restarted".to_owned() },
-        };
-        if !unfinished.started || program.is_none() || self.services[i].task.is_some() {
-            if let (Doing::Stop, Some(by)) = (&unfinished.whole, &unfinished.by) {
-                self.services[i].pending = Some((Doing::Stop, by.clone()));
-                self.asked_before.push(i);
-            }
-            return None;
-        }
-        let limit = program.as_ref().map_or(Duration::ZERO, |p| p.timeout);
-        let left = limit.saturating_sub(now.stamp.since(unfinished.at));
-        let name = self.services[i].name.clone();
-        let by = unfinished.by.clone().unwrap_or_else(|| "a rule".to_owned());
-        let cause = self.tell(now, name, Fact::Commanded { doing: unfinished.whole.clone(), by });
-        let intent = unfinished.intent;
-        self.running.insert(intent, id);
-        self.services[i].task = Some(Task {
-            doing: unfinished.whole.clone(),
-            because,
-            cause: cause.clone(),
-            step: Step::Running { act, intent },
-            begun: now.moment,
-            target: None,
-            report: Report::default(),
-        });
-        Some((id, left.max(Duration::from_millis(100)), cause))
-    }
-
-    /// Begins what was asked for while nobody could do it.
-    pub(crate) fn take_pending(&mut self, now: Now, i: usize, out: &mut Out) {
-        if self.services[i].task.is_none()
-            && let Some((doing, by)) = self.services[i].pending.take()
-        {
-            self.command(now, i, doing, by, out);
-        }
-    }
-
     /// Begins to do something to a service to which nothing is being done.
     pub(crate) fn begin(
         &mut self,
@@ -402,48 +328,6 @@ impl Scheduler {
             self.judge_subject(now, i, true, out);
         }
         self.take_pending(now, i, out);
-    }
-
-    /// Stops watching.
-    pub(crate) fn unwatch(&mut self, now: Now, i: usize, out: &mut Out) {
-        let watched = &mut self.services[i];
-        watched.forget();
-        if watched.watching != Watching::No {
-            watched.watching = Watching::No;
-            watched.generation += 1;
-            let service = watched.service.name.clone();
-            out.push(Effect::Remember(Remembered::Monitoring { service, on: false }));
-            self.emit(now, i, Fact::Monitoring { on: false }, out);
-        }
-    }
-
-    /// Begins to watch, with a look at once.
-    pub(crate) fn watch(&mut self, now: Now, i: usize, out: &mut Out) {
-        let watched = &mut self.services[i];
-        if watched.watching == Watching::No {
-            watched.watching = Watching::Initializing;
-            watched.due = now.moment;
-            let service = watched.service.name.clone();
-            out.push(Effect::Remember(Remembered::Monitoring { service, on: true }));
-            self.emit(now, i, Fact::Monitoring { on: true }, out);
-        }
-    }
-
-    /// An operator asked for something.
-    pub(crate) fn command(&mut self, now: Now, i: usize, doing: Doing, by: String, out: &mut Out) {
-        if self.services[i].task.is_some() && !matches!(doing, Doing::Monitor | Doing::Unmonitor) {
-            self.services[i].pending = Some((doing, by));
-            return;
-        }
-        let cause = self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
-        match doing {
-            Doing::Start | Doing::Stop | Doing::Restart => {
-                self.begin(now, i, doing, Because::Command { by }, cause, out);
-            }
-            Doing::Monitor => self.watch(now, i, out),
-            Doing::Unmonitor => self.unwatch(now, i, out),
-            _ => {}
-        }
     }
 }
 

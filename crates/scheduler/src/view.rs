@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::{Kind, Mode, OnReboot, Test};
+use hinoban_config::{Condition, Kind, Mode, OnReboot, Test};
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, Identity, Observation, Stamp};
 use serde::Serialize;
+
+use crate::watched::Watched;
+use crate::{rules, wording};
 
 /// One service, as it stands.
 #[derive(Debug, Clone)]
@@ -87,4 +90,47 @@ pub struct RuleView {
     pub since: Option<Stamp>,
     /// What was last seen, in words; empty if nothing.
     pub last: String,
+}
+
+/// One service, to be shown.
+pub(crate) fn view(watched: &Watched) -> ServiceView {
+    let service = &watched.service;
+    let doing = watched.task.as_ref().map(|t| t.doing.clone());
+    let pending: Option<Doing> = watched.pending.as_ref().map(|p| p.0.clone()).or_else(|| doing.clone());
+    let tests = watched.test_rules().filter_map(|rule| match &service.rules[rule].when {
+        Condition::Test { test, .. } => Some(TestView {
+            rule,
+            test: test.clone(),
+            observation: watched.tests[rule].seen.clone(),
+            not_seen: watched.tests[rule].not_seen.clone(),
+        }),
+        _ => None,
+    });
+    let rules = service.rules.iter().enumerate().map(|(r, rule)| RuleView {
+        text: wording::rule(rule),
+        failed: watched.fails(r),
+        since: watched.records[r].as_ref().filter(|_| watched.fails(r)).map(|record| record.since),
+        last: watched.last_text[r].clone(),
+    });
+    ServiceView {
+        name: watched.name.clone(),
+        kind: service.kind.clone(),
+        groups: service.groups.clone(),
+        mode: service.mode,
+        on_reboot: service.on_reboot,
+        watching: watched.watching,
+        failing: rules::failing(watched),
+        pending,
+        doing,
+        looked_at: watched.subject.at.or_else(|| watched.tests.iter().filter_map(|t| t.at).max()),
+        observation: watched.subject.seen.clone(),
+        not_seen: watched.subject.not_seen.clone(),
+        since: watched.since.map(|s| s.1),
+        identity: watched.subject.seen.as_ref().and_then(|o| o.identity),
+        ending: watched.ending.clone(),
+        tests: tests.collect(),
+        rules: rules.collect(),
+        restarts: watched.restarts,
+        every: watched.every,
+    }
 }

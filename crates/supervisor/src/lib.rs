@@ -15,6 +15,7 @@
 
 mod acts;
 mod builder;
+mod carry;
 mod clock;
 mod courier;
 mod handle;

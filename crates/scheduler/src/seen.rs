@@ -1,0 +1,103 @@
+//! Where the result of a look goes.
+
+use hinoban_event::Fact;
+use hinoban_reading::{Now, Observation};
+
+use crate::machine::{Out, Scheduler};
+use crate::{LookId, Part, Watching};
+
+impl Scheduler {
+    pub(crate) fn observed(
+        &mut self,
+        now: Now,
+        id: LookId,
+        result: Result<Observation, String>,
+        out: &mut Out,
+    ) {
+        let Some(i) = self.position(id.service) else { return };
+        let watched = &mut self.services[i];
+        let generation = watched.generation;
+        let Some(looks) = watched.looks(id.part) else { return };
+        let Some(flight) = looks.flying.take() else { return };
+        let again = std::mem::take(&mut looks.again);
+        let stale = id.generation != generation;
+        match id.part {
+            Part::Subject => self.observed_subject(now, i, result, flight.early, stale, out),
+            Part::Test(rule) if !stale => self.observed_test(now, i, rule, result, flight.early, out),
+            Part::Test(_) => {}
+        }
+        if again && self.wants_looks(i) && self.services[i].looks(id.part).is_some_and(|l| l.flying.is_none())
+        {
+            self.look(i, id.part, true, out);
+        }
+    }
+
+    fn observed_subject(
+        &mut self,
+        now: Now,
+        i: usize,
+        result: Result<Observation, String>,
+        early: bool,
+        stale: bool,
+        out: &mut Out,
+    ) {
+        match result {
+            Ok(mut seen) => {
+                self.could_not_look(now, i, Part::Subject, None, out);
+                let watched = &mut self.services[i];
+                if let Some(ending) = seen.ending.take() {
+                    let late = !seen.standing.is_up() && watched.since.is_some_and(|(up, _)| !up)
+                        || seen.standing.is_up();
+                    watched.ending = Some(ending.clone());
+                    if late {
+                        self.emit(now, i, Fact::EndingLearned(ending), out);
+                    }
+                }
+                self.services[i].note(seen, now.moment, now.stamp);
+            }
+            Err(why) => self.could_not_look(now, i, Part::Subject, Some(why), out),
+        }
+        let watched = &mut self.services[i];
+        if watched.task.is_some() {
+            // A look that began before the last step began shows what was, not what is.
+            match stale {
+                true => self.look(i, Part::Subject, true, out),
+                false => self.looked_during_task(now, i, out),
+            }
+            return;
+        }
+        if watched.watching == Watching::No || watched.subject.not_seen.is_some() {
+            return;
+        }
+        watched.watching = Watching::Yes;
+        self.judge_subject(now, i, early, out);
+        let watched = &self.services[i];
+        if !early && watched.is_up() && watched.task.is_none() && watched.watching != Watching::No {
+            self.look_at_tests(i, false, out);
+        }
+    }
+
+    fn observed_test(
+        &mut self,
+        now: Now,
+        i: usize,
+        rule: usize,
+        result: Result<Observation, String>,
+        early: bool,
+        out: &mut Out,
+    ) {
+        match result {
+            Ok(seen) => {
+                self.could_not_look(now, i, Part::Test(rule), None, out);
+                let looks = &mut self.services[i].tests[rule];
+                looks.at = Some(now.stamp);
+                looks.seen = Some(seen.clone());
+                let watched = &self.services[i];
+                if watched.task.is_none() && watched.watching != Watching::No && watched.is_up() {
+                    self.judge_test(now, i, rule, &seen, early, out);
+                }
+            }
+            Err(why) => self.could_not_look(now, i, Part::Test(rule), Some(why), out),
+        }
+    }
+}
