@@ -47,6 +47,9 @@ fn it_waits_on_disk_and_arrives_once_the_server_is_back_also_after_a_crash_of_ou
     exim.start();
     assert_eq!(exim.mail("Does not exist httpd").header("Message-ID"), death);
     assert_eq!(exim.mail("Exists httpd").header("Message-ID"), recovery);
-    wait_until("the queue to be empty", || std::fs::read_dir(world.path("mail")).unwrap().next().is_none());
+    wait_until("the queue to be empty", || {
+        let files = std::fs::read_dir(world.path("state.mail")).unwrap();
+        files.flatten().all(|file| file.file_name() == "lock")
+    });
     assert_eq!(exim.mails().iter().filter(|mail| mail.subject().contains("instance changed")).count(), 4);
 }
