@@ -1,5 +1,6 @@
 //! rsyslogd as the daemon behind `/dev/log`.
 
+use std::fs::File;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,8 @@ const SOCKET: &str = "/dev/log";
 pub(crate) struct Rsyslog<'a> {
     world: &'a World,
     daemon: Option<Child>,
+    /// Held by one test of this host at a time: there is one socket only.
+    _turn: File,
 }
 
 const CONFIGURATION: &str = "\
@@ -31,19 +34,21 @@ impl<'a> Rsyslog<'a> {
         if !root("to make /dev/log") {
             return None;
         }
+        let turn = File::create("/tmp/hinoban-tests.dev-log").unwrap();
+        turn.lock().unwrap();
         if taken() {
             passed_over("another program listens at /dev/log");
             return None;
         }
         world.write("rsyslog.conf", CONFIGURATION);
-        Some(Self { world, daemon: None })
+        Some(Self { world, daemon: None, _turn: turn })
     }
 
     /// Starts it, and waits until it listens.
     pub(crate) fn start(&mut self) {
         let mut command = Command::new(RSYSLOGD);
         command.args(["-n", "-iNONE", "-f"]).arg(self.world.path("rsyslog.conf"));
-        let errors = std::fs::File::create(self.world.path("rsyslog.errors")).unwrap();
+        let errors = File::create(self.world.path("rsyslog.errors")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
         self.daemon = Some(command.spawn().unwrap());
         wait_until("rsyslogd to listen", taken);
