@@ -193,6 +193,13 @@ pub(crate) fn running(path: &Path) -> io::Result<Option<Running>> {
     let file = match options().open(&path) {
         Ok(file) => file,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {
+            let path = path.display();
+            return Err(io::Error::new(
+                why.kind(),
+                format!("only root and the daemon's user can open '{path}'"),
+            ));
+        }
         Err(why) => return Err(why),
     };
     private(&file, &path)?;
