@@ -26,8 +26,8 @@ pub(crate) struct Watched {
     pub(crate) due: Moment,
     /// Counts its cycles.
     pub(crate) cycle: u64,
-    /// When a rule last started or restarted it.
-    pub(crate) acted: Option<Moment>,
+    /// When a rule last started or restarted it, and in which cycle.
+    pub(crate) acted: Option<(Moment, u64)>,
     /// How often in a row it was started and died soon after.
     pub(crate) short_lives: u32,
     /// Its process ended in order, as when somebody restarts it by hand: until then that somebody has time to.
@@ -165,19 +165,20 @@ impl Watched {
         able && service.mode == Mode::Active && self.task.is_none()
     }
 
-    /// Until when an early look may not begin a repair again: what dies at once after each start is started with growing
-    /// pauses, and at its turn in any case.
+    /// Until when an early look may not begin a repair again: the first in a cycle is made at once, and so is one of what
+    /// has lived for a while; what dies soon after each start is started with growing pauses within a cycle.
     pub(crate) fn held_until(&self, now: Moment) -> Option<Moment> {
         let pause = match self.short_lives {
             0 => return None,
             n => Duration::from_secs(1) * 2u32.saturating_pow((n - 1).min(16)),
         };
-        self.acted.map(|at| at + pause).filter(|until| *until > now)
+        let (at, _) = self.acted.filter(|(_, cycle)| *cycle == self.cycle)?;
+        Some(at + pause).filter(|until| *until > now)
     }
 
     /// A rule begins a repair now.
     pub(crate) fn acts(&mut self, then: &Then, now: Moment) {
-        self.acted = Some(now);
+        self.acted = Some((now, self.cycle));
         self.grace = None;
         if *then != Then::Stop {
             self.restarts = self.restarts.saturating_add(1);
@@ -199,7 +200,7 @@ impl Watched {
     pub(crate) fn note(&mut self, seen: Observation, now: Moment, at: Stamp) -> bool {
         let up = seen.standing.is_up();
         if !up && self.since.is_some_and(|(was, _)| was) {
-            let short = self.acted.is_some_and(|at| now.since(at) < STABLE);
+            let short = self.acted.is_some_and(|(at, _)| now.since(at) < STABLE);
             self.short_lives = if short { self.short_lives.saturating_add(1) } else { 0 };
         }
         if up {

@@ -140,6 +140,17 @@ fn a_crash_loop_is_started_with_growing_pauses_and_at_each_due_look() {
 }
 
 #[test]
+fn the_first_death_in_a_cycle_is_repaired_at_once_however_many_there_were() {
+    let mut world = world(|s| s.every = Some(S));
+    for _ in 0..10 {
+        world.run(1300 * MS);
+        world.kill("httpd");
+        world.run(10 * MS);
+        assert!(world.lives("httpd"));
+    }
+}
+
+#[test]
 fn whoever_restarts_it_by_hand_is_not_raced() {
     let mut world = world(|_| {});
     world.end("httpd", How::Exited { status: 0 });
