@@ -66,10 +66,14 @@ impl Scheduler {
             }
             return;
         }
-        if watched.watching == Watching::No || watched.subject.not_seen.is_some() {
+        if watched.watching == Watching::No {
             return;
         }
+        // Also of what could not be seen something is known now: that.
         watched.watching = Watching::Yes;
+        if watched.subject.not_seen.is_some() {
+            return;
+        }
         self.judge_subject(now, i, early, out);
         let watched = &self.services[i];
         if !early && watched.is_up() && watched.task.is_none() && watched.watching != Watching::No {

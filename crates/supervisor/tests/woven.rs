@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hinoban_action::Message;
 use hinoban_config::{Branch, Condition, Config, Dialect, Expect, Kind, Program, Rule, Service, Test, Then};
-use hinoban_event::{Doing, Event, Fact};
+use hinoban_event::{Class, Doing, Event, Fact};
 use hinoban_journal::{Entry, Journal};
 use hinoban_probe::ProbeError;
 use hinoban_reading::{Identity, Stamp};
@@ -173,7 +173,11 @@ async fn a_probe_that_panics_is_rebuilt_and_its_service_is_not_blamed() {
             tokio::time::sleep(S).await;
             let view = handle.status().await.unwrap().services.remove(0);
             assert_eq!(view.not_seen.as_deref(), Some("the probe panicked: index out of bounds"));
-            assert_eq!(view.watching, Watching::Initializing, "unknown, not healthy");
+            assert_eq!(
+                (view.watching, view.failing),
+                (Watching::Yes, vec![Class::Data]),
+                "unknown, not healthy"
+            );
             tokio::time::sleep(60 * S).await;
             let view = handle.status().await.unwrap().services.remove(0);
             assert_eq!((view.not_seen, view.watching), (None, Watching::Yes));
