@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use hinoban::config::{Allow, Config, Listen};
+use hinoban::config::{Allow, Config, Dialect, Listen};
 use hinoban::event::Level;
 use hinoban::supervisor::Handle;
 use hinoban_web::client::{Client, Target};
@@ -15,7 +15,7 @@ use crate::voice::Voice;
 
 /// What the configured interface serves.
 pub(crate) fn options(config: &Config, id: &str, file: &str) -> Options {
-    let mut options = Options::new(id, file);
+    let mut options = about(config, id, file);
     options.listen = config.web.listen.iter().map(listener).collect();
     for allow in &config.web.allow {
         match allow {
@@ -30,6 +30,15 @@ pub(crate) fn options(config: &Config, id: &str, file: &str) -> Options {
     options
 }
 
+/// What we call ourselves to people: under a control file scripts read it, and it is Monit's.
+fn about(config: &Config, id: &str, file: &str) -> Options {
+    let mut options = Options::new(id, file);
+    if config.dialect == Dialect::Toml {
+        options.banner = concat!("Hinoban ", env!("CARGO_PKG_VERSION")).to_owned();
+    }
+    options
+}
+
 fn listener(listen: &Listen) -> Listener {
     match listen.clone() {
         Listen::Tcp { address, port, read_only } => Listener::Tcp { address, port, read_only },
@@ -40,8 +49,8 @@ fn listener(listen: &Listen) -> Listener {
 }
 
 /// The door: nobody has to log in, for only we and root can open it.
-pub(crate) fn door(places: &Places, id: &str, file: &str) -> Options {
-    let mut options = Options::new(id, file);
+pub(crate) fn door(config: &Config, places: &Places, id: &str, file: &str) -> Options {
+    let mut options = about(config, id, file);
     let mode = Some(0o600);
     options.listen =
         vec![Listener::Unix { path: places.door.clone(), mode, uid: None, gid: None, read_only: false }];
@@ -137,7 +146,7 @@ fn keeper(path: &Path) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
-    use hinoban::config::{Dialect, Secret, User};
+    use hinoban::config::{Secret, User};
 
     use super::*;
 

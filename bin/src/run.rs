@@ -265,7 +265,7 @@ async fn live(supervisor: Supervisor, steward: Steward, ready: Ready) -> Result<
     let file = steward.path.display().to_string();
     let (voice, id) = (steward.voice.clone(), steward.id.clone());
     let (web, wanted) = watch::channel(pages::options(&steward.config, &id, &file));
-    let (door, door_wanted) = watch::channel(pages::door(&steward.places, &id, &file));
+    let (door, door_wanted) = watch::channel(pages::door(&steward.config, &steward.places, &id, &file));
     let options = door_wanted.borrow().clone();
     let first = pages::bind(options, &handle, &voice).await;
     ready.up();

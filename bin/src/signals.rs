@@ -214,7 +214,7 @@ impl Steward {
             }
         };
         web.send_if_modified(changed(pages::options(&config, &self.id, &file)));
-        door.send_if_modified(changed(pages::door(&places, &self.id, &file)));
+        door.send_if_modified(changed(pages::door(&config, &places, &self.id, &file)));
         self.places = places;
         self.config = config;
     }

@@ -9,6 +9,8 @@ pub const DIALECT: &str = "5.33.0";
 pub struct Options {
     /// Version in documents and headers; [`DIALECT`] unless there is a reason.
     pub version: String,
+    /// Program and version in the first line of texts for people: `Monit 5.33.0` unless there is a reason.
+    pub banner: String,
     /// Our identity: 32 hexadecimal digits.
     pub id: String,
     /// Path of the configuration, shown in documents.
@@ -65,6 +67,7 @@ impl Options {
     pub fn new(id: impl Into<String>, control_file: impl Into<String>) -> Self {
         Self {
             version: DIALECT.to_owned(),
+            banner: format!("Monit {DIALECT}"),
             id: id.into(),
             control_file: control_file.into(),
             listen: Vec::new(),

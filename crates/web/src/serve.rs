@@ -79,6 +79,7 @@ impl<B: Backend> Web<B> {
         }
         let about = About {
             version: options.version.clone(),
+            banner: options.banner.clone(),
             id: options.id.clone(),
             control_file: options.control_file.clone(),
             address: shown(&options.listen),

@@ -9,6 +9,8 @@ use rustix::thread::sched_getaffinity;
 pub struct About {
     /// Version of Monit that readers are to take us for.
     pub version: String,
+    /// Program and version in the first line of texts for people.
+    pub banner: String,
     /// Our identity: 32 hexadecimal digits.
     pub id: String,
     /// Path of the configuration.

@@ -30,7 +30,7 @@ pub fn status(status: &Status, about: &About, services: &[&ServiceView]) -> Stri
 
 /// The line above every answer.
 pub(crate) fn first_line(status: &Status, about: &About) -> String {
-    format!("Monit {} uptime: {}\n", about.version, figures::uptime(status.now.since(status.since)))
+    format!("{} uptime: {}\n", about.banner, figures::uptime(status.now.since(status.since)))
 }
 
 /// Values begin in column 32, which readers count on.

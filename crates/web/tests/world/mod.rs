@@ -22,6 +22,7 @@ pub const LOOKED: Stamp = Stamp::from_micros(1_795_429_973_134_190);
 pub fn about() -> About {
     About {
         version: DIALECT.to_owned(),
+        banner: format!("Monit {DIALECT}"),
         id: "5de67d678ea4bbf7a97b07a3d9f30da1".to_owned(),
         control_file: "/etc/a<b>.toml".to_owned(),
         address: Some(Address::Tcp { address: "127.0.0.1".to_owned(), port: 2812 }),
