@@ -400,3 +400,22 @@ fn the_demonstration_works() {
     kill(child.id() as i32, "TERM");
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_pidfile_that_appears_is_seen_long_before_the_next_look() {
+    let world = World::new();
+    world.write(
+        "rc",
+        "set daemon 600\nset pidfile @/pid\nset idfile @/id\nset statefile @/state\nset log @/log\n\
+         check process svc with pidfile @/svc.pid\n",
+    );
+    world.ok("-c rc");
+    world.logged("'svc' process is not running", 1);
+    // Nobody tells the daemon: inotify does.
+    let mut service = std::process::Command::new("sleep").arg("60").env("HOME", world.dir()).spawn().unwrap();
+    world.write("svc.pid", &service.id().to_string());
+    world.logged(&format!("'svc' process is running with pid {}", service.id()), 1);
+    service.kill().unwrap();
+    service.wait().unwrap();
+    world.logged("'svc' process is not running", 2);
+}
