@@ -125,10 +125,6 @@ pub enum Wake {
     Fd(Arc<OwnedFd>),
     /// A path that appears, disappears, or changes. The file need not exist.
     Path(PathBuf),
-    /// The table of mounts changes.
-    Mounts,
-    /// A network link changes.
-    Links,
 }
 
 /// We could not look. Says nothing about the thing itself.
