@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
@@ -91,11 +92,20 @@ impl fmt::Display for Mistakes {
             let mut group = annotate_snippets::Group::with_title(title);
             if let Some(source) = source {
                 let path = source.path.display().to_string();
+                // Only the lines in question: the renderer goes through all that it is given, for each mistake.
+                let Range { start, end } = mistake.place.span.clone();
+                let line_of = |at: usize| source.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+                let (mut first, mut line) = (line_of(start), mistake.place.line as usize);
+                let last = source.text[end..].find('\n').map_or(source.text.len(), |newline| end + newline);
+                if first == last && first > 0 {
+                    // Behind the last line there is nothing to show but that line.
+                    (first, line) = (line_of(first - 1), line.saturating_sub(1));
+                }
                 group = group.element(
-                    Snippet::source(&*source.text)
+                    Snippet::source(&source.text[first..last])
                         .path(path)
-                        .line_start(1)
-                        .annotation(AnnotationKind::Primary.span(mistake.place.span.clone())),
+                        .line_start(line)
+                        .annotation(AnnotationKind::Primary.span(start - first..end - first)),
                 );
             }
             if let Some(help) = &mistake.help {
