@@ -9,6 +9,7 @@ use hinoban_config::{Config, Mistake, Mistakes};
 use hinoban_event::Event;
 use hinoban_incident::{Incidents, Options};
 use hinoban_journal::{Entry, InFlight, Journal};
+use hinoban_reading::Moment;
 use hinoban_scheduler::{Restored, Scheduler};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -98,8 +99,9 @@ impl Supervisor {
         let in_flight: Vec<InFlight> = state.in_flight().cloned().collect();
         let unknown = state.services().into_iter().filter(|n| !config.services.iter().any(|s| s.name == **n));
         remember.extend(unknown.map(|service| Entry::Forgotten { service }));
-        let first = if booted_delay(&restored) { config.start_delay } else { Default::default() };
-        let scheduler = Scheduler::new(&config, &restored, hinoban_reading::Moment::new(first));
+        // The start delay is for a host that has just been booted.
+        let first = if restored.booted { Moment::ZERO + config.start_delay } else { Moment::ZERO };
+        let scheduler = Scheduler::new(&config, &restored, first);
         let host: Arc<str> = config.system().map_or("localhost", |s| s.name.as_str()).into();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut inner = Loop {
@@ -143,11 +145,6 @@ impl Supervisor {
         inner.employ(courier);
         Ok(inner.run().await)
     }
-}
-
-/// The start delay waits for a host that has just been booted.
-fn booted_delay(restored: &Restored) -> bool {
-    restored.booted
 }
 
 impl Builder {
