@@ -9,7 +9,7 @@ use hinoban_event::Class;
 use hinoban_reading::{Moment, Now, Stamp};
 
 use crate::machine::Scheduler;
-use crate::record::{Record, State};
+use crate::record::Record;
 use crate::watched::Watched;
 use crate::{ServiceId, Watching, rules};
 
@@ -104,12 +104,9 @@ impl Scheduler {
                     for id in self.running.values_mut().filter(|id| **id == other.id) {
                         *id = new.id;
                     }
-                    for (rule, record) in other.records.iter().enumerate() {
-                        if record.as_ref().is_some_and(|r| r.state == State::Failed) {
-                            let class = rules::class(&other.service.rules[rule].when);
-                            report.ended.push((other.service.name.clone(), rule, class));
-                        }
-                    }
+                    let ended =
+                        other.failures().map(|(rule, class)| (other.service.name.clone(), rule, class));
+                    report.ended.extend(ended);
                     new.task = other.task;
                     new.pending = other.pending;
                     new.ending = other.ending;

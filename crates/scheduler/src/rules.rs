@@ -302,10 +302,7 @@ fn is_orderly(how: &How) -> bool {
 
 /// Classes that fail now.
 pub(crate) fn failing(watched: &Watched) -> Vec<Class> {
-    let mut classes: Vec<Class> = (0..watched.records.len())
-        .filter(|r| watched.records[*r].as_ref().is_some_and(|r| r.state == State::Failed))
-        .map(|r| class(&watched.service.rules[r].when))
-        .collect();
+    let mut classes: Vec<Class> = watched.failures().map(|(_, class)| class).collect();
     if watched.subject.not_seen.is_some() || watched.tests.iter().any(|t| t.not_seen.is_some()) {
         classes.push(Class::Data);
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_config::{Condition, Kind, Mode, Service, Then};
-use hinoban_event::Doing;
+use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
 
 use crate::record::{Record, State};
 use crate::task::Task;
-use crate::{Part, ServiceId, Watching};
+use crate::{Part, ServiceId, Watching, rules};
 
 /// A process that lived this long after its start is no crash loop.
 const STABLE: Duration = Duration::from_secs(60);
@@ -196,8 +196,8 @@ impl Watched {
         self.alive.map(|alive| alive.age + now.since(alive.seen))
     }
 
-    /// Takes note of what a look at the subject saw. Says whether it went from up to not up or back.
-    pub(crate) fn note(&mut self, seen: Observation, now: Moment, at: Stamp) -> bool {
+    /// Takes note of what a look at the subject saw.
+    pub(crate) fn note(&mut self, seen: Observation, now: Moment, at: Stamp) {
         let up = seen.standing.is_up();
         if !up && self.since.is_some_and(|(was, _)| was) {
             let short = self.acted.is_some_and(|(at, _)| now.since(at) < STABLE);
@@ -212,13 +212,17 @@ impl Watched {
                 self.alive = Some(Alive { identity: seen.identity, seen: now, age });
             }
         }
-        let turned = self.since.is_none_or(|(was, _)| was != up);
-        if turned {
+        if self.since.is_none_or(|(was, _)| was != up) {
             self.since = Some((up, at));
         }
         self.subject.seen = Some(seen);
         self.subject.at = Some(at);
-        turned
+    }
+
+    /// The rules that fail now: position and class.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (usize, Class)> {
+        let fails = |rule: &usize| self.fails(*rule);
+        (0..self.records.len()).filter(fails).map(|rule| (rule, rules::class(&self.service.rules[rule].when)))
     }
 
     /// Forgets what rules remember: after a stop, and when it is no longer watched.

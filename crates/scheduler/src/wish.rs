@@ -116,6 +116,11 @@ impl Scheduler {
     /// Stops watching.
     pub(crate) fn unwatch(&mut self, now: Now, i: usize, out: &mut Out) {
         let watched = &mut self.services[i];
+        // A failure ends with the watching: what is not watched does not fail, and must not recover one day.
+        for (rule, class) in watched.failures() {
+            let service = watched.service.name.clone();
+            out.push(Effect::Remember(Remembered::Recovered { service, rule, class }));
+        }
         watched.forget();
         if watched.watching != Watching::No {
             watched.watching = Watching::No;

@@ -342,6 +342,24 @@ fn the_new_one_starts_only_when_the_old_one_is_gone_even_if_its_pidfile_went_bef
 }
 
 #[test]
+fn a_failure_ends_with_the_watching() {
+    let mut world = world(|s| s.mode = Mode::Passive);
+    world.kill("httpd");
+    world.run(S);
+    assert!(world.remembered.iter().any(|r| matches!(r, Remembered::Failed { .. })));
+    world.command("httpd", Doing::Unmonitor);
+    assert!(
+        world.remembered.iter().any(|r| matches!(r, Remembered::Recovered { .. })),
+        "or a later life would tell of a recovery"
+    );
+    world.appear("httpd");
+    world.command("httpd", Doing::Monitor);
+    world.run(100 * S);
+    let recoveries = facts(&world, |f| if let Fact::Recovered(r) = f { Some(r) } else { None });
+    assert!(recoveries.is_empty());
+}
+
+#[test]
 fn a_passive_service_is_told_about_but_not_repaired() {
     let mut world = world(|s| s.mode = Mode::Passive);
     world.kill("httpd");
