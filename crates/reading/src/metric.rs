@@ -90,5 +90,17 @@ pub mod metrics {
         SWAP = "swap.bytes", Bytes; SWAP_PERCENT = "swap.percent", Percent;
         FDS_ALLOCATED = "fds.allocated", Count; FDS_UNUSED = "fds.unused", Count; FDS_MAXIMUM = "fds.maximum", Count;
         BOOT_TIME = "boot.time", Seconds;
+        PERMISSION = "permission", Count; SIZE = "size", Bytes; LINKS = "links", Count;
+        ACCESS_TIME = "access.time", Seconds; CHANGE_TIME = "change.time", Seconds; MODIFY_TIME = "modify.time", Seconds;
+        FILESYSTEM_TYPE = "filesystem.type", Text; FILESYSTEM_FLAGS = "filesystem.flags", Text;
+        BLOCK_SIZE = "block.size", Bytes; SPACE_TOTAL = "space.total.bytes", Bytes;
+        SPACE = "space.bytes", Bytes; SPACE_PERCENT = "space.percent", Percent;
+        SPACE_FREE = "space.free.bytes", Bytes; SPACE_FREE_PERCENT = "space.free.percent", Percent;
+        SPACE_AVAILABLE = "space.available.bytes", Bytes;
+        INODES_TOTAL = "inodes.total", Count;
+        INODES = "inodes.used", Count; INODES_PERCENT = "inodes.percent", Percent;
+        INODES_FREE = "inodes.free", Count; INODES_FREE_PERCENT = "inodes.free.percent", Percent;
+        SERVICE_TIME = "service.time", Seconds;
+        SERVICE_TIME_READ = "service.time.read", Seconds; SERVICE_TIME_WRITE = "service.time.write", Seconds;
     }
 }

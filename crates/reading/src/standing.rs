@@ -66,6 +66,12 @@ pub enum ReasonKind {
     Zombie,
     /// The pid belongs to another process, born after the pidfile was written.
     PidReused,
+    /// There is no such file.
+    FileAbsent,
+    /// There is something in its place, but of another type.
+    WrongType,
+    /// There is no mounted file system by that name.
+    NotMounted,
     /// The name could not be resolved.
     Unresolved,
     /// The connection was refused.

@@ -43,6 +43,16 @@ pub enum Kind {
         /// The file that holds its process id.
         pidfile: PathBuf,
     },
+    /// A regular file, or a socket.
+    File {
+        /// Its path; links are followed.
+        path: PathBuf,
+    },
+    /// A mounted file system.
+    Filesystem {
+        /// Its mount point, its device, or the name it was mounted from.
+        path: PathBuf,
+    },
     /// A host that is only tested from outside; it has no look of its own.
     Host {
         /// Name or address.
@@ -125,6 +135,8 @@ pub enum Condition {
     Missing,
     /// The service's own look finds it up.
     Exists,
+    /// The service's own look finds something in its place, but of another type: a directory where a file should be.
+    WrongType,
     /// A reading of the service's own look compares so.
     Compare {
         /// Name of the metric.
@@ -248,6 +260,11 @@ impl Rule {
             ok: Branch::once(Then::Alert),
             place: Place::default(),
         }
+    }
+
+    /// The rule that a file has beside those written: what is there must be a file.
+    pub fn wrong_type() -> Self {
+        Self { when: Condition::WrongType, ..Self::existence() }
     }
 
     /// Whether it is about existence.
