@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 
 pub use life::{Reload, Restored};
 pub use machine::Scheduler;
-pub use view::{RuleView, ServiceView, TestView, Watching};
+pub use view::{Programs, RuleView, ServiceView, TestView, Watching};
 pub use wish::Unfinished;
 
 /// Which service. Never reused within one life of a scheduler, so that late answers about a service that a reload

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::{Condition, Kind, Mode, OnReboot, Test};
+use hinoban_config::{Condition, Kind, Mode, OnReboot, Program, Test};
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, Identity, Observation, Stamp};
 use serde::Serialize;
@@ -50,8 +50,21 @@ pub struct ServiceView {
     pub rules: Vec<RuleView>,
     /// How often it was started or restarted by a rule in this life of the supervisor.
     pub restarts: u32,
+    /// The programs it has.
+    pub programs: Programs,
     /// Time between looks.
     pub every: Duration,
+}
+
+/// Paths of the programs that a service has. Without their arguments, which may hold secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Programs {
+    /// Of the one that starts it.
+    pub start: Option<String>,
+    /// Of the one that stops it.
+    pub stop: Option<String>,
+    /// Of the one that restarts it; without one it is stopped and started.
+    pub restart: Option<String>,
 }
 
 /// Whether a service is watched.
@@ -131,6 +144,15 @@ pub(crate) fn view(watched: &Watched) -> ServiceView {
         tests: tests.collect(),
         rules: rules.collect(),
         restarts: watched.restarts,
+        programs: Programs {
+            start: path(service.start.as_ref()),
+            stop: path(service.stop.as_ref()),
+            restart: path(service.restart.as_ref()),
+        },
         every: watched.every,
     }
+}
+
+fn path(program: Option<&Program>) -> Option<String> {
+    program?.words.first().cloned()
 }

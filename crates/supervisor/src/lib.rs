@@ -30,6 +30,6 @@ pub use clock::Wall;
 pub use courier::{Courier, Trouble};
 pub use handle::{CommandError, Handle, ReloadReport, Status};
 pub use hinoban_config::{Config, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Protocol, Test, UrlTest};
-pub use hinoban_scheduler::{RuleView, ServiceView, TestView, Watching};
+pub use hinoban_scheduler::{Programs, RuleView, ServiceView, TestView, Watching};
 pub use registry::{Made, Registry};
 pub use run::Ended;
