@@ -47,6 +47,7 @@ pub(crate) fn act(mut plan: Plan, doing: Doing, names: Vec<String>) -> ExitCode 
     plan.loaded.config.every = Some(Duration::from_secs(24 * 60 * 60));
     plan.loaded.config.start_delay = Duration::ZERO;
     for service in &mut plan.loaded.config.services {
+        let service = Arc::make_mut(service);
         service.rules.retain(Rule::is_existence);
         for rule in &mut service.rules {
             rule.fail.then = hinoban::config::Then::Nothing;

@@ -4,6 +4,7 @@ mod service;
 mod test;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Place, Secret};
@@ -35,7 +36,8 @@ pub struct Config {
     /// The HTTP interface.
     pub web: Web,
     /// What is watched, in the order written. Holds exactly one service that is *the* system: added if not written.
-    pub services: Vec<Service>,
+    /// Shared: whoever keeps one for a service at work keeps no copy.
+    pub services: Vec<Arc<Service>>,
 }
 
 /// What a configuration was written in.
@@ -220,12 +222,12 @@ impl Config {
             mail: Mail::default(),
             alerts: Vec::new(),
             web: Web::default(),
-            services: vec![Service::system(host)],
+            services: vec![Arc::new(Service::system(host))],
         }
     }
 
     /// The service that is *the* system; its name is the name of this host in alerts.
     pub fn system(&self) -> Option<&Service> {
-        self.services.iter().rev().find(|s| s.kind == Kind::System)
+        self.services.iter().rev().find(|s| s.kind == Kind::System).map(|s| &**s)
     }
 }

@@ -34,5 +34,5 @@ fn system(read: &mut Read, around: &dyn Surroundings) {
     }
     let mut system = Service::system(&name);
     system.on_reboot = read.on_reboot;
-    read.config.services.push(system);
+    read.config.services.push(system.into());
 }

@@ -20,7 +20,7 @@ fn load(world: &World, text: &str) -> Loaded {
 
 /// The first service of a text.
 fn service(text: &str) -> Service {
-    load(&World::default(), text).config.services.remove(0)
+    Service::clone(&load(&World::default(), text).config.services[0])
 }
 
 fn refused(text: &str) -> Vec<String> {
@@ -33,7 +33,7 @@ fn refused(text: &str) -> Vec<String> {
 #[test]
 fn an_empty_file_watches_this_machine() {
     let config = load(&World::default(), "").config;
-    assert_eq!(config.services, [Service::system("tower")]);
+    assert_eq!(config.services, [Service::system("tower").into()]);
     assert_eq!(config.every, None);
 }
 

@@ -67,7 +67,7 @@ fn the_classic_file_means_what_it_says() {
     let http = HttpTest { request: Some("/".to_owned()), ..HttpTest::default() };
     assert_eq!(test.protocol, Protocol::Http(http));
     assert_eq!(httpd.rules[1], Rule::existence());
-    assert_eq!(config.services[1], Service::system("tower"));
+    assert_eq!(config.services[1], Service::system("tower").into());
 }
 
 #[test]

@@ -55,8 +55,7 @@ impl Scheduler {
             next_event: 0,
         };
         for service in &config.services {
-            let mut watched =
-                scheduler.fresh(Arc::new(service.clone()), first, is_watched(service, restored));
+            let mut watched = scheduler.fresh(service.clone(), first, is_watched(service, restored));
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
                 let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
                 if same && watched.watching != Watching::No {
@@ -89,7 +88,7 @@ impl Scheduler {
                 .iter_mut()
                 .find(|o| o.as_ref().is_some_and(|w| w.name.eq_ignore_ascii_case(&service.name)));
             let watched = match slot.and_then(Option::take) {
-                Some(mut same) if *same.service == *service => {
+                Some(mut same) if same.service == *service => {
                     if same.every != every {
                         same.every = every;
                         same.due = same.due.min(now.moment + every);
@@ -99,7 +98,7 @@ impl Scheduler {
                 Some(other) => {
                     report.changed.push(service.name.clone());
                     let on = other.watching != Watching::No;
-                    let mut new = self.fresh(Arc::new(service.clone()), now.moment, on);
+                    let mut new = self.fresh(service.clone(), now.moment, on);
                     new.generation = other.generation + 1;
                     for id in self.running.values_mut().filter(|id| **id == other.id) {
                         *id = new.id;
@@ -121,7 +120,7 @@ impl Scheduler {
                 None => {
                     report.added.push(service.name.clone());
                     let on = service.on_reboot != OnReboot::NoStart;
-                    self.fresh(Arc::new(service.clone()), now.moment, on)
+                    self.fresh(service.clone(), now.moment, on)
                 }
             };
             self.services.push(watched);

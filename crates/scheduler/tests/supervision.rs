@@ -53,7 +53,7 @@ fn world(change: impl FnOnce(&mut Service)) -> World {
     config.every = Some(60 * S);
     let mut service = httpd();
     change(&mut service);
-    config.services.insert(0, service);
+    config.services.insert(0, service.into());
     let mut world = World::new(&config, Duration::ZERO);
     world.appear("httpd");
     world.run(S);
@@ -92,7 +92,7 @@ fn a_killed_process_is_back_within_milliseconds_and_its_death_is_explained() {
 fn what_is_dead_when_we_come_is_started() {
     let mut config = Config::empty(Dialect::Monit, "vm");
     config.every = Some(60 * S);
-    config.services.insert(0, httpd());
+    config.services.insert(0, httpd().into());
     let mut world = World::new(&config, 5 * S);
     world.run(4 * S);
     assert_eq!(acts(&world), [] as [&Act; 0], "not before the first look is due");
@@ -179,7 +179,7 @@ fn a_crash_gets_no_grace() {
 fn what_was_begun_before_a_restart_of_the_supervisor_is_waited_for() {
     let mut config = Config::empty(Dialect::Toml, "vm");
     config.every = Some(60 * S);
-    config.services.insert(0, httpd());
+    config.services.insert(0, httpd().into());
     let mut scheduler = Scheduler::new(&config, &Restored::default(), Moment::ZERO);
     let at = |ms: u64| Now {
         moment: Moment::new(Duration::from_millis(ms)),
@@ -208,7 +208,7 @@ fn what_was_begun_before_a_restart_of_the_supervisor_is_waited_for() {
 #[test]
 fn a_stop_that_a_crash_cut_short_is_asked_for_again() {
     let mut config = Config::empty(Dialect::Toml, "vm");
-    config.services.insert(0, httpd());
+    config.services.insert(0, httpd().into());
     let mut world = World::new(&config, Duration::ZERO);
     world.appear("httpd");
     let unfinished = Unfinished {
@@ -230,11 +230,11 @@ fn a_stop_that_a_crash_cut_short_is_asked_for_again() {
 #[test]
 fn a_reload_in_the_middle_of_a_start_does_not_lose_the_service() {
     let mut config = Config::empty(Dialect::Toml, "vm");
-    config.services.insert(0, httpd());
+    config.services.insert(0, httpd().into());
     let mut world = World::new(&config, Duration::ZERO);
     world.of("httpd").appears_after = Some(5 * S);
     world.run(2 * S);
-    config.services[0].groups.push("www".into());
+    std::sync::Arc::make_mut(&mut config.services[0]).groups.push("www".into());
     let now = Now { moment: world.now(), stamp: Default::default() };
     world.scheduler.reload(now, &config);
     world.of("httpd").appears_after = Some(2 * MS);
@@ -387,7 +387,7 @@ fn a_test_that_hangs_shifts_nobody_elses_look() {
     config.every = Some(S);
     let mut slow = Service::new("slow", Kind::Host { address: "127.0.0.1".into() });
     slow.rules.push(http_rule());
-    config.services = vec![slow, httpd()];
+    config.services = vec![slow.into(), httpd().into()];
     let mut world = World::new(&config, Duration::ZERO);
     world.of("slow").test_takes = 5 * S;
     world.appear("httpd");
@@ -402,7 +402,7 @@ fn a_reload_keeps_the_state_of_what_did_not_change() {
     let mut config = Config::empty(Dialect::Toml, "vm");
     let mut other = httpd();
     other.name = "other".into();
-    config.services = vec![httpd(), other];
+    config.services = vec![httpd().into(), other.into()];
     let mut world = World::new(&config, Duration::ZERO);
     world.appear("httpd");
     world.appear("other");
@@ -411,7 +411,7 @@ fn a_reload_keeps_the_state_of_what_did_not_change() {
     world.run(S);
     let before = world.scheduler.find("httpd");
     let mut new = config.clone();
-    new.services[1].groups.push("www".into());
+    std::sync::Arc::make_mut(&mut new.services[1]).groups.push("www".into());
     let now = Now { moment: world.now(), stamp: Default::default() };
     let report = world.scheduler.reload(now, &new);
     assert_eq!(report.changed, ["other"]);

@@ -22,7 +22,7 @@ impl Loop {
         let old: Vec<_> = self.scheduler.services().map(|(_, s)| s.clone()).collect();
         let mut bound = Vec::new();
         for service in &config.services {
-            let same = old.iter().any(|o| **o == *service);
+            let same = old.contains(service);
             match if same { None } else { Some(self.registry.bind(service)) } {
                 Some(Ok(made)) => bound.push((service.name.clone(), made)),
                 Some(Err(more)) => mistakes.extend(more),

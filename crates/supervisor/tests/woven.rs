@@ -63,7 +63,7 @@ impl Courier for Carrier {
 fn bench(services: Vec<Service>) -> Bench {
     let mut config = Config::empty(Dialect::Toml, "vm");
     config.every = Some(60 * S);
-    config.services = services;
+    config.services = services.into_iter().map(Into::into).collect();
     let recorder = Recorder::new();
     let programs = recorder.clone();
     let registry = Registry::empty().programs(move |_, _| Arc::new(programs.clone()));
@@ -224,7 +224,7 @@ async fn what_an_operator_stopped_stays_stopped_over_a_restart_of_the_supervisor
     second.journal = Journal::open(&path).unwrap().0;
     let recorder = second.recorder.clone();
     // Without the boot's name each run would be the first after a boot, and a service is watched after a boot.
-    second.config.services[0].on_reboot = hinoban_config::OnReboot::LastState;
+    Arc::make_mut(&mut second.config.services[0]).on_reboot = hinoban_config::OnReboot::LastState;
     second.run(|_| tokio::time::sleep(300 * S)).await;
     assert!(recorder.acts().is_empty());
 }
@@ -275,9 +275,9 @@ async fn a_reload_is_taken_on_wholly_or_not_at_all() {
     let script = Script::new();
     let bench = bench(vec![service("db")]).probe("db", &script);
     let mut good = bench.config.clone();
-    good.services[0].groups.push("www".into());
+    Arc::make_mut(&mut good.services[0]).groups.push("www".into());
     let mut bad = good.clone();
-    bad.services.push(service("nobody"));
+    bad.services.push(service("nobody").into());
     bench
         .run(|handle| async move {
             tokio::time::sleep(S).await;
@@ -306,7 +306,7 @@ fn a_rule_over_a_metric_that_nobody_reads_is_a_mistake_with_its_place() {
     };
     let place = hinoban_config::Source::new("hinoban.toml", "a\nb\n").place(2..3);
     let (fail, ok) = (Branch::once(Then::Custom("page".into())), Branch::once(Then::Alert));
-    bench.config.services[0].rules.push(Rule { when, fail, ok, place });
+    Arc::make_mut(&mut bench.config.services[0]).rules.push(Rule { when, fail, ok, place });
     let mistakes = Supervisor::builder(bench.config, bench.registry).build().unwrap_err();
     assert_eq!(
         mistakes.lines(),
@@ -407,4 +407,44 @@ async fn a_start_that_a_crash_left_running_is_waited_for_and_not_begun_twice() {
     assert_eq!(leftover.acts().len(), 1);
     assert!(recorder.acts().is_empty(), "the start program ran in the life before: {:?}", recorder.acts());
     assert_eq!(Journal::open(&path).unwrap().1.in_flight().count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_probe_cannot_see_is_told_once_and_shown_for_as_long_as_it_is_so() {
+    #[derive(Debug)]
+    struct Veiled(Arc<Mutex<Vec<String>>>);
+    #[async_trait]
+    impl hinoban_probe::Probe for Veiled {
+        async fn observe(
+            &mut self,
+            _look: &hinoban_probe::Look,
+        ) -> Result<hinoban_reading::Observation, ProbeError> {
+            Ok(hinoban_reading::Observation::up())
+        }
+        fn metrics(&self) -> &[hinoban_reading::Metric] {
+            &[]
+        }
+        fn limits(&self) -> Vec<String> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+    let veil = Arc::new(Mutex::new(vec!["its files cannot be seen".to_owned()]));
+    let mut bench = bench(vec![service("db"), service("web")]);
+    for name in ["db", "web"] {
+        let veil = if name == "db" { veil.clone() } else { Arc::default() };
+        bench.registry = bench.registry.probe(name, move |_| Ok(Box::new(Veiled(veil.clone()))));
+    }
+    let events = bench
+        .run(async |handle: Handle| {
+            tokio::time::sleep(130 * S).await;
+            let status = handle.status().await.unwrap();
+            assert_eq!(status.limits_of("db"), ["its files cannot be seen"]);
+            assert!(status.limits_of("web").is_empty());
+            veil.lock().unwrap().clear();
+            tokio::time::sleep(60 * S).await;
+            assert!(handle.status().await.unwrap().limits.is_empty());
+        })
+        .await;
+    let told = lines(&events).iter().filter(|line| line.contains("its files cannot be seen")).count();
+    assert_eq!(told, 1, "{:?}", lines(&events));
 }

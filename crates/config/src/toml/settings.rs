@@ -1,5 +1,7 @@
 //! What stands outside the services: cycle, files and log.
 
+use std::sync::Arc;
+
 use ::toml::de::{DeTable, DeValue};
 
 use super::reader::{Fields, Item, Reader};
@@ -33,7 +35,7 @@ impl Reader<'_> {
         }
         config.services = {
             let item = fields.take("service");
-            self.services(item)
+            self.services(item).into_iter().map(Arc::new).collect()
         };
         self.close(fields);
         config

@@ -45,7 +45,7 @@ fn configured() -> Config {
 
     let mut config = Config::empty(Dialect::Toml, "web1");
     config.every = Some(Duration::from_secs(5));
-    config.services.insert(0, worker);
+    config.services.insert(0, worker.into());
     config
 }
 
@@ -133,8 +133,9 @@ async fn a_supervisor_runs_beside_other_tasks_and_tells_its_own_courier() {
     let room = Arc::new(Mutex::new(Vec::new()));
     let mut config = configured();
     assert!(matches!(config.services[0].rules[0].when, Condition::Missing));
-    config.services[0].kind = Kind::Process { pidfile: folder.path().join("worker.pid") };
-    config.services[0].start = None;
+    let worker = Arc::make_mut(&mut config.services[0]);
+    worker.kind = Kind::Process { pidfile: folder.path().join("worker.pid") };
+    worker.start = None;
     config.alerts.push(hinoban::config::Recipient {
         address: "ops@example.com".into(),
         reminder: None,

@@ -191,7 +191,7 @@ impl Parser<'_> {
             }
             _ => {}
         }
-        self.config.services.push(service);
+        self.config.services.push(service.into());
     }
 
     /// Whether nothing more belongs to a `set` statement.
