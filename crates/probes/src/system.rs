@@ -23,8 +23,16 @@ const PARTS: [Metric; 9] = [
     metrics::CPU_GUESTNICE,
 ];
 
+/// The load averages, each beside its share for one processor, in the order of `/proc/loadavg` (proc_loadavg(5)).
+const LOADS: [(Metric, Metric); 3] = [
+    (metrics::LOAD_1, metrics::LOAD_1_CORE),
+    (metrics::LOAD_5, metrics::LOAD_5_CORE),
+    (metrics::LOAD_15, metrics::LOAD_15_CORE),
+];
+
 /// Looks at the host. It is always up; the readings are what counts.
 ///
+/// `load.*.core` is the load divided by the processors that are online at this look.
 /// Memory in use is what Monit 5.33 counts: all of it but what the kernel thinks is available (`MemAvailable`), and on
 /// kernels before 3.14 all but free, buffers and cache. Processor parts are percentages of all processors together since
 /// the last look, so they appear from the second look on; `cpu.percent` is user and system.
@@ -37,14 +45,16 @@ pub struct SystemProbe {
 impl Probe for SystemProbe {
     async fn observe(&mut self, _look: &Look) -> Result<Observation, ProbeError> {
         let mut seen = Observation::up();
+        let stat = file("/proc/stat")?;
+        let cores = cores(&stat) as f64;
         let loads = file("/proc/loadavg")?;
-        for (metric, text) in
-            [metrics::LOAD_1, metrics::LOAD_5, metrics::LOAD_15].iter().zip(loads.split(|b| *b == b' '))
-        {
-            seen.push(metric, number::<f64>(text).ok_or_else(|| odd("/proc/loadavg"))?);
+        for ((metric, core), text) in LOADS.iter().zip(loads.split(|b| *b == b' ')) {
+            let load = number::<f64>(text).ok_or_else(|| odd("/proc/loadavg"))?;
+            seen.push(metric, load);
+            seen.push(core, load / cores);
         }
 
-        let times = Times::parse(&file("/proc/stat")?).ok_or_else(|| odd("/proc/stat"))?;
+        let times = Times::parse(&stat).ok_or_else(|| odd("/proc/stat"))?;
         match &self.last {
             // Two looks within one clock tick tell nothing; the interval goes on.
             Some(last) if times.total() <= last.total() => {}
@@ -80,6 +90,9 @@ impl Probe for SystemProbe {
             metrics::LOAD_1,
             metrics::LOAD_5,
             metrics::LOAD_15,
+            metrics::LOAD_1_CORE,
+            metrics::LOAD_5_CORE,
+            metrics::LOAD_15_CORE,
             metrics::CPU,
             metrics::CPU_USER,
             metrics::CPU_NICE,
@@ -109,6 +122,13 @@ impl SystemProbe {
     pub fn new() -> Self {
         Self::default()
     }
+}
+
+/// Processors online, of which each has a line `cpuN` in `/proc/stat` (proc_stat(5)). At least one.
+fn cores(stat: &[u8]) -> usize {
+    let own =
+        |line: &&[u8]| line.strip_prefix(b"cpu").is_some_and(|l| l.first().is_some_and(u8::is_ascii_digit));
+    stat.split(|b| *b == b'\n').take_while(|line| line.starts_with(b"cpu")).filter(own).count().max(1)
 }
 
 /// The line `cpu` of `/proc/stat` (proc_stat(5)): user nice system idle iowait irq softirq steal guest guest_nice, in
@@ -206,6 +226,14 @@ mod tests {
         let before = Times::parse(b"cpu  100 0 0 1000 20 0 0 0 0 0\n").unwrap();
         let after = Times::parse(b"cpu  150 0 0 1060 10 0 0 0 0 0\n").unwrap();
         assert_eq!(after.since(&before)[3], 0.0);
+    }
+
+    #[test]
+    fn only_processors_that_are_online_share_the_load() {
+        // The third of four is offline.
+        let text = b"cpu  4 0 0 9 0\ncpu0 1 0\ncpu1 1 0\ncpu3 2 0\nintr 1 cpu9\ncpu7 0\n";
+        assert_eq!(cores(text), 3);
+        assert_eq!(cores(b"cpu  4 0 0 9 0\nintr 1\n"), 1, "a kernel without a line for each");
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub mod metrics {
         RESPONSE_TIME = "response.time", Seconds;
         HTTP_STATUS = "http.status", Count;
         LOAD_1 = "load.1", Ratio; LOAD_5 = "load.5", Ratio; LOAD_15 = "load.15", Ratio;
+        LOAD_1_CORE = "load.1.core", Ratio; LOAD_5_CORE = "load.5.core", Ratio; LOAD_15_CORE = "load.15.core", Ratio;
         CPU_USER = "cpu.user.percent", Percent; CPU_SYSTEM = "cpu.system.percent", Percent;
         CPU_NICE = "cpu.nice.percent", Percent; CPU_WAIT = "cpu.wait.percent", Percent;
         CPU_HARDIRQ = "cpu.hardirq.percent", Percent; CPU_SOFTIRQ = "cpu.softirq.percent", Percent;
