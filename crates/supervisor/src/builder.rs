@@ -1,6 +1,6 @@
 //! Putting a supervisor together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -125,6 +125,7 @@ impl Supervisor {
             compacting: JoinSet::new(),
             notes: mpsc::unbounded_channel(),
             limits: HashSet::new(),
+            unseen: BTreeMap::new(),
             who,
             host,
             journal_broken: false,

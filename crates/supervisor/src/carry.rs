@@ -71,8 +71,14 @@ impl Loop {
         }
         let (result, (wakes, limits)) = self.looks.settle(looked, |probe| (probe.wakes(), probe.limits()));
         let troubles = self.plane.as_mut().map(|plane| plane.watch(owner, &wakes)).unwrap_or_default();
-        for what in limits.into_iter().chain(troubles) {
-            self.limited(id.service, what);
+        let limits: Vec<String> = limits.into_iter().chain(troubles).collect();
+        for what in &limits {
+            self.limited(id.service, what.clone());
+        }
+        if limits.is_empty() {
+            self.unseen.remove(&owner);
+        } else {
+            self.unseen.insert(owner, limits);
         }
         if matches!(result, Err(ProbeError::Panicked(_))) {
             self.rebuild(owner);
@@ -182,6 +188,7 @@ impl Loop {
             let parts = (0..bound.tests.len()).map(Part::Test).chain([Part::Subject]);
             for owner in parts.map(|part| (id, part)) {
                 self.looks.remove(&owner);
+                self.unseen.remove(&owner);
                 if let Some(plane) = &mut self.plane {
                     plane.watch(owner, &[]);
                 }

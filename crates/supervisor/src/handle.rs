@@ -1,5 +1,6 @@
 //! The supervisor as seen from outside: ask, command, listen.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,16 @@ pub struct Status {
     pub start_delay: Duration,
     /// The services, in the order of the configuration.
     pub services: Vec<ServiceView>,
+    /// What cannot be seen here of a service, by its name: why, and what would help, in whole sentences. As its probes
+    /// said after their last look; a service without an entry hides nothing.
+    pub limits: BTreeMap<Arc<str>, Vec<String>>,
+}
+
+impl Status {
+    /// What cannot be seen here of this service; nothing, of most.
+    pub fn limits_of(&self, service: &str) -> &[String] {
+        self.limits.get(service).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// Why a command was not accepted.

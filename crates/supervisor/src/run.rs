@@ -1,6 +1,6 @@
 //! The loop.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +57,8 @@ pub(crate) struct Loop {
     pub(crate) notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
     /// What probes cannot do here, as far as it has been told.
     pub(crate) limits: HashSet<String>,
+    /// What cannot be seen at present, by whose probe said so after its last look.
+    pub(crate) unseen: BTreeMap<Owner, Vec<String>>,
     pub(crate) who: String,
     pub(crate) host: Arc<str>,
     pub(crate) since: Stamp,
@@ -218,7 +220,23 @@ impl Loop {
             every: self.config.every.unwrap_or_default(),
             start_delay: self.config.start_delay,
             services: self.scheduler.view(),
+            limits: self.unseen_by_service(),
         }
+    }
+
+    /// What cannot be seen of each service, each sentence once.
+    fn unseen_by_service(&self) -> BTreeMap<Arc<str>, Vec<String>> {
+        let mut all: BTreeMap<Arc<str>, Vec<String>> = BTreeMap::new();
+        for ((id, _), what) in &self.unseen {
+            let Some(service) = self.scheduler.service(*id) else { continue };
+            let of_service = all.entry(service.name.as_str().into()).or_default();
+            for sentence in what {
+                if !of_service.contains(sentence) {
+                    of_service.push(sentence.clone());
+                }
+            }
+        }
+        all
     }
 
     /// Gives messages to this courier from now on; the one before ends with what it has.

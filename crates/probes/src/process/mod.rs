@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hinoban_probe::{Look, Probe, ProbeError, Wake};
-use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standing};
+use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standing, metrics};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::task::JoinHandle;
@@ -33,7 +33,7 @@ use ending::Endings;
 use reuse::born_after;
 use sample::Meter;
 use task::Task;
-use words::{blindness, could_not_look, down, gone, name_in_brackets, zombie};
+use words::{blindness, could_not_look, down, gone, hidden, name_in_brackets, zombie};
 
 /// The identity of whatever process has this pid now, a zombie included.
 pub fn identity_of(pid: u32) -> Option<Identity> {
@@ -68,6 +68,14 @@ struct Watched {
     task: Task,
     pidfd: Option<Arc<OwnedFd>>,
     meter: Meter,
+    hidden: Hidden,
+}
+
+/// What the last look did not get for want of permission.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Hidden {
+    traffic: bool,
+    files: bool,
 }
 
 impl Watched {
@@ -118,7 +126,8 @@ impl Probe for PidfileProcess {
     }
 
     fn limits(&self) -> Vec<String> {
-        self.blind.iter().cloned().collect()
+        let hidden = self.watched.as_ref().and_then(|w| hidden(w.hidden.traffic, w.hidden.files));
+        self.blind.iter().cloned().chain(hidden).collect()
     }
 }
 
@@ -277,7 +286,10 @@ impl PidfileProcess {
             self.endings.want(before.identity(), before.pidfd, self.blind.as_deref());
         }
         self.adopted = Some((identity, stamp));
-        Ok(self.watched.insert(Watched { task, pidfd, meter: Meter::default() }).measure(&stat))
+        Ok(self
+            .watched
+            .insert(Watched { task, pidfd, meter: Meter::default(), hidden: Hidden::default() })
+            .measure(&stat))
     }
 }
 
@@ -296,8 +308,20 @@ impl Watched {
         let mut seen = Observation::up();
         seen.identity = Some(self.identity());
         self.meter.read(&mut self.task, stat, self.pidfd.as_deref(), &mut seen);
+        // Asked again only where something is missing: a process may change its user.
+        let forbidden = |metric: &Metric, file: &str| {
+            seen.get(&metric.name).is_none() && is_forbidden(&format!("/proc/{}/{file}", self.task.pid))
+        };
+        self.hidden =
+            Hidden { traffic: forbidden(&metrics::READ_BYTES, "io"), files: forbidden(&metrics::FDS, "fd") };
         seen
     }
+}
+
+/// Whether it is our lack of rights that keeps us from reading this, and not a kernel without it. Some files of a process
+/// open for everybody, and say no only when they are read.
+fn is_forbidden(path: &str) -> bool {
+    std::fs::read(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn open_pidfd(pid: u32) -> Result<OwnedFd, Errno> {

@@ -63,3 +63,17 @@ pub(super) fn blindness(error: Errno) -> String {
     };
     format!("the end of a process is noticed only at the next look, and not how it ended ({why})")
 }
+
+/// What permission keeps from us of somebody else's process, and what would help. The same for all processes, so that it
+/// is told once.
+pub(super) fn hidden(traffic: bool, files: bool) -> Option<String> {
+    let what = match (traffic, files) {
+        (true, true) => "what it reads and writes, and its open files,",
+        (true, false) => "what it reads and writes",
+        (false, true) => "its open files",
+        (false, false) => return None,
+    };
+    Some(format!(
+        "of another user's process {what} cannot be seen; run as root, or with the capability CAP_SYS_PTRACE"
+    ))
+}

@@ -54,19 +54,22 @@ pub(crate) fn rows(status: &Status, about: &About, view: &ServiceView) -> Vec<Ro
         }
         ports(view).for_each(|port| rows.port(&port));
     }
-    ours(&mut rows, about, view);
+    ours(&mut rows, status, about, view);
     rows.value("data collected", Some(figures::date(view.looked_at.unwrap_or(status.since), &about.zone)));
     rows.0
 }
 
 /// What Monit has no line for: why it is not well, and since when.
-fn ours(rows: &mut Rows, about: &About, view: &ServiceView) {
+fn ours(rows: &mut Rows, status: &Status, about: &About, view: &ServiceView) {
     if let Some(reason) = view.observation.as_ref().and_then(|o| o.standing.reason()) {
         rows.value("reason", Some(reason.text.clone()));
         rows.value("down since", view.since.map(|since| figures::date(since, &about.zone)));
     }
     if let Some(why) = &view.not_seen {
         rows.value("not seen", Some(why.clone()));
+    }
+    for what in status.limits_of(&view.name) {
+        rows.value("not visible", Some(what.clone()));
     }
     if let Some(ending) = &view.ending {
         rows.value("last ending", Some(ending.to_string()));
