@@ -12,6 +12,7 @@ mod rule;
 mod service;
 mod set;
 mod statement;
+mod storage;
 mod tls;
 
 use std::collections::{HashMap, HashSet};

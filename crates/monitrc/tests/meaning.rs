@@ -220,6 +220,13 @@ fn rules_of_another_type_of_service_are_refused() {
         ("check host h with address a1 if cpu > 1% then alert", "cpu"),
         ("check host h with address a1 if failed unixsocket /x then alert", "unixsocket"),
         ("check system s if failed port 80 then alert", "failed"),
+        ("check file f with path /f if failed port 80 then alert", "port"),
+        ("check file f with path /f if succeeded uid root then alert", "succeeded"),
+        ("check file f with path /f if inode > 1 then alert", "inode"),
+        ("check filesystem r with path / if size > 1 then alert", "size"),
+        ("check filesystem r with path / if disk read > 1 MB/s then alert", "disk"),
+        ("check filesystem r with path / if loadavg > 1 then alert", "loadavg"),
+        ("check process p with pidfile /p if space > 80% then alert", "space"),
         ("check system s if total cpu > 1% then alert", "total cpu"),
     ] {
         assert_eq!(refused(text), [format!("monitrc:1: syntax error '{word}'")], "{text}");

@@ -185,3 +185,68 @@ fn a_service_is_read_in_all_its_spellings() {
         ["cpu.wait.percent", "cpu.user.percent", "load.15", "swap.percent", "uptime"]
     );
 }
+
+#[test]
+fn files_and_file_systems_are_read_in_all_their_spellings() {
+    let Loaded { config, warnings } = fixture("files.monitrc");
+    assert_eq!(warnings.lines(), Vec::<String>::new());
+    let [log, socket, root, nfs, pool, system] = config.services.as_slice() else { panic!("six services") };
+
+    assert_eq!(log.kind, Kind::File { path: "/var/log/nginx/access.log".into() });
+    assert_eq!(log.rules[0].when, compare("size", Operator::Greater, Value::Int(100 << 20)));
+    assert!(matches!(log.rules[0].fail.then, Then::Exec { .. }));
+    assert_eq!(log.rules[1].when, compare("size", Operator::Less, Value::Int(1)));
+    assert_eq!(log.rules[1].fail.rate, Rate { count: 3, within: 3 });
+    assert_eq!((&log.rules[2].when, &log.rules[2].fail.then), (&Condition::Missing, &Then::Alert));
+    assert_eq!(log.rules[2].ok.rate, Rate { count: 2, within: 2 });
+    assert_eq!(log.rules[3..], [Rule::wrong_type()], "a written existence rule replaces only that one");
+
+    assert_eq!(socket.kind, Kind::File { path: "/run/my app.sock".into() });
+    assert_eq!((socket.mode, socket.groups.as_slice()), (Mode::Passive, &["app".to_owned()][..]));
+    assert_eq!(socket.start, program("/usr/sbin/app", 20));
+    assert_eq!(socket.rules[0].when, compare("size", Operator::Equal, Value::Int(4096)));
+    assert_eq!(socket.rules[1..], [Rule::existence(), Rule::wrong_type()]);
+
+    assert_eq!(root.kind, Kind::Filesystem { path: "/".into() });
+    assert_eq!(root.start, program("/bin/mount /", 30));
+    assert_eq!(root.rules[0].fail.rate, Rate { count: 5, within: 15 });
+    let compared: Vec<_> = root.rules[..15].iter().map(|rule| rule.when.clone()).collect();
+    use Operator::{Greater, GreaterOrEqual, Less, LessOrEqual};
+    assert_eq!(
+        compared,
+        [
+            compare("space.percent", Greater, Value::Real(80.0)),
+            compare("space.percent", Greater, Value::Real(99.5)),
+            compare("space.bytes", Greater, Value::Int(3 << 29)),
+            compare("space.free.bytes", Less, Value::Int(500 << 20)),
+            compare("space.free.percent", LessOrEqual, Value::Real(5.0)),
+            compare("inodes.used", Greater, Value::Int(30_000)),
+            compare("inodes.percent", Greater, Value::Real(90.0)),
+            compare("inodes.free.percent", Less, Value::Real(10.0)),
+            compare("inodes.free", Less, Value::Int(1000)),
+            compare("disk.read.rate", Greater, Value::Int(10 << 20)),
+            compare("disk.write.rate", Greater, Value::Int(2048)),
+            compare("disk.read.operations.rate", Greater, Value::Int(500)),
+            compare("disk.write.operations.rate", GreaterOrEqual, Value::Int(300)),
+            compare("service.time", Greater, Value::Real(0.25)),
+            compare("service.time", Greater, Value::Real(1.5)),
+        ]
+    );
+    assert_eq!(root.rules[15..], [Rule::existence()], "no file, so no type to be wrong");
+
+    assert_eq!(nfs.kind, Kind::Filesystem { path: "nas:/export".into() });
+    assert_eq!(nfs.rules.len(), 1);
+    assert_eq!(pool.kind, Kind::Filesystem { path: "tank/data".into() });
+    assert_eq!(pool.rules.len(), 1, "a rule about existence of either sense replaces the implied one");
+    assert_eq!(pool.rules[0].when, Condition::Exists);
+
+    let loads: Vec<_> = system.rules.iter().map(|rule| rule.when.clone()).collect();
+    assert_eq!(
+        loads,
+        [
+            compare("load.1.core", Greater, Value::Real(2.0)),
+            compare("load.5.core", Greater, Value::Real(1.5)),
+            compare("load.15.core", Greater, Value::Real(1.0)),
+        ]
+    );
+}

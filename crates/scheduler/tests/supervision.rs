@@ -23,7 +23,7 @@ fn program(line: &str, timeout: Duration) -> Program {
 }
 
 fn http_rule() -> Rule {
-    let test = Test::Port(PortTest {
+    let test = Test::Port(Box::new(PortTest {
         host: "localhost".into(),
         port: 80,
         family: Family::Any,
@@ -31,7 +31,7 @@ fn http_rule() -> Rule {
         tls: None,
         timeout: 5 * S,
         retry: 1,
-    });
+    }));
     Rule {
         when: Condition::Test { test, expect: Expect::Failed },
         fail: Branch::once(Then::Restart),

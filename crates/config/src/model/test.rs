@@ -9,9 +9,9 @@ use crate::Secret;
 #[non_exhaustive]
 pub enum Test {
     /// Connects to a TCP port and holds a conversation.
-    Port(PortTest),
+    Port(Box<PortTest>),
     /// Fetches a whole URL.
-    Url(UrlTest),
+    Url(Box<UrlTest>),
     /// A kind that an embedder registered.
     Custom {
         /// Name in the registry.

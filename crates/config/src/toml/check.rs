@@ -114,9 +114,9 @@ impl Reader<'_> {
             None => Some(Expect::Failed),
         };
         let test = match sort.key {
-            "http" => self.http(sort, extras).map(Test::Port),
-            "tcp" => self.tcp(sort, extras).map(Test::Port),
-            "url" => self.whole_url(sort, extras).map(Test::Url),
+            "http" => self.http(sort, extras).map(Box::new).map(Test::Port),
+            "tcp" => self.tcp(sort, extras).map(Box::new).map(Test::Port),
+            "url" => self.whole_url(sort, extras).map(Box::new).map(Test::Url),
             _ => {
                 let options = self.options(extras.get("options"));
                 let name = self.text(sort, "the name of a registered kind", "\"queue\"");

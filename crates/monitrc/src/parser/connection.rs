@@ -139,7 +139,7 @@ impl Parser<'_> {
         if self.token.kind == Kind::Percent || matches!(self.key(), Some(Second | Minute)) {
             return self.unexpected(&["then"]);
         }
-        Ok(Test::Port(test))
+        Ok(Test::Port(test.into()))
     }
 
     fn url_test(&mut self) -> Parse<Test> {
@@ -172,7 +172,7 @@ impl Parser<'_> {
                 _ => break,
             }
         }
-        Ok(Test::Url(test))
+        Ok(Test::Url(test.into()))
     }
 
     /// `timeout N seconds`, which is next. Monit 5.33 takes 0 and then aborts when the test runs.

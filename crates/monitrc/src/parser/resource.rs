@@ -51,17 +51,13 @@ impl Parser<'_> {
             });
         };
         self.take();
-        if matches!(key, Load1 | Load5 | Load15) && self.at(Core) {
-            return self.unsupported_here("loadavg per core");
-        }
+        let core = matches!(key, Load1 | Load5 | Load15) && self.eat(Core);
         let operator = self.operator();
         let (metric, limit) = match key {
             Memory => self.bytes(&metrics::MEMORY, &metrics::MEMORY_PERCENT)?,
             TotalMemory => self.bytes(&metrics::MEMORY_TOTAL, &metrics::MEMORY_TOTAL_PERCENT)?,
             Swap => self.bytes(&metrics::SWAP, &metrics::SWAP_PERCENT)?,
-            Load1 => (metrics::LOAD_1, Limit::Real(self.real("a number")?)),
-            Load5 => (metrics::LOAD_5, Limit::Real(self.real("a number")?)),
-            Load15 => (metrics::LOAD_15, Limit::Real(self.real("a number")?)),
+            Load1 | Load5 | Load15 => (load(key, core), Limit::Real(self.real("a number")?)),
             Children => (metrics::CHILDREN, Limit::Int(self.int("a whole number")?)),
             Threads => (metrics::THREADS, Limit::Int(self.int("a whole number")?)),
             Uptime => (metrics::UPTIME, Limit::Int(self.span()?)),
@@ -77,23 +73,29 @@ impl Parser<'_> {
     }
 
     /// A percentage, or bytes with or without a unit.
-    fn bytes(&mut self, bytes: &Metric, percent: &Metric) -> Parse<(Metric, Limit)> {
+    pub(super) fn bytes(&mut self, bytes: &Metric, percent: &Metric) -> Parse<(Metric, Limit)> {
         let n = self.real("a number")?;
         if self.percent() {
             return Ok((percent.clone(), Limit::Real(n)));
         }
-        let unit: u32 = match self.key() {
-            Some(Byte) => 1,
-            Some(Kilobyte) => 1 << 10,
-            Some(Megabyte) => 1 << 20,
-            Some(Gigabyte) => 1 << 30,
-            _ => return Ok((bytes.clone(), Limit::Int(n as i64))),
-        };
-        self.take();
-        Ok((bytes.clone(), Limit::Int((n * f64::from(unit)) as i64)))
+        let unit = self.byte_unit().unwrap_or(1);
+        Ok((bytes.clone(), Limit::Int((n * unit as f64) as i64)))
     }
 
-    fn percent(&mut self) -> bool {
+    /// How many bytes the unit that may come next is, counted in 1024s.
+    pub(super) fn byte_unit(&mut self) -> Option<i64> {
+        let unit = match self.key()? {
+            Byte => 1,
+            Kilobyte => 1 << 10,
+            Megabyte => 1 << 20,
+            Gigabyte => 1 << 30,
+            _ => return None,
+        };
+        self.take();
+        Some(unit)
+    }
+
+    pub(super) fn percent(&mut self) -> bool {
         let found = self.token.kind == Kind::Percent || self.at(Percent);
         if found {
             self.take();
@@ -142,6 +144,17 @@ fn comparable(key: Keyword, subject: Subject) -> bool {
             cpu_part(key).is_some() || matches!(key, Cpu | Memory | Swap | Load1 | Load5 | Load15 | Uptime)
         }
         _ => false,
+    }
+}
+
+fn load(key: Keyword, core: bool) -> Metric {
+    match (key, core) {
+        (Load1, false) => metrics::LOAD_1,
+        (Load1, true) => metrics::LOAD_1_CORE,
+        (Load5, false) => metrics::LOAD_5,
+        (Load5, true) => metrics::LOAD_5_CORE,
+        (_, false) => metrics::LOAD_15,
+        (_, true) => metrics::LOAD_15_CORE,
     }
 }
 

@@ -21,18 +21,22 @@ impl Parser<'_> {
         let place = self.place(&start);
         let subject = self.draft.as_ref().map_or(Subject::System, |draft| draft.subject);
         let process = subject == Subject::Process;
+        let storage = matches!(subject, Subject::File | Subject::Filesystem);
         let mut inverse = false;
         let when = match self.key() {
-            Some(Not) if process => {
+            Some(Not) if process || storage => {
                 self.take();
+                if subject == Subject::File && self.at(Match) {
+                    return self.unsupported(place, "if match");
+                }
                 self.need(Exist, &["exist"])?;
                 Condition::Missing
             }
-            Some(Exist) if process => {
+            Some(Exist) if process || storage => {
                 self.take();
                 Condition::Exists
             }
-            Some(key @ (Failed | Succeeded)) if subject != Subject::System => {
+            Some(key @ (Failed | Succeeded)) if matches!(subject, Subject::Process | Subject::Host) => {
                 inverse = key == Succeeded;
                 self.take();
                 self.connection(subject, inverse, place.clone())?
@@ -57,6 +61,7 @@ impl Parser<'_> {
                 self.need(Restart, &["restarts"])?;
                 return self.unsupported(place, "if N restarts within M cycles");
             }
+            _ if storage => self.storage(subject, place.clone())?,
             _ => self.resources(subject)?,
         };
         let (fail, ok) = self.branches(inverse)?;

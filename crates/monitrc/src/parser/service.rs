@@ -23,7 +23,7 @@ impl Parser<'_> {
     pub(super) fn check(&mut self, subject: Subject) -> Parse<()> {
         let check = self.take();
         let place = self.place(&check);
-        if !matches!(subject, Subject::Process | Subject::Host | Subject::System) {
+        if matches!(subject, Subject::Fifo | Subject::Directory | Subject::Network | Subject::Program) {
             return self.unsupported(place, &format!("check {}", subject.word()));
         }
         let read = self.head(subject, check);
@@ -52,6 +52,14 @@ impl Parser<'_> {
                 Type::Host { address: self.string("a host name or address")? }
             }
             Subject::System => Type::System,
+            Subject::File => {
+                self.path_word()?;
+                Type::File { path: self.path("a path that begins with /")? }
+            }
+            Subject::Filesystem => {
+                self.path_word()?;
+                Type::Filesystem { path: self.source()? }
+            }
             _ => match self.key() {
                 Some(PidFile | Path) => {
                     self.take();
@@ -79,6 +87,32 @@ impl Parser<'_> {
         service.place = place;
         service.on_reboot = self.captured.on_reboot;
         Ok(service)
+    }
+
+    /// `path`, behind the name of a file or a file system.
+    fn path_word(&mut self) -> Parse<()> {
+        if self.token.kind == Kind::Path {
+            let help = format!("write 'with path' before it: with path {}", self.raw(&self.token));
+            return self.refuse(help);
+        }
+        if self.at(PidFile) {
+            return self.refuse("what is not a process is named by 'path'; a pidfile is of 'check process'");
+        }
+        self.need(Path, &["path"])
+    }
+
+    /// A mount point, a device, or what a file system was mounted from, which is no path if it is on another host.
+    fn source(&mut self) -> Parse<std::path::PathBuf> {
+        if !self.token.is_string() && self.token.kind != Kind::Path {
+            return self.unexpected(&["a path or the name it was mounted from"]);
+        }
+        let token = self.take();
+        let text = self.text(&token).to_owned();
+        if self.token.kind == Kind::Colon {
+            return self
+                .refuse(format!("a colon ends a word; put all of it into quotes: \"{text}:/export\""));
+        }
+        Ok(text.into())
     }
 
     /// `check WORD …` was read as a process called WORD, which is rarely what was meant.
@@ -142,6 +176,9 @@ impl Parser<'_> {
                 self.draft.iter_mut().for_each(|draft| draft.service.rules.push(rule.clone()));
                 Ok(())
             }
+            Some(Ignore) if self.draft.as_ref().is_some_and(|draft| draft.subject == Subject::File) => {
+                self.unsupported(place, "ignore content")
+            }
             Some(Depends) => self.unsupported(place, "depends on"),
             Some(Every) => self.unsupported(place, "every"),
             Some(NotEvery) => self.unsupported(place, "not every"),
@@ -173,15 +210,17 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Ends the open service: adds the rule that follows from its kind, and checks that it is whole.
+    /// Ends the open service: adds the rules that follow from its kind, and checks that it is whole.
     pub(super) fn close(&mut self) {
         let Some(Draft { mut service, subject, tested, discarded: false }) = self.draft.take() else {
             return;
         };
+        let found = matches!(subject, Subject::Process | Subject::File | Subject::Filesystem);
+        if found && !service.rules.iter().any(Rule::is_existence) {
+            service.rules.push(Rule::existence());
+        }
         match subject {
-            Subject::Process if !service.rules.iter().any(Rule::is_existence) => {
-                service.rules.push(Rule::existence());
-            }
+            Subject::File => service.rules.push(Rule::wrong_type()),
             Subject::Host if !tested => {
                 let mistake = Mistake::error(service.place.clone(), "'check host' statement is incomplete:");
                 let mistake = mistake.word(service.name.clone());
@@ -191,6 +230,7 @@ impl Parser<'_> {
             }
             _ => {}
         }
+        service.rules.shrink_to_fit();
         self.config.services.push(service.into());
     }
 

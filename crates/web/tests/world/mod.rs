@@ -10,7 +10,7 @@ use hinoban_reading::{
     metrics as m,
 };
 use hinoban_supervisor::{
-    CommandError, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Protocol, ServiceView, Status, Test,
+    CommandError, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Programs, Protocol, ServiceView, Status, Test,
     TestView, UrlTest, Watching,
 };
 use hinoban_web::monit::{About, Address, Platform};
@@ -59,6 +59,7 @@ pub fn view(name: &str, kind: Kind) -> ServiceView {
         tests: Vec::new(),
         rules: Vec::new(),
         restarts: 0,
+        programs: Programs::default(),
         every: Duration::from_secs(5),
     }
 }
@@ -145,7 +146,7 @@ pub fn port(
         timeout: Duration::from_secs(5),
         retry: 1,
     };
-    TestView { rule, test: Test::Port(test), observation, not_seen: None }
+    TestView { rule, test: Test::Port(test.into()), observation, not_seen: None }
 }
 
 fn answered(seconds: f64) -> Option<Observation> {
@@ -174,7 +175,7 @@ fn host() -> ServiceView {
         port(0, 23201, Protocol::Default, false, answered(0.001_724)),
         port(1, 23299, http(Some("/x?y=1")), false, refused()),
         port(2, 443, http(None), true, answered(0.033_701)),
-        TestView { rule: 3, test: Test::Url(url), observation: refused(), not_seen: None },
+        TestView { rule: 3, test: Test::Url(url.into()), observation: refused(), not_seen: None },
         port(4, 1, Protocol::Default, false, None),
     ];
     view
@@ -230,6 +231,7 @@ pub fn status() -> Status {
         every: Duration::from_secs(5),
         start_delay: Duration::ZERO,
         services: vec![process("svc"), host(), system(), dead, unknown, off, new, blind, custom],
+        limits: Default::default(),
     }
 }
 
