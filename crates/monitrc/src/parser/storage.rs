@@ -1,0 +1,123 @@
+//! Rules of files and file systems: `if size > 10 MB …`, `if space usage > 80% …`.
+
+use hinoban_config::{Condition, Place};
+use hinoban_reading::{Metric, Value as Limit, metrics};
+
+use super::{Parse, Parser};
+use crate::keyword::Keyword::*;
+use crate::token::{Kind, Subject};
+
+impl Parser<'_> {
+    /// What a file or a file system is compared in; the next token is the first behind `if`.
+    pub(super) fn storage(&mut self, subject: Subject, place: Place) -> Parse<Condition> {
+        let file = subject == Subject::File;
+        match self.key() {
+            Some(Changed) => return self.unsupported(place, "if changed"),
+            Some(Failed) => return self.attribute(file, place),
+            Some(Time) if file => return self.unsupported(place, "if timestamp"),
+            Some(Content) if file => return self.unsupported(place, "if content"),
+            Some(Match) if file => return self.unsupported(place, "if match"),
+            Some(Size) if file => {}
+            Some(Space | Inode | Read | Write | ServiceTime) if !file => {}
+            Some(Space) => {
+                return self.refuse("a file has a size: if size > 10 MB; 'space' is of a file system");
+            }
+            Some(Size) => return self.refuse("a file system has space: if space > 80%; 'size' is of a file"),
+            Some(Free) => return self.refuse("'free' comes second: 'space free' or 'inode free'"),
+            _ => {
+                return self.unexpected(match file {
+                    true => &["not", "exist", "size", "failed", "changed", "timestamp", "content"],
+                    false => &[
+                        "not",
+                        "exist",
+                        "space",
+                        "inode",
+                        "read",
+                        "write",
+                        "service time",
+                        "failed",
+                        "changed",
+                    ],
+                });
+            }
+        }
+        let key = self.take();
+        let free = (key.is(Space) || key.is(Inode)) && self.eat(Free);
+        let operator = self.operator();
+        let (metric, limit) = match key.kind {
+            Kind::Key(Size) => (metrics::SIZE, self.whole_bytes()?),
+            Kind::Key(Space) if free => self.bytes(&metrics::SPACE_FREE, &metrics::SPACE_FREE_PERCENT)?,
+            Kind::Key(Space) => self.bytes(&metrics::SPACE, &metrics::SPACE_PERCENT)?,
+            Kind::Key(Inode) if free => self.inodes(metrics::INODES_FREE, metrics::INODES_FREE_PERCENT)?,
+            Kind::Key(Inode) => self.inodes(metrics::INODES, metrics::INODES_PERCENT)?,
+            Kind::Key(Read) => self.throughput(metrics::DISK_READ_RATE, metrics::DISK_READ_OPS_RATE)?,
+            Kind::Key(Write) => self.throughput(metrics::DISK_WRITE_RATE, metrics::DISK_WRITE_OPS_RATE)?,
+            _ => (metrics::SERVICE_TIME, self.service_time()?),
+        };
+        if matches!(self.key(), Some(Size | Space | Inode | Read | Write | ServiceTime)) {
+            return self
+                .refuse("a rule has one condition here, and 'and' joins nothing; write a rule for each");
+        }
+        Ok(Condition::Compare { metric: metric.name.into_owned(), operator, limit })
+    }
+
+    /// `if failed …`: who owns it, its mode, its checksum.
+    fn attribute(&mut self, file: bool, place: Place) -> Parse<Condition> {
+        self.take();
+        match self.key() {
+            Some(Uid | Gid) => self.unsupported(place, "if failed uid, gid"),
+            Some(Permission) => self.unsupported(place, "if failed permission"),
+            Some(Checksum | Md5 | Sha1) if file => self.unsupported(place, "if failed checksum"),
+            _ if file => self.unexpected(&["uid", "gid", "permission", "checksum"]),
+            _ => self.unexpected(&["uid", "gid", "permission"]),
+        }
+    }
+
+    /// Whole bytes, with or without a unit. A fraction is an error here, unlike with memory and space.
+    fn whole_bytes(&mut self) -> Parse<Limit> {
+        if self.token.kind == Kind::Real {
+            return self.refuse("sizes of files are whole numbers; write 1536 KB instead of 1.5 MB");
+        }
+        let n = self.int("a whole number")?;
+        if self.token.kind == Kind::Percent || self.at(Percent) {
+            return self.refuse("a file is not measured in percent; write a size, such as 10 MB");
+        }
+        Ok(Limit::Int(n.saturating_mul(self.byte_unit().unwrap_or(1))))
+    }
+
+    /// A number of inodes, or a percentage of them.
+    fn inodes(&mut self, count: Metric, percent: Metric) -> Parse<(Metric, Limit)> {
+        let whole = self.token.kind == Kind::Number;
+        let n = self.real("a number")?;
+        match self.percent() {
+            true => Ok((percent, Limit::Real(n))),
+            false if whole => Ok((count, Limit::Int(n as i64))),
+            false => self.unexpected(&["%"]),
+        }
+    }
+
+    /// Bytes or operations a second; `/s` and `per second` say no more than the number does.
+    fn throughput(&mut self, bytes: Metric, operations: Metric) -> Parse<(Metric, Limit)> {
+        let whole = self.token.kind == Kind::Number;
+        let n = self.real("a number")?;
+        if whole && self.eat(Operation) {
+            return Ok((operations, Limit::Int(n as i64)));
+        }
+        let unit = self.byte_unit().unwrap_or(1);
+        self.eat(Second);
+        Ok((bytes, Limit::Int((n * unit as f64) as i64)))
+    }
+
+    /// Seconds, in a unit that must be there; a fraction of milliseconds is none.
+    fn service_time(&mut self) -> Parse<Limit> {
+        let whole = self.token.kind == Kind::Number;
+        let n = self.real("a number")?;
+        if self.eat(Second) {
+            return Ok(Limit::Real(n));
+        }
+        if whole && self.eat(Millisecond) {
+            return Ok(Limit::Real(n / 1000.0));
+        }
+        self.unexpected(if whole { &["milliseconds", "seconds"] } else { &["seconds"] })
+    }
+}
