@@ -76,7 +76,7 @@ async fn monits_command_line_works_against_this_server() {
             summary
                 .contains("\n svc                              OK                          Process       \n")
         );
-        assert_eq!(says(&["report", "down"]), "3\n");
+        assert_eq!(says(&["report", "down"]), "5\n");
         assert!(says(&["-B", "-g", "apps", "summary"]).lines().count() > 2);
         assert_eq!(says(&["restart", "svc"]), "");
         assert!(refused(&["start", "nosuch"]).contains("There is no service named \"nosuch\""));

@@ -1,6 +1,5 @@
-use std::time::Duration;
+mod measured;
 
-use hinoban_reading::{Metric, Stamp, metrics as m};
 use hinoban_supervisor::{Kind, ServiceView, Status};
 
 use super::port::{Port, ports};
@@ -47,9 +46,11 @@ pub(crate) fn rows(status: &Status, about: &About, view: &ServiceView) -> Vec<Ro
     if shows_data(view) {
         let seen = Readings(view.observation.as_ref());
         match view.kind {
-            Kind::Process { .. } => process(&mut rows, seen),
-            Kind::System => system(&mut rows, seen, status, about),
-            Kind::Custom { .. } => custom(&mut rows, seen),
+            Kind::Process { .. } => measured::process(&mut rows, seen),
+            Kind::File { .. } => measured::file(&mut rows, seen, about),
+            Kind::Filesystem { .. } => measured::filesystem(&mut rows, seen),
+            Kind::System => measured::system(&mut rows, seen, status, about),
+            Kind::Custom { .. } => measured::custom(&mut rows, seen),
             _ => (),
         }
         ports(view).for_each(|port| rows.port(&port));
@@ -74,105 +75,6 @@ fn ours(rows: &mut Rows, status: &Status, about: &About, view: &ServiceView) {
     if let Some(ending) = &view.ending {
         rows.value("last ending", Some(ending.to_string()));
     }
-}
-
-fn process(rows: &mut Rows, seen: Readings<'_>) {
-    let whole = |metric| seen.int(metric).map(|n| n.to_string());
-    rows.value("pid", seen.pid().map(|n| n.to_string()));
-    for (key, metric) in
-        [("parent pid", m::PPID), ("uid", m::UID), ("effective uid", m::EUID), ("gid", m::GID)]
-    {
-        rows.value(key, whole(metric));
-    }
-    let uptime = seen.real(m::UPTIME).map(seconds);
-    rows.value("uptime", uptime.map(figures::uptime));
-    rows.value("threads", whole(m::THREADS));
-    rows.value("children", whole(m::CHILDREN));
-    let percent = |metric| seen.real(metric).map(|x| format!("{x:.1}%"));
-    rows.value("cpu", percent(m::CPU));
-    rows.value("cpu total", percent(m::CPU_TOTAL));
-    let size = |share, bytes| Some(format!("{} [{}]", percent(share)?, figures::bytes(seen.real(bytes)?)));
-    rows.value("memory", size(m::MEMORY_PERCENT, m::MEMORY));
-    rows.value("memory total", size(m::MEMORY_TOTAL_PERCENT, m::MEMORY_TOTAL));
-    rows.value("security attribute", None);
-    let open = seen.int(m::FDS).map(|open| match seen.real(m::FDS_SOFT) {
-        Some(soft) if soft > 0.0 => format!("{open} [{:.1}% of {soft:.0} limit]", 100.0 * open as f64 / soft),
-        _ => open.to_string(),
-    });
-    rows.value("filedescriptors", open);
-    rows.value("total filedescriptors", whole(m::FDS_TOTAL));
-
-    traffic(rows, seen, "read bytes", m::READ_RATE, m::READ_BYTES);
-    traffic(rows, seen, "disk read bytes", m::DISK_READ_RATE, m::DISK_READ_BYTES);
-    operations(rows, seen, "disk read operations", "reads", m::DISK_READ_OPS_RATE, m::DISK_READ_OPS);
-    traffic(rows, seen, "write bytes", m::WRITE_RATE, m::WRITE_BYTES);
-    traffic(rows, seen, "disk write bytes", m::DISK_WRITE_RATE, m::DISK_WRITE_BYTES);
-    operations(rows, seen, "disk write operations", "writes", m::DISK_WRITE_OPS_RATE, m::DISK_WRITE_OPS);
-}
-
-/// Bytes per second and in all. A counter that cannot be read (another user's process) has no line.
-fn traffic(rows: &mut Rows, seen: Readings<'_>, key: &str, rate: Metric, total: Metric) {
-    if let Some(total) = seen.real(total) {
-        let rate = seen.real(rate).unwrap_or(0.0);
-        rows.value(key, Some(format!("{}/s [{} total]", figures::bytes(rate), figures::bytes(total))));
-    }
-}
-
-fn operations(rows: &mut Rows, seen: Readings<'_>, key: &str, what: &str, rate: Metric, total: Metric) {
-    if let Some(total) = seen.int(total) {
-        let rate = seen.real(rate).unwrap_or(0.0);
-        rows.value(key, Some(format!("{rate:.1} {what}/s [{total} {what} total]")));
-    }
-}
-
-fn system(rows: &mut Rows, seen: Readings<'_>, status: &Status, about: &About) {
-    let loads = [m::LOAD_1, m::LOAD_5, m::LOAD_15].map(|metric| seen.real(metric));
-    let load = loads
-        .iter()
-        .any(Option::is_some)
-        .then(|| loads.map(|l| format!("[{:.2}]", l.unwrap_or(0.0))).join(" "));
-    rows.value("load average", load);
-    let shares: String = CPU
-        .into_iter()
-        .filter_map(|(label, metric)| Some(format!("{:.1}%{label} ", seen.real(metric)?)))
-        .collect();
-    rows.value("cpu", (!shares.is_empty()).then_some(shares));
-    let size =
-        |bytes, share| Some(format!("{} [{:.1}%]", figures::bytes(seen.real(bytes)?), seen.real(share)?));
-    rows.value("memory usage", size(m::MEMORY, m::MEMORY_PERCENT));
-    rows.value("swap usage", size(m::SWAP, m::SWAP_PERCENT));
-    let boot = seen.int(m::BOOT_TIME).map(|secs| Stamp::from_micros(secs.saturating_mul(1_000_000)));
-    let uptime = seen.real(m::UPTIME).map(seconds).or(boot.map(|boot| status.now.since(boot)));
-    rows.value("uptime", uptime.map(figures::uptime));
-    rows.value("boot time", boot.map(|boot| figures::date(boot, &about.zone)));
-    let files = seen.int(m::FDS_ALLOCATED).map(|open| match seen.real(m::FDS_MAXIMUM) {
-        Some(most) if most > 0.0 => format!("{open} [{:.1}% of {most:.0} limit]", 100.0 * open as f64 / most),
-        _ => open.to_string(),
-    });
-    rows.value("filedescriptors", files);
-}
-
-const CPU: [(&str, Metric); 9] = [
-    ("usr", m::CPU_USER),
-    ("sys", m::CPU_SYSTEM),
-    ("nice", m::CPU_NICE),
-    ("iowait", m::CPU_WAIT),
-    ("hardirq", m::CPU_HARDIRQ),
-    ("softirq", m::CPU_SOFTIRQ),
-    ("steal", m::CPU_STEAL),
-    ("guest", m::CPU_GUEST),
-    ("guestnice", m::CPU_GUESTNICE),
-];
-
-/// The readings of a kind that we know nothing of: each under the name of its metric.
-fn custom(rows: &mut Rows, seen: Readings<'_>) {
-    for reading in seen.0.iter().flat_map(|o| &o.readings) {
-        rows.value(&reading.name, Some(reading.value.to_string()));
-    }
-}
-
-fn seconds(secs: f64) -> Duration {
-    Duration::try_from_secs_f64(secs.max(0.0)).unwrap_or_default()
 }
 
 struct Rows(Vec<Row>);

@@ -9,6 +9,8 @@ use super::Tone;
 /// one that promises readers nothing.
 pub(crate) fn type_code(kind: &Kind) -> u8 {
     match kind {
+        Kind::Filesystem { .. } => 0,
+        Kind::File { .. } => 2,
         Kind::Process { .. } => 3,
         Kind::System => 5,
         _ => 4,
@@ -17,6 +19,8 @@ pub(crate) fn type_code(kind: &Kind) -> u8 {
 
 pub(crate) fn type_name(kind: &Kind) -> &'static str {
     match type_code(kind) {
+        0 => "Filesystem",
+        2 => "File",
         3 => "Process",
         5 => "System",
         _ => "Remote Host",
@@ -28,7 +32,9 @@ pub(crate) fn type_rank(kind: &Kind) -> u8 {
     match type_code(kind) {
         5 => 0,
         3 => 1,
-        _ => 2,
+        2 => 2,
+        0 => 3,
+        _ => 4,
     }
 }
 

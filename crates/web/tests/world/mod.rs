@@ -10,8 +10,8 @@ use hinoban_reading::{
     metrics as m,
 };
 use hinoban_supervisor::{
-    CommandError, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Programs, Protocol, ServiceView, Status, Test,
-    TestView, UrlTest, Watching,
+    CommandError, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Programs, Protocol, ServiceView, Status,
+    Test, TestView, UrlTest, Watching,
 };
 use hinoban_web::monit::{About, Address, Platform};
 use hinoban_web::{Backend, DIALECT};
@@ -181,6 +181,87 @@ fn host() -> ServiceView {
     view
 }
 
+fn file() -> ServiceView {
+    let mut view = view("notes", Kind::File { path: "/srv/notes".into() });
+    view.failing = vec![Class::Permission, Class::Size];
+    view.observation = Some(with(&[
+        (m::PERMISSION, f64::from(0o4750)),
+        (m::UID, 0.0),
+        (m::GID, 33.0),
+        (m::SIZE, 13_952.0),
+        (m::LINKS, 1.0),
+        (m::ACCESS_TIME, 1_795_429_948.0),
+        (m::CHANGE_TIME, 1_795_429_922.0),
+        (m::MODIFY_TIME, -1.0),
+    ]));
+    view
+}
+
+/// A directory where a file should be.
+fn not_a_file() -> ServiceView {
+    let mut view = view("folder", Kind::File { path: "/srv".into() });
+    view.failing = vec![Class::Invalid];
+    view.observation =
+        Some(Observation::new(Standing::Down(Reason::new(ReasonKind::WrongType, "/srv is a directory"))));
+    view
+}
+
+fn filesystem() -> ServiceView {
+    let mut view = view("rootfs", Kind::Filesystem { path: "/".into() });
+    let readings = with(&[
+        (m::PERMISSION, f64::from(0o755)),
+        (m::UID, 0.0),
+        (m::GID, 0.0),
+        (m::BLOCK_SIZE, 4096.0),
+        (m::SPACE_TOTAL, 1_000_000.0 * 4096.0),
+        (m::SPACE, 250_000.0 * 4096.0),
+        (m::SPACE_PERCENT, 25.0),
+        (m::SPACE_FREE, 750_000.0 * 4096.0),
+        (m::SPACE_FREE_PERCENT, 75.0),
+        (m::SPACE_AVAILABLE, 700_000.0 * 4096.0),
+        (m::INODES_TOTAL, 65_536.0),
+        (m::INODES, 1024.0),
+        (m::INODES_PERCENT, 1.5625),
+        (m::INODES_FREE, 64_512.0),
+        (m::INODES_FREE_PERCENT, 98.4375),
+        (m::DISK_READ_BYTES, 16_605_213_696.0),
+        (m::DISK_READ_RATE, 2_111_407.6),
+        (m::DISK_READ_OPS, 289_341.0),
+        (m::DISK_READ_OPS_RATE, 122.6),
+        (m::DISK_WRITE_BYTES, 8_584_192_000.0),
+        (m::DISK_WRITE_RATE, 6537.2),
+        (m::DISK_WRITE_OPS, 49_353.0),
+        (m::DISK_WRITE_OPS_RATE, 1.6),
+        (m::SERVICE_TIME, 0.000_421),
+        (m::SERVICE_TIME_READ, 0.000_42),
+        (m::SERVICE_TIME_WRITE, 0.000_001),
+    ]);
+    view.observation = Some(
+        readings.with(&m::FILESYSTEM_TYPE, "ext4").with(&m::FILESYSTEM_FLAGS, "rw,relatime,lowerdir=/a&b"),
+    );
+    view
+}
+
+/// One without blocks, inodes and a device.
+fn pseudo_filesystem() -> ServiceView {
+    let mut view = view("proc", Kind::Filesystem { path: "/proc".into() });
+    let readings = with(&[
+        (m::PERMISSION, f64::from(0o555)),
+        (m::UID, 0.0),
+        (m::GID, 0.0),
+        (m::BLOCK_SIZE, 4096.0),
+        (m::SPACE_TOTAL, 0.0),
+        (m::SPACE, 0.0),
+        (m::SPACE_PERCENT, 0.0),
+        (m::SPACE_FREE, 0.0),
+        (m::SPACE_FREE_PERCENT, 100.0),
+        (m::SPACE_AVAILABLE, 0.0),
+    ]);
+    view.observation =
+        Some(readings.with(&m::FILESYSTEM_TYPE, "proc").with(&m::FILESYSTEM_FLAGS, "rw,relatime"));
+    view
+}
+
 /// Every kind of service, every state.
 pub fn status() -> Status {
     let mut dead = process("dead");
@@ -230,7 +311,21 @@ pub fn status() -> Status {
         now: LOOKED,
         every: Duration::from_secs(5),
         start_delay: Duration::ZERO,
-        services: vec![process("svc"), host(), system(), dead, unknown, off, new, blind, custom],
+        services: vec![
+            process("svc"),
+            host(),
+            system(),
+            dead,
+            unknown,
+            off,
+            new,
+            blind,
+            custom,
+            filesystem(),
+            pseudo_filesystem(),
+            file(),
+            not_a_file(),
+        ],
         limits: Default::default(),
     }
 }
