@@ -68,6 +68,10 @@ pub enum Entry {
         since: Stamp,
         /// Id of the message that told people; `None` until one did. Said again once one has.
         message_id: Option<String>,
+        /// What the rule asks, as a name that is the same in every life of the supervisor: by it the failure finds its
+        /// rule again when rules were put in or taken out before it. `None`: not known, its position must do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        condition: Option<String>,
     },
     /// A rule that had failed holds again.
     Recovered {
@@ -83,4 +87,31 @@ pub enum Entry {
         /// Which service.
         service: Arc<str>,
     },
+    /// A message is to reach people. Entered together with what it tells, so that neither is without the other.
+    Owed(Box<Letter>),
+    /// A message is in the hands of somebody who keeps it over a crash, or nothing more can be done for it.
+    Carried {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// A message to people, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// The same for every attempt to deliver it: `left@right`.
+    pub id: String,
+    /// The time of what it tells.
+    pub at: Stamp,
+    /// Who says it.
+    pub from: String,
+    /// Where answers go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<String>,
+    /// To whom.
+    pub to: Vec<String>,
+    /// One line.
+    pub subject: String,
+    /// Lines ended by `\n`.
+    pub body: String,
 }

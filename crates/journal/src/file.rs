@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::Entry;
 
@@ -14,38 +15,50 @@ const MODE: u32 = 0o600;
 /// The open log, holding its lock.
 #[derive(Debug)]
 pub(crate) struct LogFile {
-    file: File,
-    /// Bytes of whole entries.
+    file: Arc<File>,
+    /// Bytes of whole entries that we wrote or found. Processes that enter themselves add to the file as well.
     pub(crate) length: u64,
-    /// Whether bytes of an entry that failed may follow them.
-    dirty: bool,
+    /// Bytes of an entry that failed, at the end of the file.
+    dirty: u64,
 }
 
 impl LogFile {
     pub(crate) fn new(file: File, length: u64) -> Self {
-        Self { file, length, dirty: false }
+        Self { file: Arc::new(file), length, dirty: 0 }
+    }
+
+    pub(crate) fn file(&self) -> Arc<File> {
+        self.file.clone()
     }
 
     /// Appends whole lines by one write(2); on failure the file is as long as before.
     pub(crate) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.dirty {
-            // A line appended to half a line would damage both.
-            self.file.set_len(self.length)?;
-            self.dirty = false;
-        }
-        let written = match self.file.write(lines) {
+        // A line appended to half a line would damage both.
+        self.cut()?;
+        let written = match (&*self.file).write(lines) {
             Ok(n) if n == lines.len() => {
                 self.length += n as u64;
                 return Ok(());
             }
             // A regular file takes less than asked only when the disk, the quota or the file size limit is reached.
-            Ok(_) => {
+            Ok(part) => {
+                self.dirty = part as u64;
                 Err(io::Error::new(io::ErrorKind::StorageFull, "the disk took only a part of the entry"))
             }
             Err(error) => Err(error),
         };
-        self.dirty = self.file.set_len(self.length).is_err();
+        let _ = self.cut();
         written
+    }
+
+    /// Takes away what an entry that failed left behind.
+    fn cut(&mut self) -> io::Result<()> {
+        if self.dirty > 0 {
+            let whole = self.file.metadata()?.len().saturating_sub(self.dirty);
+            self.file.set_len(whole)?;
+            self.dirty = 0;
+        }
+        Ok(())
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {

@@ -1,5 +1,7 @@
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::file::{self, LogFile};
 use crate::recovery::{self, Condition};
@@ -114,14 +116,36 @@ impl Journal {
     /// it was before, so that the supervisor can go on and later entries can succeed. Whoever calls says it once, not
     /// each time.
     pub fn append(&mut self, entry: &Entry) -> io::Result<()> {
-        self.state.apply(entry);
+        self.append_all(std::slice::from_ref(entry))
+    }
+
+    /// Enters these together: a crash of ours finds all of them or none.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_all(&mut self, entries: &[Entry]) -> io::Result<()> {
+        entries.iter().for_each(|entry| self.state.apply(entry));
         let Some(disk) = &mut self.disk else { return Ok(()) };
-        let mut line = Vec::with_capacity(128);
-        file::push_line(&mut line, entry)?;
+        let mut line = Vec::with_capacity(128 * entries.len());
+        for entry in entries {
+            file::push_line(&mut line, entry)?;
+        }
         if let Some(since) = &mut disk.since {
             since.extend_from_slice(&line);
         }
         disk.log.append(&line)
+    }
+
+    /// The file that entries are appended to now, for a process that is to enter itself before it becomes the program
+    /// ([`spawned_line`](Self::spawned_line)). After a [`Compaction`] it is another one, so ask each time.
+    pub fn file(&self) -> Option<Arc<File>> {
+        self.disk.as_ref().map(|disk| disk.log.file())
+    }
+
+    /// The line of [`Entry::Spawned`], in the three pieces between which the pid and the start time stand as decimals.
+    pub fn spawned_line(intent: u64) -> [Vec<u8>; 3] {
+        let begin = format!(r#"{{"entry":"spawned","intent":{intent},"identity":{{"pid":"#);
+        [begin.into_bytes(), br#","start":"#.to_vec(), b"}}\n".to_vec()]
     }
 
     /// Waits until everything entered is on the disk. For an orderly end: only the loss of power needs it.

@@ -1,6 +1,7 @@
 //! What must survive a restart: intents, incidents, metric history.
 //!
-//! Kept so far: which services are watched, what was being done, and which failures people have been told of.
+//! Kept so far: which services are watched, what was being done, which failures people have been told of, and the
+//! messages that nobody has taken charge of yet.
 //!
 //! The file is an append-only log, one JSON object a line. Each [`Entry`] is appended by one write(2) *before* what it
 //! describes is acted on: the page cache survives `kill -9`, so nothing waits for the disk. Reading the log back is a
@@ -35,6 +36,6 @@ mod recovery;
 mod state;
 
 pub use compaction::{Compacted, Compaction};
-pub use entry::Entry;
+pub use entry::{Entry, Letter};
 pub use journal::{Journal, OpenError};
 pub use state::{Failing, InFlight, State};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Identity, Stamp};
 
-use crate::Entry;
+use crate::{Entry, Letter};
 
 /// What the entries of a journal say, taken together.
 ///
@@ -15,6 +15,8 @@ pub struct State {
     monitoring: BTreeMap<Arc<str>, bool>,
     intents: BTreeMap<u64, InFlight>,
     failures: BTreeMap<(Arc<str>, usize, Class), Failing>,
+    /// In the order in which they were entered.
+    owed: Vec<Letter>,
 }
 
 /// Something that was being done when the journal ends: begun, and not known to be over.
@@ -50,6 +52,8 @@ pub struct Failing {
     pub since: Stamp,
     /// Id of the message that told people; `None` if the crash came before one was handed over.
     pub message_id: Option<String>,
+    /// What the rule asks, as a name; see [`Entry::Failed`].
+    pub condition: Option<String>,
 }
 
 impl State {
@@ -73,20 +77,24 @@ impl State {
                 self.intents.insert(*id, flight);
             }
             Entry::Spawned { intent, identity } => {
-                if let Some(flight) = self.intents.get_mut(intent) {
+                // It may say so itself, and whoever started it as well.
+                if let Some(flight) = self.intents.get_mut(intent)
+                    && !flight.processes.contains(identity)
+                {
                     flight.processes.push(*identity);
                 }
             }
             Entry::Done { intent, .. } => {
                 self.intents.remove(intent);
             }
-            Entry::Failed { service, rule, class, since, message_id } => {
+            Entry::Failed { service, rule, class, since, message_id, condition } => {
                 let failing = Failing {
                     service: service.clone(),
                     rule: *rule,
                     class: *class,
                     since: *since,
                     message_id: message_id.clone(),
+                    condition: condition.clone(),
                 };
                 self.failures.insert((service.clone(), *rule, *class), failing);
             }
@@ -98,6 +106,11 @@ impl State {
                 self.intents.retain(|_, flight| flight.service != *service);
                 self.failures.retain(|_, failing| failing.service != *service);
             }
+            Entry::Owed(letter) => {
+                self.owed.retain(|same| same.id != letter.id);
+                self.owed.push((**letter).clone());
+            }
+            Entry::Carried { id } => self.owed.retain(|letter| letter.id != *id),
         }
     }
 
@@ -125,6 +138,16 @@ impl State {
     /// The rules that fail, by service and position.
     pub fn failing(&self) -> impl Iterator<Item = &Failing> {
         self.failures.values()
+    }
+
+    /// The failure of this rule, if it fails.
+    pub fn failure(&self, service: &str, rule: usize, class: Class) -> Option<&Failing> {
+        self.failures.get(&(service.into(), rule, class))
+    }
+
+    /// Messages that nobody has taken charge of, oldest first.
+    pub fn owed(&self) -> impl Iterator<Item = &Letter> {
+        self.owed.iter()
     }
 
     /// Names of all services that anything is remembered of, each once. Those no longer configured are to be
@@ -157,7 +180,9 @@ impl State {
             class: failing.class,
             since: failing.since,
             message_id: failing.message_id.clone(),
+            condition: failing.condition.clone(),
         });
+        let owed = self.owed.iter().map(|letter| Entry::Owed(Box::new(letter.clone())));
         let intents = self.intents.values().flat_map(|flight| {
             let intent = Entry::Intent {
                 id: flight.id,
@@ -173,6 +198,6 @@ impl State {
                 .map(|identity| Entry::Spawned { intent: flight.id, identity: *identity });
             std::iter::once(intent).chain(spawned)
         });
-        boot.chain(monitoring).chain(failures).chain(intents)
+        boot.chain(monitoring).chain(failures).chain(intents).chain(owed)
     }
 }

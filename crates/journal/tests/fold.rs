@@ -1,7 +1,7 @@
 //! Whatever is entered in whatever order: the entries that a state gives say the same as those that made it.
 
 use hinoban_event::{Class, Doing};
-use hinoban_journal::{Entry, State};
+use hinoban_journal::{Entry, Letter, State};
 use hinoban_reading::{Identity, Stamp};
 use proptest::prelude::*;
 
@@ -25,15 +25,21 @@ fn entry() -> impl Strategy<Value = Entry> {
         (0..4u64, any::<(u32, u64)>())
             .prop_map(|(intent, (pid, start))| Entry::Spawned { intent, identity: Identity { pid, start } }),
         (0..4u64, any::<bool>()).prop_map(|(intent, ok)| Entry::Done { intent, ok }),
-        (service(), 0..2usize, class(), stamp(), message()).prop_map(
-            |(service, rule, class, since, message_id)| Entry::Failed {
+        (service(), 0..2usize, class(), stamp(), message(), message()).prop_map(
+            |(service, rule, class, since, message_id, condition)| Entry::Failed {
                 service,
                 rule,
                 class,
                 since,
-                message_id
+                message_id,
+                condition
             }
         ),
+        ("[ab]", stamp(), message(), "[é\n\"]{1,3}").prop_map(|(id, at, reply_to, body)| {
+            let (from, to, subject) = ("a@b".into(), vec!["c@d".into()], "s".into());
+            Entry::Owed(Box::new(Letter { id, at, from, reply_to, to, subject, body }))
+        }),
+        "[ab]".prop_map(|id| Entry::Carried { id }),
         (service(), 0..2usize, class()).prop_map(|(service, rule, class)| Entry::Recovered {
             service,
             rule,

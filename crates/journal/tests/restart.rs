@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hinoban_event::{Class, Doing};
-use hinoban_journal::{Entry, Journal, OpenError, State};
+use hinoban_journal::{Entry, Journal, Letter, OpenError, State};
 use hinoban_reading::{Identity, Stamp};
 
 fn monitoring(service: &str, on: bool) -> Entry {
@@ -16,6 +16,13 @@ fn monitoring(service: &str, on: bool) -> Entry {
 }
 
 /// One of each kind, telling a short story: httpd died, and the supervisor did so while it was restarting it.
+fn owed(id: &str) -> Entry {
+    let (at, text) = (Stamp::from_micros(1_795_429_973_000_000), String::new());
+    let (from, to) = ("hinoban@vm".into(), vec!["admin@vm".into()]);
+    let letter = Letter { id: id.into(), at, from, reply_to: None, to, subject: "down".into(), body: text };
+    Entry::Owed(Box::new(letter))
+}
+
 fn story() -> Vec<Entry> {
     let class = Class::NonExist;
     let service = || "httpd".into();
@@ -33,8 +40,18 @@ fn story() -> Vec<Entry> {
             by: None,
         },
         Entry::Done { intent: 7, ok: true },
-        Entry::Failed { service: service(), rule: 0, class, since, message_id: None },
-        Entry::Failed { service: service(), rule: 0, class, since, message_id: Some("1.2.3@vm".into()) },
+        Entry::Failed { service: service(), rule: 0, class, since, message_id: None, condition: None },
+        Entry::Failed {
+            service: service(),
+            rule: 0,
+            class,
+            since,
+            message_id: Some("1.2.3@vm".into()),
+            condition: Some("missing".into()),
+        },
+        owed("1.2.3@vm"),
+        owed("1.2.4@vm"),
+        Entry::Carried { id: "1.2.3@vm".into() },
         Entry::Intent {
             id: 8,
             service: service(),
@@ -44,7 +61,7 @@ fn story() -> Vec<Entry> {
             by: Some("admin".into()),
         },
         Entry::Spawned { intent: 8, identity },
-        Entry::Failed { service: "mysql".into(), rule: 2, class, since, message_id: None },
+        Entry::Failed { service: "mysql".into(), rule: 2, class, since, message_id: None, condition: None },
         Entry::Recovered { service: "mysql".into(), rule: 2, class },
         monitoring("gone", true),
         Entry::Forgotten { service: "gone".into() },
@@ -94,6 +111,8 @@ fn what_was_entered_is_there_after_a_restart() {
     let failing: Vec<_> = state.failing().collect();
     assert_eq!((failing.len(), &*failing[0].service), (1, "httpd"));
     assert_eq!(failing[0].message_id.as_deref(), Some("1.2.3@vm"));
+    assert_eq!(failing[0].condition.as_deref(), Some("missing"));
+    assert_eq!(state.owed().map(|letter| &*letter.id).collect::<Vec<_>>(), ["1.2.4@vm"]);
     let services: Vec<String> = state.services().iter().map(ToString::to_string).collect();
     assert_eq!(services, ["data", "httpd"]);
 }
@@ -302,4 +321,25 @@ fn a_full_disk_at_the_start_forgets_nothing() {
     let (_journal, state, notice) = Journal::open(&path).unwrap();
     assert_eq!(state, fold(&story()));
     assert!(notice.unwrap().contains("could not be made shorter"));
+}
+
+#[test]
+fn a_process_that_enters_itself_reads_as_if_we_had_entered_it() {
+    use std::io::Write;
+    let (_folder, path) = folder();
+    let identity = Identity { pid: 4711, start: 99 };
+    {
+        let mut journal = Journal::open(&path).unwrap().0;
+        story().iter().for_each(|entry| journal.append(entry).unwrap());
+        let [before, between, after] = Journal::spawned_line(8);
+        let line = [&before[..], b"4711", &between, b"99", &after].concat();
+        journal.file().unwrap().as_ref().write_all(&line).unwrap();
+        journal.append(&Entry::Spawned { intent: 8, identity }).unwrap();
+        journal.append(&monitoring("next", true)).unwrap();
+    }
+    let (_journal, state, notice) = Journal::open(&path).unwrap();
+    assert_eq!((notice, state.monitored("next")), (None, Some(true)));
+    let processes = &state.in_flight().next().unwrap().processes;
+    assert_eq!(processes, &[Identity { pid: 4711, start: 123_456 }, identity]);
+    assert!(Journal::volatile().file().is_none());
 }

@@ -222,7 +222,7 @@ fn entry(remembered: Remembered) -> Option<Entry> {
         }
         Remembered::Done { intent, ok } => Entry::Done { intent, ok },
         Remembered::Failed { service, rule, class, since } => {
-            Entry::Failed { service: service.into(), rule, class, since, message_id: None }
+            Entry::Failed { service: service.into(), rule, class, since, message_id: None, condition: None }
         }
         Remembered::Recovered { service, rule, class } => {
             Entry::Recovered { service: service.into(), rule, class }

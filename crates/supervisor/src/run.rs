@@ -167,7 +167,14 @@ impl Loop {
             if let Fact::Failed(failure) = &event.fact {
                 let (rule, class, since) = (failure.rule, failure.class, failure.since);
                 let service = event.service.clone();
-                self.remember(Entry::Failed { service, rule, class, since, message_id: Some(id) });
+                self.remember(Entry::Failed {
+                    service,
+                    rule,
+                    class,
+                    since,
+                    message_id: Some(id),
+                    condition: None,
+                });
             }
         }
         self.handle.publish(Arc::new(event));
