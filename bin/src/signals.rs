@@ -12,6 +12,7 @@ use hinoban::supervisor::Handle;
 use hinoban_web::Options;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::flags::Flags;
 use crate::load::{NotLoaded, load, name};
@@ -19,7 +20,7 @@ use crate::pidfile::{Pidfile, Refused};
 use crate::places::Places;
 use crate::run::courier_of;
 use crate::voice::{Voice, trial};
-use crate::{identity, pages};
+use crate::{identity, pages, sys};
 
 /// The signals we take.
 #[derive(Debug)]
@@ -88,6 +89,9 @@ struct Read {
 /// How often we see whether the log can be written.
 const GLANCE: Duration = Duration::from_secs(2);
 
+/// How long after a start or a reload what only that needed is given back.
+const SETTLED: Duration = Duration::from_secs(3);
+
 impl Steward {
     /// Says in the pidfile who runs.
     ///
@@ -109,7 +113,9 @@ impl Steward {
         let mut ending = false;
         let mut glance = tokio::time::interval(GLANCE);
         glance.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut settled = Some(Instant::now() + SETTLED);
         loop {
+            let settle = settled;
             let read = async {
                 match reading.as_mut() {
                     Some(reading) => reading.await,
@@ -124,6 +130,7 @@ impl Steward {
                 }
                 loaded = read => {
                     reading = None;
+                    settled = Some(Instant::now() + SETTLED);
                     self.voice.rotate();
                     let died = || NotLoaded::File("the thread that read the configuration died".to_owned());
                     match loaded.unwrap_or_else(|_| Err(died())) {
@@ -132,6 +139,10 @@ impl Steward {
                     }
                 }
                 _ = glance.tick() => self.voice.look(),
+                () = async { sleep_until(settle.unwrap_or_else(Instant::now)).await }, if settle.is_some() => {
+                    settled = None;
+                    sys::unmap_idle_text();
+                }
                 _ = signals.usr1.recv() => {
                     self.voice.say(Level::Info, "Awakened by User defined signal 1");
                     handle.wake();
