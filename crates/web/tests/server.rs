@@ -119,7 +119,7 @@ async fn answers_have_the_form_that_clients_of_monit_expect() {
     assert_eq!(body(&server.get("/_ping").await), "pong");
     assert_eq!(body(&server.get("/_GETID").await), "5de67d678ea4bbf7a97b07a3d9f30da1");
     assert!(body(&server.get("/_status2?format=XML").await).contains("<services><service name=\"svc\">"));
-    assert_eq!(body(&server.get("/_report?type=total").await), "9\n");
+    assert_eq!(body(&server.get("/_report?type=total").await), "13\n");
     assert!(body(&server.get("/_status?service=SV.&service=").await).contains("'svc'"));
     assert!(body(&server.get("/_summary?group=www").await).contains(" new "));
     assert!(!body(&server.get("/_summary?group=www").await).contains(" svc "));
