@@ -201,6 +201,41 @@ pub(crate) fn std_exec(plan: &Plan, stdin: BorrowedFd<'_>, output: BorrowedFd<'_
     }
 }
 
+/// A child of the calling thread that has ended and that nobody has collected yet; it stays so.
+pub(crate) fn ended_child() -> Option<u32> {
+    wait_for(libc::P_ALL, 0, libc::WNOWAIT)
+}
+
+/// Collects this child of the calling thread, if it is one and has ended.
+pub(crate) fn collect(pid: u32) -> bool {
+    wait_for(libc::P_PID, pid, 0).is_some()
+}
+
+/// waitid(2) without waiting, for children of the calling thread alone. The pid that it tells of.
+fn wait_for(whom: libc::idtype_t, pid: u32, more: c_int) -> Option<u32> {
+    let options = libc::WEXITED | libc::WNOHANG | libc::__WNOTHREAD | more;
+    loop {
+        // SAFETY: siginfo_t is plain data for which all zero bytes are valid.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `info` is a valid place for the answer; the rest are numbers.
+        match unsafe { libc::waitid(whom, pid, &mut info, options) } {
+            0 => {
+                // SAFETY: waitid fills in this field, or leaves it zero when nobody has ended.
+                let pid = unsafe { info.si_pid() };
+                return (pid > 0).then(|| pid.unsigned_abs());
+            }
+            _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            _ => return None,
+        }
+    }
+}
+
+/// The children of the calling thread, as far as the kernel lists them: `/proc/thread-self/children` of proc(5).
+pub(crate) fn children() -> Vec<u32> {
+    let text = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
 /// Has the runtime watch a descriptor for being readable. Within a runtime whose I/O is enabled only.
 pub(crate) fn watch(fd: BorrowedFd<'_>) -> io::Result<AsyncFd<BorrowedFd<'_>>> {
     // SAFETY: the borrow keeps the descriptor open for the lifetime of the `AsyncFd`, and always gives the same number.

@@ -81,6 +81,7 @@ mod tests {
             times: 1,
             ending: None,
             lived: None,
+            compared: None,
         };
         let cause = Event { id: 1, at: Stamp::default(), service: "web".into(), fact: Fact::Failed(failure) };
         let mut errand = Errand::new("web", doing, Instant::now().into_std() + Duration::from_secs(1));

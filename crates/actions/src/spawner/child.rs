@@ -14,6 +14,7 @@ use crate::sys::{self, Born};
 /// A child that has been started. Dropped before its end, it runs on and is collected when it ends.
 #[derive(Debug)]
 pub(crate) struct Child {
+    pid: u32,
     identity: Option<Identity>,
     /// Taken when the child is dropped.
     pidfd: Option<OwnedFd>,
@@ -27,7 +28,7 @@ impl Child {
     /// Reads the start time; the child cannot be collected by us before that, so the pid is still its own.
     pub(super) fn new(born: Born, tail: Arc<Tail>, keeper: Arc<Keeper>) -> Self {
         let identity = start_time(born.pid).map(|start| Identity { pid: born.pid, start });
-        Self { identity, pidfd: Some(born.pidfd), collected: false, tail, keeper }
+        Self { pid: born.pid, identity, pidfd: Some(born.pidfd), collected: false, tail, keeper }
     }
 
     /// Which process. `None` only where the parent ignores SIGCHLD, so that the kernel collects children at once.
@@ -50,7 +51,9 @@ impl Child {
                 watched.readable().await?.clear_ready();
             }
         };
-        self.collected = true;
+        if !std::mem::replace(&mut self.collected, true) {
+            self.keeper.collected(self.pid);
+        }
         Ok(how)
     }
 
@@ -77,7 +80,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         if let Some(pidfd) = self.pidfd.take().filter(|_| !self.collected) {
             self.tail.forget();
-            self.keeper.adopt(pidfd);
+            self.keeper.adopt(pidfd, self.pid);
         }
     }
 }

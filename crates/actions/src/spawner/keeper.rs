@@ -1,6 +1,6 @@
 //! Reads what programs print, and collects those nobody waits for.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,8 @@ const TURN: usize = 128 * 1024;
 pub(super) struct Keeper {
     poll: OnceLock<Poll>,
     kept: Mutex<HashMap<u64, Kept>>,
+    /// Children that were started and are not collected yet, by pid, which is their own until then.
+    children: Mutex<HashSet<u32>>,
     next: AtomicU64,
 }
 
@@ -32,8 +34,8 @@ struct Poll {
 enum Kept {
     /// Output of a program, and of whoever inherited it.
     Output(Arc<Tail>),
-    /// A child that nobody waits for.
-    Orphan(Arc<OwnedFd>),
+    /// A child that nobody waits for, and its pid.
+    Orphan(Arc<OwnedFd>, u32),
 }
 
 /// The end of what was printed into one pipe.
@@ -64,7 +66,12 @@ const WAKE: u64 = 0;
 
 impl Keeper {
     pub(super) fn new() -> Self {
-        Self { poll: OnceLock::new(), kept: Mutex::default(), next: AtomicU64::new(WAKE + 1) }
+        Self {
+            poll: OnceLock::new(),
+            kept: Mutex::default(),
+            children: Mutex::default(),
+            next: AtomicU64::new(WAKE + 1),
+        }
     }
 
     /// Opens the epoll, if that has not been done.
@@ -102,9 +109,24 @@ impl Keeper {
         tail
     }
 
+    /// There is a child with this pid.
+    pub(super) fn born(&self, pid: u32) {
+        self.children().insert(pid);
+    }
+
+    /// The child with this pid has been collected.
+    pub(super) fn collected(&self, pid: u32) {
+        self.children().remove(&pid);
+    }
+
+    /// Whether this is a child that was started here and is not collected yet.
+    pub(super) fn is_ours(&self, pid: u32) -> bool {
+        self.children().contains(&pid)
+    }
+
     /// Collects a child when it ends.
-    pub(super) fn adopt(&self, pidfd: OwnedFd) {
-        self.keep(Kept::Orphan(Arc::new(pidfd)));
+    pub(super) fn adopt(&self, pidfd: OwnedFd, pid: u32) {
+        self.keep(Kept::Orphan(Arc::new(pidfd), pid));
     }
 
     fn keep(&self, what: Kept) {
@@ -114,12 +136,15 @@ impl Keeper {
         let data = epoll::EventData::new_u64(token);
         let added = match &what {
             Kept::Output(tail) => epoll::add(&poll.epoll, &tail.reader, data, epoll::EventFlags::IN),
-            Kept::Orphan(pidfd) => epoll::add(&poll.epoll, pidfd, data, epoll::EventFlags::IN),
+            Kept::Orphan(pidfd, _) => epoll::add(&poll.epoll, pidfd, data, epoll::EventFlags::IN),
         };
         // Out of memory or of watches: the output is then read at the program's end only, and the child stays a zombie
         // until we end. Neither is worth failing a start that has succeeded.
-        if added.is_ok() {
-            kept.insert(token, what);
+        match what {
+            what if added.is_ok() => drop(kept.insert(token, what)),
+            // Whoever collects orphans may have it.
+            Kept::Orphan(_, pid) => self.collected(pid),
+            Kept::Output(_) => {}
         }
     }
 
@@ -140,18 +165,25 @@ impl Keeper {
             let what = self.kept().get(&token).cloned();
             let ended = match &what {
                 Some(Kept::Output(tail)) => tail.read(space) == Read::Closed,
-                Some(Kept::Orphan(pidfd)) => collected(pidfd),
+                Some(Kept::Orphan(pidfd, _)) => collected(pidfd),
                 None => false,
             };
             if ended {
                 match &what {
                     Some(Kept::Output(tail)) => drop(epoll::delete(&poll.epoll, &tail.reader)),
-                    Some(Kept::Orphan(pidfd)) => drop(epoll::delete(&poll.epoll, pidfd)),
+                    Some(Kept::Orphan(pidfd, pid)) => {
+                        self.collected(*pid);
+                        let _ = epoll::delete(&poll.epoll, pidfd);
+                    }
                     None => {}
                 }
                 self.kept().remove(&token);
             }
         }
+    }
+
+    fn children(&self) -> MutexGuard<'_, HashSet<u32>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<u64, Kept>> {

@@ -17,6 +17,7 @@
 
 mod child;
 mod keeper;
+mod orphans;
 mod stdio;
 mod trouble;
 
@@ -281,6 +282,8 @@ impl Shared {
             Failed::Child(step, e) => trouble::of_child(step, &e, &plan),
             Failed::Clone(e) => trouble::of_resources(e),
         })?;
+        // This thread is its parent for as long as it is here, so nobody takes it for an orphan before that.
+        self.keeper.born(born.pid);
         let tail = self.keeper.read_on(reader, output);
         Ok(Child::new(born, tail, self.keeper.clone()))
     }
