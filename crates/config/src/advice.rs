@@ -13,7 +13,11 @@ impl Config {
 }
 
 fn of(service: &Service, rule: &Rule) -> Option<Mistake> {
-    let Kind::Process { .. } = service.kind else { return None };
+    let process = match service.kind {
+        Kind::Process { .. } => true,
+        Kind::File { .. } | Kind::Filesystem { .. } => false,
+        _ => return None,
+    };
     let name = &service.name;
     let able = service.start.is_some() || service.restart.is_some();
     let (what, help) = match (&rule.fail.then, &rule.when) {
@@ -23,7 +27,7 @@ fn of(service: &Service, rule: &Rule) -> Option<Mistake> {
             (format!("{name} cannot be started: it has no start program"), "give it one, or write alert")
         }
         (Then::Restart, Condition::Missing) => return None,
-        (Then::Restart, _) if service.stop.is_none() && service.restart.is_none() => (
+        (Then::Restart, _) if process && service.stop.is_none() && service.restart.is_none() => (
             format!("{name} cannot be restarted while its process lives: it has no stop program"),
             "give it one; its process would go on running, and starting a second one does nothing",
         ),

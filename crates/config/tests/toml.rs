@@ -18,8 +18,14 @@ fn process(rest: &str) -> String {
 }
 
 fn comparison(when: &str) -> (String, hinoban_reading::Value) {
-    let text = process(&format!("[[service.httpd.check]]\nwhen = {when:?}\n"));
-    match loaded(&text).config.services[0].rules[1].when.clone() {
+    compared(&process(""), when)
+}
+
+/// What the check means that is added to this service.
+fn compared(service: &str, when: &str) -> (String, hinoban_reading::Value) {
+    let name = service.split(['.', ']']).nth(1).expect("[service.NAME]");
+    let text = format!("{service}\n[[service.{name}.check]]\nwhen = {when:?}\n");
+    match loaded(&text).config.services[0].rules.last().expect("a rule").when.clone() {
         Condition::Compare { metric, limit, .. } => (metric, limit),
         other => panic!("{other:?}"),
     }
@@ -57,7 +63,24 @@ fn words_of_monit_and_names_of_metrics_mean_the_same() {
     assert_eq!(comparison("cpu.total.percent > 80"), ("cpu.total.percent".into(), 80i64.into()));
     assert_eq!(comparison("memory > 100 MB"), ("memory.bytes".into(), 100_000_000i64.into()));
     assert_eq!(comparison("memory > 50%"), ("memory.percent".into(), 50i64.into()));
-    assert_eq!(comparison("loadavg(15min) >= 2.5"), ("load.15".into(), 2.5.into()));
+    let system = |when| compared("[service.tower]\nsystem = true", when);
+    assert_eq!(system("loadavg(15min) >= 2.5"), ("load.15".into(), 2.5.into()));
+    assert_eq!(system("load 5 per core > 2"), ("load.5.core".into(), 2i64.into()));
+    let root = |when| compared("[service.root]\nfilesystem = '/'", when);
+    assert_eq!(root("space > 80%"), ("space.percent".into(), 80i64.into()));
+    assert_eq!(root("space usage > 5 GB"), ("space.bytes".into(), 5_000_000_000i64.into()));
+    assert_eq!(root("space free < 5 GiB"), ("space.free.bytes".into(), (5i64 << 30).into()));
+    assert_eq!(root("free space < 5%"), ("space.free.percent".into(), 5i64.into()));
+    assert_eq!(root("inodes > 90%"), ("inodes.percent".into(), 90i64.into()));
+    assert_eq!(root("inodes free < 1000"), ("inodes.free".into(), 1000i64.into()));
+    assert_eq!(root("inode usage > 1000"), ("inodes.used".into(), 1000i64.into()));
+    assert_eq!(root("read rate > 10 MB/s"), ("disk.read.rate".into(), 10_000_000i64.into()));
+    assert_eq!(root("filesystem.type != '9p'"), ("filesystem.type".into(), "9p".into()));
+    let log = |when| compared("[service.log]\nfile = '/var/log/syslog'", when);
+    assert_eq!(log("size > 10 MB"), ("size".into(), 10_000_000i64.into()));
+    assert_eq!(log("size > 100"), ("size".into(), 100i64.into()));
+    assert_eq!(log("permission != 0644"), ("permission".into(), 0o644i64.into()), "octal, as it looks");
+    assert_eq!(log("permission = 4755"), ("permission".into(), 0o4755i64.into()));
     assert_eq!(comparison("uptime < 1h"), ("uptime".into(), 3600i64.into()));
 }
 
@@ -69,6 +92,41 @@ fn what_is_missing_is_restarted_if_there_is_a_way_to() {
     assert_eq!(what(&process("missing = 'stop'")), Then::Stop);
     assert_eq!(what("[service.q]\nprobe = 'queue'\n"), Then::Alert);
     assert_eq!(what("[service.q]\nprobe = 'queue'\nstart = 'true'\n"), Then::Restart);
+    for kind in ["file = '/f'", "filesystem = '/'"] {
+        assert_eq!(what(&format!("[service.f]\n{kind}\n")), Then::Alert, "{kind}");
+        assert_eq!(what(&format!("[service.f]\n{kind}\nstop = 'true'\n")), Then::Alert, "{kind}");
+        assert_eq!(what(&format!("[service.f]\n{kind}\nstart = 'true'\n")), Then::Restart, "{kind}");
+        assert_eq!(what(&format!("[service.f]\n{kind}\nrestart = 'true'\n")), Then::Restart, "{kind}");
+        let passive = format!("[service.f]\n{kind}\nstart = 'true'\nmode = 'passive'\n");
+        assert_eq!(what(&passive), Then::Alert, "{kind}");
+    }
+}
+
+#[test]
+fn what_stands_in_place_of_a_file_is_dealt_with_as_if_it_were_missing() {
+    let rules = |rest: &str| loaded(&format!("[service.f]\n{rest}\n")).config.services[0].rules.clone();
+    for (text, then) in [
+        ("file = '/f'", Then::Alert),
+        ("file = '/f'\nstart = 'true'", Then::Restart),
+        ("file = '/f'\nstart = 'true'\nmissing = 'unmonitor'", Then::Unmonitor),
+    ] {
+        let rules = rules(text);
+        assert_eq!(rules.len(), 2, "{text}");
+        assert_eq!((&rules[1].when, &rules[1].fail.then), (&Condition::WrongType, &then), "{text}");
+    }
+    assert_eq!(rules("filesystem = '/f'").len(), 1, "a file system has no type to be wrong");
+}
+
+#[test]
+fn what_a_file_system_is_mounted_from_is_no_path_below_our_folder() {
+    let path = |text: &str| match &loaded(&format!("[service.f]\n{text}\n")).config.services[0].kind {
+        Kind::File { path } | Kind::Filesystem { path } => path.display().to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(path("filesystem = 'nas:/export'"), "nas:/export");
+    assert_eq!(path("filesystem = 'tank/data'"), "tank/data");
+    assert_eq!(path("filesystem = '/dev/sda1'"), "/dev/sda1");
+    assert_eq!(path("file = 'keys/tls.pem'"), "/etc/hinoban/keys/tls.pem");
 }
 
 #[test]
@@ -200,6 +258,19 @@ pidfile = "/run/bare.pid"
   [[service.bare.check]]
   tcp = "localhost:25"
   then = "start"
+
+[service.log]
+file = "/var/log/web.log"
+  [[service.log.check]]
+  when = "size > 1 GB"
+  then = "restart"
+
+[service.socket]
+file = "/run/web.sock"
+start = "/bin/true"
+  [[service.socket.check]]
+  when = "permission != 0666"
+  then = "restart"
 "#;
     let loaded = toml::parse("hinoban.toml".as_ref(), text, &NoSurroundings).unwrap();
     let lines = loaded.warnings.lines();
@@ -208,6 +279,7 @@ pidfile = "/run/bare.pid"
         [
             "hinoban.toml:6: web cannot be restarted while its process lives: it has no stop program",
             "hinoban.toml:12: bare cannot be started: it has no start program",
+            "hinoban.toml:18: log cannot be started: it has no start program",
         ]
     );
 }

@@ -101,7 +101,7 @@ impl Reader<'_> {
             self.error(
                 item.span.clone(),
                 "a host has no readings of its own to compare",
-                "test it from outside: `http`, `tcp` or `url`; `when` is for processes, the system and registered kinds",
+                "test it from outside: `http`, `tcp` or `url`; `when` is for processes, files, file systems, the system and registered kinds",
             );
             return None;
         }

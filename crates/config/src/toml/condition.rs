@@ -1,9 +1,10 @@
 //! `when = "total cpu > 80%"`: a reading compared with a limit.
 
-use hinoban_reading::{Metric, Unit, Value};
+use hinoban_reading::{Metric, Unit, Value, metrics as m};
 
 use super::metric::{self, Named};
 use super::reader::{Item, Reader};
+use super::shipped;
 use crate::units::{self, UnitError};
 use crate::{Condition, Kind, Operator, spelling};
 
@@ -94,15 +95,22 @@ impl Reader<'_> {
             );
             return None;
         }
-        let (metric, limit) = match metric::named(left, kind) {
+        let named = metric::named(left, kind);
+        if let (Named::One(metric) | Named::Either { amount: metric, .. }, Some(kind)) = (&named, kind)
+            && let Some((message, help)) = shipped::stranger(metric, kind, left)
+        {
+            self.error(self.part(item, text, left), message, help);
+            return None;
+        }
+        let (metric, limit) = match named {
             Named::Either { amount, percent } => match limit {
-                Limit::Plain(_) => {
+                Limit::Plain(_) if amount.unit != Unit::Count => {
                     let help =
                         format!("write `{left} {0} {right}%` or `{left} {0} {right} MB`", operator.sign());
                     self.error(span, format!("`{right}` has no unit, and `{left}` is measured in two"), help);
                     return None;
                 }
-                Limit::Size(_) => self.fit(&amount, limit, span.clone(), right)?,
+                Limit::Size(_) | Limit::Plain(_) => self.fit(&amount, limit, span.clone(), right)?,
                 _ => self.fit(&percent, limit, span.clone(), right)?,
             },
             Named::One(metric) => self.fit(&metric, limit, span.clone(), right)?,
@@ -122,13 +130,28 @@ impl Reader<'_> {
         span: std::ops::Range<usize>,
         written: &str,
     ) -> Option<(String, Value)> {
+        if metric.name == m::PERMISSION.name {
+            return Some((metric.name.clone().into_owned(), self.permission(span, written)?));
+        }
+        if [m::ACCESS_TIME, m::CHANGE_TIME, m::MODIFY_TIME].iter().any(|time| time.name == metric.name) {
+            let help = "of a file, `size`, `links`, `permission`, `uid` and `gid` can be";
+            self.error(
+                span,
+                format!("`{}` is a moment, and moments cannot be compared yet", metric.name),
+                help,
+            );
+            return None;
+        }
         let value = match (metric.unit, limit) {
             (Unit::Percent, Limit::Percent(value) | Limit::Plain(value)) => {
                 if value.as_f64().is_some_and(|x| x > 100.0) {
                     self.warning(
                         span,
                         format!("`{}` is never more than 100%", metric.name),
-                        "100% is all of the machine, however many processors it has",
+                        match metric.name.starts_with("cpu") {
+                            true => "100% is all of the machine, however many processors it has",
+                            false => "100% is all there is; with a limit above it this never happens",
+                        },
                     );
                 }
                 value
@@ -141,11 +164,12 @@ impl Reader<'_> {
             ) => value,
             (Unit::PerSecond, Limit::Rate(value)) => value,
             (Unit::Seconds, Limit::Duration(duration)) => seconds(duration),
+            (Unit::Text, Limit::Text(text)) => Value::from(text),
             (unit, _) => {
                 let mut help = format!("compare it with {}", metric::example(unit));
                 if unit == Unit::Bytes && written.ends_with('%') {
                     let percent = metric.name.replace(".bytes", ".percent");
-                    if metric::SHIPPED.iter().any(|m| m.name == percent) {
+                    if percent != metric.name && shipped::all().any(|m| m.name == percent) {
                         help = format!("{help}, or use `{percent}`");
                     }
                 }
@@ -154,6 +178,19 @@ impl Reader<'_> {
             }
         };
         Some((metric.name.clone().into_owned(), value))
+    }
+
+    /// Mode bits as chmod(1) takes them: in octal, so that 0644 is what it looks like.
+    fn permission(&mut self, span: std::ops::Range<usize>, written: &str) -> Option<Value> {
+        let octal = matches!(written.len(), 3 | 4) && written.bytes().all(|b| matches!(b, b'0'..=b'7'));
+        match i64::from_str_radix(written, 8) {
+            Ok(bits) if octal => Some(Value::Int(bits)),
+            _ => {
+                let help = "write it as for chmod, three or four digits from 0 to 7: `permission != 0644`";
+                self.error(span, format!("`{written}` is no permission"), help);
+                None
+            }
+        }
     }
 
     /// Whether a name that is none of ours may be one of a registered kind.
@@ -169,14 +206,14 @@ impl Reader<'_> {
             !word.is_empty()
                 && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
         });
-        let ours = matches!(kind, Some(Kind::Process { .. } | Kind::System));
-        if canonical && !ours {
+        let most_used = kind.and_then(shipped::most_used);
+        if canonical && most_used.is_none() {
             return Some(());
         }
         let span = self.part(item, text, written);
         let help = match spelling::nearest(written, metric::vocabulary()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if ours => "the most used are `cpu`, `total cpu`, `memory`, `total memory`, `swap`, `load 1`, `load 5`, `load 15`, `threads`, `children` and `uptime`".to_owned(),
+            None if most_used.is_some() => format!("the most used are {}", most_used.unwrap_or_default()),
             None => "a reading is named in small letters, words joined by dots: `queue.depth`".to_owned(),
         };
         self.error(span, format!("there is no reading called `{written}`"), help);

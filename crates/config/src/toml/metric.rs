@@ -2,6 +2,7 @@
 
 use hinoban_reading::{Metric, Unit, metrics as m};
 
+use super::shipped;
 use crate::Kind;
 
 /// What a name in a rule may mean.
@@ -9,65 +10,11 @@ use crate::Kind;
 pub(super) enum Named {
     /// Exactly this one.
     One(Metric),
-    /// This one with a size, that one with `%`.
+    /// This one with a size or a number, that one with `%`.
     Either { amount: Metric, percent: Metric },
     /// Not one of ours: maybe one of a registered kind.
     Other(String),
 }
-
-/// The metrics of the shipped kinds.
-pub(super) const SHIPPED: &[Metric] = &[
-    m::CPU,
-    m::CPU_TOTAL,
-    m::MEMORY,
-    m::MEMORY_PERCENT,
-    m::MEMORY_TOTAL,
-    m::MEMORY_TOTAL_PERCENT,
-    m::LOAD_1,
-    m::LOAD_5,
-    m::LOAD_15,
-    m::SWAP,
-    m::SWAP_PERCENT,
-    m::UPTIME,
-    m::THREADS,
-    m::CHILDREN,
-    m::CPU_USER,
-    m::CPU_SYSTEM,
-    m::CPU_NICE,
-    m::CPU_WAIT,
-    m::CPU_HARDIRQ,
-    m::CPU_SOFTIRQ,
-    m::CPU_STEAL,
-    m::CPU_GUEST,
-    m::CPU_GUESTNICE,
-    m::FDS,
-    m::FDS_TOTAL,
-    m::FDS_SOFT,
-    m::FDS_HARD,
-    m::FDS_ALLOCATED,
-    m::FDS_UNUSED,
-    m::FDS_MAXIMUM,
-    m::READ_BYTES,
-    m::READ_RATE,
-    m::WRITE_BYTES,
-    m::WRITE_RATE,
-    m::DISK_READ_BYTES,
-    m::DISK_READ_RATE,
-    m::DISK_READ_OPS,
-    m::DISK_READ_OPS_RATE,
-    m::DISK_WRITE_BYTES,
-    m::DISK_WRITE_RATE,
-    m::DISK_WRITE_OPS,
-    m::DISK_WRITE_OPS_RATE,
-    m::PID,
-    m::PPID,
-    m::UID,
-    m::EUID,
-    m::GID,
-    m::BOOT_TIME,
-    m::RESPONSE_TIME,
-    m::HTTP_STATUS,
-];
 
 /// Words that stand for a metric beside its own name with blanks for dots, which always does.
 const SPOKEN: &[(&str, Metric)] = &[
@@ -77,6 +24,10 @@ const SPOKEN: &[(&str, Metric)] = &[
     ("load 1min", m::LOAD_1),
     ("load 5min", m::LOAD_5),
     ("load 15min", m::LOAD_15),
+    ("load core", m::LOAD_1_CORE),
+    ("load 1min core", m::LOAD_1_CORE),
+    ("load 5min core", m::LOAD_5_CORE),
+    ("load 15min core", m::LOAD_15_CORE),
     ("cpu user", m::CPU_USER),
     ("cpu system", m::CPU_SYSTEM),
     ("cpu nice", m::CPU_NICE),
@@ -87,21 +38,32 @@ const SPOKEN: &[(&str, Metric)] = &[
     ("cpu guest", m::CPU_GUEST),
     ("cpu guestnice", m::CPU_GUESTNICE),
     ("total fds", m::FDS_TOTAL),
+    ("space available", m::SPACE_AVAILABLE),
 ];
 
-/// Words for what can be said in bytes and in percent.
+/// Words for what can be said in bytes or numbers and in percent.
 const EITHER: &[(&str, Metric, Metric)] = &[
     ("memory", m::MEMORY, m::MEMORY_PERCENT),
     ("total memory", m::MEMORY_TOTAL, m::MEMORY_TOTAL_PERCENT),
     ("swap", m::SWAP, m::SWAP_PERCENT),
+    ("space", m::SPACE, m::SPACE_PERCENT),
+    ("space free", m::SPACE_FREE, m::SPACE_FREE_PERCENT),
+    ("inodes", m::INODES, m::INODES_PERCENT),
+    ("inodes free", m::INODES_FREE, m::INODES_FREE_PERCENT),
 ];
 
 /// What these words mean in a rule of a service of this kind.
 pub(super) fn named(words: &str, kind: Option<&Kind>) -> Named {
-    if let Some(metric) = SHIPPED.iter().find(|metric| metric.name == words) {
+    if let Some(metric) = shipped::all().find(|metric| metric.name == words) {
         return Named::One(metric.clone());
     }
-    let plain = plain(words);
+    let mut plain = plain(words);
+    if matches!(kind, Some(Kind::Filesystem { .. }))
+        && (plain.starts_with("read") || plain.starts_with("write"))
+    {
+        // There is nothing else it could read from.
+        plain.insert_str(0, "disk ");
+    }
     if plain == "fds" {
         return Named::One(if kind == Some(&Kind::System) { m::FDS_ALLOCATED } else { m::FDS });
     }
@@ -111,7 +73,7 @@ pub(super) fn named(words: &str, kind: Option<&Kind>) -> Named {
     if let Some((_, metric)) = SPOKEN.iter().find(|(spoken, _)| *spoken == plain) {
         return Named::One(metric.clone());
     }
-    match SHIPPED.iter().find(|metric| metric.name.replace('.', " ") == plain) {
+    match shipped::all().find(|metric| metric.name.replace('.', " ") == plain) {
         Some(metric) => Named::One(metric.clone()),
         None => Named::Other(words.to_owned()),
     }
@@ -119,26 +81,32 @@ pub(super) fn named(words: &str, kind: Option<&Kind>) -> Named {
 
 /// All words that [`named`] knows.
 pub(super) fn vocabulary() -> impl Iterator<Item = &'static str> {
-    let canonical = SHIPPED.iter().filter_map(|metric| match &metric.name {
+    let canonical = shipped::all().filter_map(|metric| match &metric.name {
         std::borrow::Cow::Borrowed(name) => Some(*name),
         std::borrow::Cow::Owned(_) => None,
     });
     EITHER.iter().map(|(name, ..)| *name).chain(SPOKEN.iter().map(|(name, _)| *name)).chain(canonical)
 }
 
-/// Lower case, single blanks, brackets gone, the short forms written out.
+/// Lower case, single blanks, brackets and what only sounds well gone, the short forms written out.
 fn plain(words: &str) -> String {
     let words = words.to_lowercase().replace(['(', ')'], " ");
-    let long = words.split_whitespace().map(|word| match word {
+    let sound = |word: &&str| !matches!(*word, "usage" | "per");
+    let long = words.split_whitespace().filter(sound).map(|word| match word {
         "mem" => "memory",
         "loadavg" => "load",
         "1m" => "1min",
         "5m" => "5min",
         "15m" => "15min",
         "filedescriptors" => "fds",
+        "inode" => "inodes",
         other => other,
     });
-    long.collect::<Vec<_>>().join(" ").replace("file descriptors", "fds")
+    match long.collect::<Vec<_>>()[..] {
+        ["free", what @ ("space" | "inodes")] => format!("{what} free"),
+        ["used", what] | [what @ ("space" | "inodes"), "used"] => what.to_owned(),
+        ref words => words.join(" ").replace("file descriptors", "fds"),
+    }
 }
 
 /// How a limit for this unit is written.
@@ -149,7 +117,7 @@ pub(super) fn example(unit: Unit) -> &'static str {
         Unit::PerSecond => "a number a second such as `100/s`",
         Unit::Seconds => "a duration such as `30s` or `1h`",
         Unit::Percent => "a percentage such as `80%`",
-        Unit::Text => "a text such as \"running\"",
+        Unit::Text => "a text such as `ext4`",
         _ => "a plain number such as `100`",
     }
 }
@@ -169,6 +137,14 @@ mod tests {
             ("cpu(wait)", m::CPU_WAIT),
             ("response time", m::RESPONSE_TIME),
             ("file descriptors", m::FDS),
+            ("load 5 per core", m::LOAD_5_CORE),
+            ("loadavg(15min) per core", m::LOAD_15_CORE),
+            ("load per core", m::LOAD_1_CORE),
+            ("load.1.core", m::LOAD_1_CORE),
+            ("cpu usage", m::CPU),
+            ("size", m::SIZE),
+            ("service time", m::SERVICE_TIME),
+            ("read rate", m::READ_RATE),
         ] {
             assert_eq!(named(words, None), Named::One(metric), "{words}");
         }
@@ -176,6 +152,17 @@ mod tests {
         assert!(
             matches!(named("total mem", None), Named::Either { percent, .. } if percent == m::MEMORY_TOTAL_PERCENT)
         );
+        let root = Kind::Filesystem { path: "/".into() };
+        assert_eq!(named("read rate", Some(&root)), Named::One(m::DISK_READ_RATE));
+        assert_eq!(named("write operations rate", Some(&root)), Named::One(m::DISK_WRITE_OPS_RATE));
+        for words in ["space free", "free space", "Space  Free"] {
+            let free = Named::Either { amount: m::SPACE_FREE, percent: m::SPACE_FREE_PERCENT };
+            assert_eq!(named(words, Some(&root)), free, "{words}");
+        }
+        for words in ["inodes", "inode usage", "used inodes"] {
+            let used = Named::Either { amount: m::INODES, percent: m::INODES_PERCENT };
+            assert_eq!(named(words, Some(&root)), used, "{words}");
+        }
         assert_eq!(named("queue.depth", None), Named::Other("queue.depth".into()));
     }
 }

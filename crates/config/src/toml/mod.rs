@@ -41,7 +41,7 @@
 //! | `[web]` | `listen` | `"127.0.0.1:2812"`, `":2812"` for all addresses, `"unix:/run/hinoban.sock"`, or `{ at, read-only, permission, user, group }` |
 //! | | `allow` | hosts, addresses, networks |
 //! | | `users` | `{ name, password, read-only }` |
-//! | `[service.NAME]` | one of `pidfile`, `host`, `system`, `probe` | what it is; `options = { … }` go with `probe` |
+//! | `[service.NAME]` | one of `pidfile`, `file`, `filesystem`, `host`, `system`, `probe` | what it is; `options = { … }` go with `probe` |
 //! | | `start`, `stop`, `restart` | a command line, a list of words, or `{ run, timeout, user, group }`; no shell runs it; timeout 30 s |
 //! | | `every`, `mode`, `on-reboot`, `groups` | `active` or `passive`; `start`, `no-start` or `last-state` |
 //! | | `missing` | what to do when it does not exist: see below |
@@ -59,13 +59,14 @@
 //! A password is a text, `{ file = "…" }` (a line break at its end is no part of it) or `{ env = "…" }`.
 //!
 //! `when` compares a reading of the service's own look with a limit: by the name of its metric (`queue.depth >= 100`),
-//! that name with blanks (`response time > 2s`), or in the words of Monit (`total cpu > 80%`, `memory > 1 GiB`,
-//! `loadavg(5min) > 4`). Limits are percentages, sizes, sizes a second, durations, plain numbers, or texts for `=` and
+//! that name with blanks (`service time > 2s`), or in the words of Monit (`total cpu > 80%`, `memory > 1 GiB`,
+//! `loadavg(5min) > 4`, `space > 90%`, `inodes free < 1000`). Limits are percentages, sizes, sizes a second, durations, plain numbers, or texts for `=` and
 //! `!=`. Whether a probe has the reading, and whether a kind or an action is registered, is found out when the
 //! configuration is bound to a registry.
 //!
-//! A process that does not exist is restarted, and so is a service of a registered kind that has `start` or `restart`;
-//! the others, and all in mode `passive`, are only told about. `missing` says otherwise.
+//! A process that does not exist is restarted, and so is a file, a file system or a service of a registered kind that
+//! has `start` or `restart`; the others, and all in mode `passive`, are only told about. `missing` says otherwise. What
+//! stands in place of a file and is none is dealt with as if the file were missing.
 
 mod address;
 mod check;
@@ -80,6 +81,7 @@ mod reader;
 mod secret;
 mod service;
 mod settings;
+mod shipped;
 mod syntax;
 mod then;
 mod value;

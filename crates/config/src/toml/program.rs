@@ -193,6 +193,6 @@ fn lossless(path: &Path, written: &str) -> String {
 
 /// A hint for a table that should be a service: which kind it could be.
 pub(super) fn kind_hint(table: &DeTable<'_>) -> Option<&'static str> {
-    let kinds = ["pidfile", "host", "system", "probe"];
+    let kinds = ["pidfile", "file", "filesystem", "host", "system", "probe"];
     table.keys().find_map(|key| spelling::nearest(key.get_ref(), kinds))
 }

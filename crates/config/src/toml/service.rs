@@ -7,7 +7,7 @@ use ::toml::de::DeValue;
 use super::mask;
 use super::program::kind_hint;
 use super::reader::{self, Fields, Item, Reader};
-use crate::{Branch, Condition, Kind, Mode, OnReboot, Rule, Service, Then};
+use crate::{Branch, Condition, Kind, Mode, OnReboot, Place, Rule, Service, Then};
 
 impl Reader<'_> {
     /// All services in the order written, and the system if it is not among them.
@@ -128,7 +128,7 @@ impl Reader<'_> {
 
     /// What it is: by the one key that says so.
     fn kind(&mut self, fields: &mut Fields<'_>) -> Option<Kind> {
-        let keys = ["pidfile", "host", "system", "probe"];
+        let keys = ["pidfile", "file", "filesystem", "host", "system", "probe"];
         let mut given: Vec<Item<'_>> = keys.into_iter().filter_map(|key| fields.take(key)).collect();
         let options = fields.take("options");
         let is_probe = given.iter().any(|item| item.key == "probe");
@@ -145,7 +145,7 @@ impl Reader<'_> {
             let message = format!("{} does not say what it is", fields.what);
             // A misspelt key is told where it stands; the hint is the same.
             if kind_hint(fields.table()).is_none() {
-                let help = "it needs one of pidfile = \"…\", host = \"…\", system = true or probe = \"…\"";
+                let help = "it needs one of pidfile = \"…\", file = \"…\", filesystem = \"…\", host = \"…\", system = true or probe = \"…\"";
                 self.missing(fields.span.clone(), message, help);
             }
             return None;
@@ -153,6 +153,12 @@ impl Reader<'_> {
         let item = given.swap_remove(0);
         match item.key {
             "pidfile" => self.path(&item).map(|pidfile| Kind::Process { pidfile }),
+            "file" => {
+                let text = self.text(&item, "the path of a file", "\"/var/log/syslog\"")?;
+                self.whole_path(&item, text)?;
+                self.resolved(&item, text).map(|path| Kind::File { path })
+            }
+            "filesystem" => self.source(&item).map(|path| Kind::Filesystem { path }),
             "host" => {
                 let text = self.text(&item, "the name or address of a host", "\"www.example.com\"")?;
                 if text.contains("://") || text.contains(char::is_whitespace) || text.contains('/') {
@@ -169,7 +175,7 @@ impl Reader<'_> {
             "system" => match self.flag(&item)? {
                 true => Some(Kind::System),
                 false => {
-                    let help = "take it out, and write pidfile, host or probe";
+                    let help = "take it out, and write pidfile, file, filesystem, host or probe";
                     self.error(item.span.clone(), "`system = false` does not say what the service is", help);
                     None
                 }
@@ -183,11 +189,11 @@ impl Reader<'_> {
         }
     }
 
-    /// The rule about existence: as written, or the one that follows from the kind.
+    /// The rule about existence: as written, or the one that follows from the kind. What stands in place of a file is
+    /// dealt with in the same way.
     fn existence(&mut self, service: &mut Service, kind: Option<&Kind>, missing: Option<Item<'_>>) {
-        let can_be_missing = !matches!(kind, Some(Kind::Host { .. } | Kind::System));
-        if let Some(item) = missing {
-            if !can_be_missing {
+        let (then, place) = match missing {
+            Some(item) if matches!(kind, Some(Kind::Host { .. } | Kind::System)) => {
                 let message = "`missing` means nothing here: neither hosts nor the system can be missing";
                 self.error(
                     item.span.clone(),
@@ -196,21 +202,26 @@ impl Reader<'_> {
                 );
                 return;
             }
-            if let Some(then) = self.then(&item) {
-                let fail = Branch::once(then);
-                let place = self.place(item.span.clone());
-                service.rules.push(Rule { when: Condition::Missing, fail, place, ..Rule::existence() });
+            Some(item) => match self.then(&item) {
+                Some(then) => (then, self.place(item.span.clone())),
+                None => return,
+            },
+            None => {
+                let repair = match kind {
+                    Some(Kind::Process { .. }) => true,
+                    Some(Kind::File { .. } | Kind::Filesystem { .. } | Kind::Custom { .. }) => {
+                        service.start.is_some() || service.restart.is_some()
+                    }
+                    _ => return,
+                };
+                let active = service.mode == Mode::Active;
+                (if repair && active { Then::Restart } else { Then::Alert }, Place::default())
             }
-            return;
-        }
-        let repair = match kind {
-            Some(Kind::Process { .. }) => service.mode == Mode::Active,
-            Some(Kind::Custom { .. }) => {
-                service.mode == Mode::Active && (service.start.is_some() || service.restart.is_some())
-            }
-            _ => return,
         };
-        let fail = Branch::once(if repair { Then::Restart } else { Then::Alert });
-        service.rules.push(Rule { fail, ..Rule::existence() });
+        let existence = Rule { fail: Branch::once(then), place, ..Rule::existence() };
+        let wrong_type = matches!(kind, Some(Kind::File { .. }))
+            .then(|| Rule { when: Condition::WrongType, ..existence.clone() });
+        service.rules.push(existence);
+        service.rules.extend(wrong_type);
     }
 }

@@ -11,6 +11,10 @@ use super::reader::{Fields, Item, Reader, listed, type_name};
 use crate::spelling;
 use crate::units::{self, UnitError};
 
+/// The tags of fstab(5), and the folder of `/dev/disk` in which udev makes links for each.
+const TAGS: [(&str, &str); 4] =
+    [("UUID", "by-uuid"), ("LABEL", "by-label"), ("PARTUUID", "by-partuuid"), ("PARTLABEL", "by-partlabel")];
+
 impl Reader<'_> {
     /// Says that a value is of the wrong type.
     pub(super) fn wrong(&mut self, item: &Item<'_>, expected: &str, help: impl Into<String>) {
@@ -183,6 +187,46 @@ impl Reader<'_> {
     pub(super) fn path(&mut self, item: &Item<'_>) -> Option<PathBuf> {
         let text = self.text(item, "a path in quotes", "\"/var/run/httpd.pid\"")?;
         self.resolved(item, text)
+    }
+
+    /// Refuses a path that only a shell would complete.
+    pub(super) fn whole_path(&mut self, item: &Item<'_>, path: &str) -> Option<()> {
+        if path.starts_with(['~', '$']) {
+            let help = "write it in full, such as \"/home/web/app.log\"; no shell expands it";
+            self.error(item.span.clone(), format!("\"{path}\" is not a path in full"), help);
+            return None;
+        }
+        Some(())
+    }
+
+    /// What a file system is found by. It is no path if it is on another host or in a pool, so nothing is joined to it.
+    pub(super) fn source(&mut self, item: &Item<'_>) -> Option<PathBuf> {
+        let text = self.text(item, "a mount point, a device, or what it is mounted from", "\"/var\"")?;
+        self.whole_path(item, text)?;
+        if let Some((tag, value)) = text.split_once('=')
+            && let Some((_, folder)) = TAGS.iter().find(|(known, _)| tag.eq_ignore_ascii_case(known))
+        {
+            let help = format!(
+                "write {} = \"/dev/disk/{folder}/{}\", or its mount point",
+                item.key,
+                value.trim_matches('"')
+            );
+            self.error(item.span.clone(), "only fstab and mount know file systems by such a tag", help);
+            return None;
+        }
+        if text.starts_with('.') {
+            let help = "write it in full, such as \"/var\"; `findmnt` lists what is mounted where";
+            self.error(
+                item.span.clone(),
+                format!("\"{text}\" is no mount point: those begin with `/`"),
+                help,
+            );
+            return None;
+        }
+        if text.contains('\0') {
+            return self.resolved(item, text);
+        }
+        Some(PathBuf::from(text))
     }
 
     pub(super) fn resolved(&mut self, item: &Item<'_>, path: &str) -> Option<PathBuf> {

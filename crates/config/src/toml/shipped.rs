@@ -1,0 +1,185 @@
+//! Which readings the shipped kinds have, so that a rule about another's is told at once what goes there.
+
+use hinoban_reading::{Metric, metrics as m};
+
+use crate::Kind;
+
+/// Kinds that have a reading, as bits.
+type Of = u8;
+
+const PROCESS: Of = 1;
+const SYSTEM: Of = 2;
+const FILE: Of = 4;
+const FILESYSTEM: Of = 8;
+/// Of a test, not of a service's own look.
+const TEST: Of = 0;
+
+/// The metrics of the shipped kinds.
+const SHIPPED: &[(Metric, Of)] = &[
+    (m::CPU, PROCESS | SYSTEM),
+    (m::CPU_TOTAL, PROCESS),
+    (m::MEMORY, PROCESS | SYSTEM),
+    (m::MEMORY_PERCENT, PROCESS | SYSTEM),
+    (m::MEMORY_TOTAL, PROCESS),
+    (m::MEMORY_TOTAL_PERCENT, PROCESS),
+    (m::LOAD_1, SYSTEM),
+    (m::LOAD_5, SYSTEM),
+    (m::LOAD_15, SYSTEM),
+    (m::LOAD_1_CORE, SYSTEM),
+    (m::LOAD_5_CORE, SYSTEM),
+    (m::LOAD_15_CORE, SYSTEM),
+    (m::SWAP, SYSTEM),
+    (m::SWAP_PERCENT, SYSTEM),
+    (m::UPTIME, PROCESS | SYSTEM),
+    (m::THREADS, PROCESS),
+    (m::CHILDREN, PROCESS),
+    (m::CPU_USER, SYSTEM),
+    (m::CPU_SYSTEM, SYSTEM),
+    (m::CPU_NICE, SYSTEM),
+    (m::CPU_WAIT, SYSTEM),
+    (m::CPU_HARDIRQ, SYSTEM),
+    (m::CPU_SOFTIRQ, SYSTEM),
+    (m::CPU_STEAL, SYSTEM),
+    (m::CPU_GUEST, SYSTEM),
+    (m::CPU_GUESTNICE, SYSTEM),
+    (m::FDS, PROCESS),
+    (m::FDS_TOTAL, PROCESS),
+    (m::FDS_SOFT, PROCESS),
+    (m::FDS_HARD, PROCESS),
+    (m::FDS_ALLOCATED, SYSTEM),
+    (m::FDS_UNUSED, SYSTEM),
+    (m::FDS_MAXIMUM, SYSTEM),
+    (m::READ_BYTES, PROCESS),
+    (m::READ_RATE, PROCESS),
+    (m::WRITE_BYTES, PROCESS),
+    (m::WRITE_RATE, PROCESS),
+    (m::DISK_READ_BYTES, PROCESS | FILESYSTEM),
+    (m::DISK_READ_RATE, PROCESS | FILESYSTEM),
+    (m::DISK_READ_OPS, PROCESS | FILESYSTEM),
+    (m::DISK_READ_OPS_RATE, PROCESS | FILESYSTEM),
+    (m::DISK_WRITE_BYTES, PROCESS | FILESYSTEM),
+    (m::DISK_WRITE_RATE, PROCESS | FILESYSTEM),
+    (m::DISK_WRITE_OPS, PROCESS | FILESYSTEM),
+    (m::DISK_WRITE_OPS_RATE, PROCESS | FILESYSTEM),
+    (m::SERVICE_TIME, FILESYSTEM),
+    (m::SERVICE_TIME_READ, FILESYSTEM),
+    (m::SERVICE_TIME_WRITE, FILESYSTEM),
+    (m::SIZE, FILE),
+    (m::LINKS, FILE),
+    (m::ACCESS_TIME, FILE),
+    (m::CHANGE_TIME, FILE),
+    (m::MODIFY_TIME, FILE),
+    (m::PERMISSION, FILE | FILESYSTEM),
+    (m::SPACE, FILESYSTEM),
+    (m::SPACE_PERCENT, FILESYSTEM),
+    (m::SPACE_FREE, FILESYSTEM),
+    (m::SPACE_FREE_PERCENT, FILESYSTEM),
+    (m::SPACE_AVAILABLE, FILESYSTEM),
+    (m::SPACE_TOTAL, FILESYSTEM),
+    (m::INODES, FILESYSTEM),
+    (m::INODES_PERCENT, FILESYSTEM),
+    (m::INODES_FREE, FILESYSTEM),
+    (m::INODES_FREE_PERCENT, FILESYSTEM),
+    (m::INODES_TOTAL, FILESYSTEM),
+    (m::BLOCK_SIZE, FILESYSTEM),
+    (m::FILESYSTEM_TYPE, FILESYSTEM),
+    (m::FILESYSTEM_FLAGS, FILESYSTEM),
+    (m::PID, PROCESS),
+    (m::PPID, PROCESS),
+    (m::UID, PROCESS | FILE | FILESYSTEM),
+    (m::EUID, PROCESS),
+    (m::GID, PROCESS | FILE | FILESYSTEM),
+    (m::BOOT_TIME, SYSTEM),
+    (m::RESPONSE_TIME, TEST),
+    (m::HTTP_STATUS, TEST),
+];
+
+/// How a kind is called in sentences, and what is most used of it.
+struct Words {
+    of: Of,
+    a: &'static str,
+    most_used: &'static str,
+}
+
+const KINDS: [Words; 4] = [
+    Words {
+        of: PROCESS,
+        a: "a process",
+        most_used: "`cpu`, `total cpu`, `memory`, `total memory`, `threads`, `children` and `uptime`",
+    },
+    Words {
+        of: SYSTEM,
+        a: "the system",
+        most_used: "`cpu`, `cpu wait`, `memory`, `swap`, `load 1`, `load 5`, `load 5 per core` and `uptime`",
+    },
+    Words { of: FILE, a: "a file", most_used: "`size`, `permission`, `uid` and `gid`" },
+    Words {
+        of: FILESYSTEM,
+        a: "a file system",
+        most_used: "`space`, `space free`, `inodes`, `inodes free`, `service time` and `read rate`",
+    },
+];
+
+fn words(kind: &Kind) -> Option<&'static Words> {
+    let of = match kind {
+        Kind::Process { .. } => PROCESS,
+        Kind::System => SYSTEM,
+        Kind::File { .. } => FILE,
+        Kind::Filesystem { .. } => FILESYSTEM,
+        _ => return None,
+    };
+    KINDS.iter().find(|words| words.of == of)
+}
+
+/// All of them, the most used first.
+pub(super) fn all() -> impl Iterator<Item = &'static Metric> {
+    SHIPPED.iter().map(|(metric, _)| metric)
+}
+
+/// What is most used of a kind that ships; `None` of the others, whose readings are their own.
+pub(super) fn most_used(kind: &Kind) -> Option<&'static str> {
+    words(kind).map(|words| words.most_used)
+}
+
+/// Why a service of this kind cannot have this reading, and what to do instead; `None` if it can.
+pub(super) fn stranger(metric: &Metric, kind: &Kind, written: &str) -> Option<(String, String)> {
+    let own = words(kind)?;
+    let (_, of) = SHIPPED.iter().find(|(known, _)| known.name == metric.name)?;
+    if of & own.of != 0 {
+        return None;
+    }
+    let message = format!("{} has no reading `{written}`", own.a);
+    let others: Vec<&str> = KINDS.iter().filter(|k| of & k.of != 0).map(|k| k.a).collect();
+    let help = match &others[..] {
+        [] => format!("`{written}` is read by tests, and cannot be compared yet; pages show it"),
+        others => {
+            format!(
+                "`{written}` is of {}; of {} the most used are {}",
+                others.join(" or "),
+                own.a,
+                own.most_used
+            )
+        }
+    };
+    Some((message, help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reading_of_another_kind_is_told_with_what_goes_there() {
+        let process = Kind::Process { pidfile: "/run/x.pid".into() };
+        let (message, help) = stranger(&m::SPACE, &process, "space").expect("a process has none");
+        assert_eq!(message, "a process has no reading `space`");
+        assert!(
+            help.starts_with("`space` is of a file system; of a process the most used are `cpu`"),
+            "{help}"
+        );
+        assert!(stranger(&m::HTTP_STATUS, &process, "http status").is_some());
+        assert_eq!(stranger(&m::UID, &process, "uid"), None);
+        let own = Kind::Custom { probe: "disk".to_owned(), options: Default::default() };
+        assert_eq!(stranger(&m::SPACE, &own, "space"), None, "a kind of one's own may read what it likes");
+    }
+}
