@@ -10,9 +10,14 @@ pub(crate) fn since_boot() -> Duration {
     duration(clock_gettime(ClockId::Boottime))
 }
 
+/// The kernel's wall clock, as time since the Unix epoch: what files are stamped with.
+pub(crate) fn wall() -> Duration {
+    duration(clock_gettime(ClockId::Realtime))
+}
+
 /// When the kernel booted by its wall clock, as time since the Unix epoch. Moves when the clock is set.
 pub(crate) fn boot_wall() -> Duration {
-    duration(clock_gettime(ClockId::Realtime)).saturating_sub(since_boot())
+    wall().saturating_sub(since_boot())
 }
 
 /// Kernel clock ticks as time.

@@ -4,8 +4,10 @@ use std::io;
 use std::path::Path;
 
 use hinoban_probe::ProbeError;
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, stat};
 use rustix::io::Errno;
+
+use crate::clock;
 
 /// What a pidfile holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +35,70 @@ pub struct Stamp {
     nanoseconds: u64,
 }
 
+impl From<&Stat> for Stamp {
+    fn from(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            seconds: stat.st_mtime as i64,
+            nanoseconds: stat.st_mtime_nsec as u64,
+        }
+    }
+}
+
 impl Stamp {
     /// Time of modification, as time since the Unix epoch; zero if it is before.
     pub fn modified(&self) -> std::time::Duration {
         std::time::Duration::new(u64::try_from(self.seconds).unwrap_or(0), self.nanoseconds as u32)
+    }
+}
+
+/// Reads one pidfile again and again, and opens it only when it changed.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    known: Option<Known>,
+}
+
+/// What was read, and of what: device, inode and time of modification, size, time of change.
+#[derive(Debug)]
+struct Known {
+    pid: u32,
+    stamp: Stamp,
+    size: i64,
+    changed: (i64, u64),
+}
+
+impl Known {
+    /// Remembers what was read, unless the file changed so lately that a further change may not show in its times: before
+    /// Linux 6.13 they move in steps of some milliseconds.
+    fn of(pid: u32, stat: &Stat) -> Option<Self> {
+        let age = clock::wall().as_secs() as i64 - stat.st_ctime as i64;
+        (age > 1).then(|| Self {
+            pid,
+            stamp: stat.into(),
+            size: stat.st_size as i64,
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
+        })
+    }
+
+    fn still(&self, stat: &Stat) -> bool {
+        self.stamp == Stamp::from(stat)
+            && self.size == stat.st_size as i64
+            && self.changed == (stat.st_ctime as i64, stat.st_ctime_nsec as u64)
+    }
+}
+
+impl Reader {
+    /// As [`read`].
+    pub(crate) fn read(&mut self, path: &Path) -> Result<Pidfile, ProbeError> {
+        if let Some(known) = &self.known
+            && stat(path).is_ok_and(|stat| known.still(&stat))
+        {
+            return Ok(Pidfile::Names { pid: known.pid, stamp: known.stamp });
+        }
+        let (file, known) = read_with_stat(path)?;
+        self.known = known;
+        Ok(file)
     }
 }
 
@@ -46,38 +108,35 @@ impl Stamp {
 /// [`ProbeError::Denied`] or [`ProbeError::Failed`] if the file may exist but could not be read: that says nothing
 /// about the process.
 pub fn read(path: &Path) -> Result<Pidfile, ProbeError> {
+    read_with_stat(path).map(|(file, _)| file)
+}
+
+fn read_with_stat(path: &Path) -> Result<(Pidfile, Option<Known>), ProbeError> {
+    let nothing = |file| Ok((file, None));
     // NONBLOCK, since opening a pipe that somebody put there would wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match open(path, flags, Mode::empty()) {
         Ok(file) => file,
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Pidfile::Absent),
+        Err(Errno::NOENT | Errno::NOTDIR) => return nothing(Pidfile::Absent),
         // A socket or a device without a driver cannot be opened.
-        Err(Errno::NXIO | Errno::NODEV) => return Ok(not_a_file(path)),
+        Err(Errno::NXIO | Errno::NODEV) => return nothing(not_a_file(path)),
         Err(error) => return Err(could_not_read(path, error)),
     };
     let stat = fstat(&file).map_err(|e| could_not_read(path, e))?;
     if !FileType::from_raw_mode(stat.st_mode).is_file() {
-        return Ok(not_a_file(path));
+        return nothing(not_a_file(path));
     }
     let mut buffer = [0; 256];
     let n = rustix::io::read(&file, &mut buffer).map_err(|e| could_not_read(path, e))?;
-    Ok(match pid_in(&buffer[..n]) {
-        Some(pid) => Pidfile::Names {
-            pid,
-            stamp: Stamp {
-                device: stat.st_dev,
-                inode: stat.st_ino,
-                seconds: stat.st_mtime as i64,
-                nanoseconds: stat.st_mtime_nsec as u64,
-            },
-        },
-        None if n == 0 => Pidfile::Garbage(format!("the pidfile {} is empty", path.display())),
-        None => Pidfile::Garbage(format!(
+    match pid_in(&buffer[..n]) {
+        Some(pid) => Ok((Pidfile::Names { pid, stamp: (&stat).into() }, Known::of(pid, &stat))),
+        None if n == 0 => nothing(Pidfile::Garbage(format!("the pidfile {} is empty", path.display()))),
+        None => nothing(Pidfile::Garbage(format!(
             "the pidfile {} does not begin with a process id but with `{}`",
             path.display(),
             shown(&buffer[..n])
-        )),
-    })
+        ))),
+    }
 }
 
 /// The first integer, as Monit reads it: blanks before it and anything after it do not matter.
@@ -141,6 +200,28 @@ mod tests {
         assert!(matches!(read(&path), Ok(Pidfile::Names { pid: 7, .. })));
         assert!(matches!(read(dir.path()), Ok(Pidfile::Garbage(_))), "a directory");
         assert_eq!(read(&path.join("below")), Ok(Pidfile::Absent));
+    }
+
+    #[test]
+    fn what_was_read_is_read_again_only_when_it_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        std::fs::write(&path, "7").unwrap();
+        let mut reader = Reader::default();
+        assert!(matches!(reader.read(&path), Ok(Pidfile::Names { pid: 7, .. })));
+        assert!(reader.known.is_none(), "it is too young: a further change might not show");
+        let stat = stat(&path).unwrap();
+        reader.known = Some(Known {
+            pid: 8, // to tell what is remembered from what is read
+            stamp: (&stat).into(),
+            size: stat.st_size as i64,
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
+        });
+        assert!(matches!(reader.read(&path), Ok(Pidfile::Names { pid: 8, .. })));
+        std::fs::write(&path, "123").unwrap();
+        assert!(matches!(reader.read(&path), Ok(Pidfile::Names { pid: 123, .. })));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(reader.read(&path), Ok(Pidfile::Absent));
     }
 
     #[test]

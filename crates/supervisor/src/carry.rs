@@ -1,15 +1,14 @@
 //! Carrying out what the scheduler wants: looks, acts, and what must be remembered of them.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_action::Errand;
+use hinoban_action::{Errand, Roll};
 use hinoban_config::{Condition, Service, Test};
 use hinoban_event::{Doing, Event, Fact};
-use hinoban_journal::{Entry, InFlight};
+use hinoban_journal::{Entry, InFlight, Journal};
 use hinoban_probe::ProbeError;
-use hinoban_scheduler::{Act, Effect, Input, LookId, Part, Remembered, ServiceId, Unfinished};
+use hinoban_scheduler::{Act, Effect, Input, LookId, Part, Remembered, Resumed, ServiceId, Unfinished};
 
 use crate::looks::Looked;
 use crate::plane::Owner;
@@ -24,26 +23,40 @@ const CUSTOM_LIMIT: Duration = Duration::from_secs(60);
 
 impl Loop {
     /// Gives inputs to the scheduler and carries out what it answers, until there is nothing left to do at once.
+    ///
+    /// What a look saw is heeded before the next look: whatever is wrong with one thing is put right before the others
+    /// are looked at, and no more than one observation waits.
     pub(crate) fn feed(&mut self, inputs: impl IntoIterator<Item = Input>) {
-        let mut inputs: VecDeque<Input> = inputs.into_iter().collect();
-        while let Some(input) = inputs.pop_front() {
-            for effect in self.scheduler.handle(self.clock.now(), input) {
-                match effect {
-                    Effect::Remember(remembered) => {
-                        if let Some(entry) = entry(remembered) {
-                            self.remember(entry);
-                        }
-                    }
-                    Effect::Act { intent, service, act, limit, cause } => {
-                        if let Some(done) = self.act(intent, service, act, limit, cause) {
-                            inputs.push_back(done);
-                        }
-                    }
-                    Effect::Look { look, early } => inputs.extend(self.look(look, early)),
-                    Effect::Emit(event) => self.tell(event),
-                    _ => {}
+        for input in inputs {
+            let mut wanted = vec![self.scheduler.handle(self.clock.now(), input).into_iter()];
+            while let Some(effects) = wanted.last_mut() {
+                let Some(effect) = effects.next() else {
+                    wanted.pop();
+                    continue;
+                };
+                if let Some(input) = self.carry_out(effect, effects.as_slice()) {
+                    wanted.push(self.scheduler.handle(self.clock.now(), input).into_iter());
                 }
             }
+        }
+    }
+
+    /// Gives what came of it at once.
+    fn carry_out(&mut self, effect: Effect, following: &[Effect]) -> Option<Input> {
+        match effect {
+            Effect::Remember(remembered) => {
+                self.enter(remembered, following);
+                None
+            }
+            Effect::Act { intent, service, act, limit, cause } => {
+                self.act(intent, service, act, limit, cause)
+            }
+            Effect::Look { look, early } => self.look(look, early),
+            Effect::Emit(event) => {
+                self.tell(event);
+                None
+            }
+            _ => None,
         }
     }
 
@@ -141,6 +154,7 @@ impl Loop {
             let _ = notes.send(Note::Spawned(intent, identity));
         }));
         let limited = matches!(act, Act::Start | Act::Restart);
+        errand.roll = self.journal.file().map(|log| Roll { log, line: Journal::spawned_line(intent) });
         self.acts.begin(action, cause, errand, limit, limited);
         None
     }
@@ -157,16 +171,18 @@ impl Loop {
             by,
             started: !processes.is_empty(),
         };
-        let action = self.registry.leftover(processes);
-        let resumed = action.and_then(|a| Some((a, self.scheduler.resume(self.clock.now(), &unfinished)?)));
-        match resumed {
-            Some((action, (_, left, cause))) => {
+        let unfinished = Unfinished { started: unfinished.started && self.registry.sees_through(), ..unfinished };
+        match self.scheduler.resume(self.clock.now(), &unfinished) {
+            Resumed::Waits { left, cause, .. } => {
+                let Some(action) = self.registry.leftover(processes) else { return };
                 let mut errand = Errand::new(service, doing, self.clock.after(left));
                 errand.intent = intent;
                 errand.host = self.host.clone();
                 self.acts.begin(action, cause, errand, left, false);
             }
-            None => self.remember(Entry::Done { intent, ok: false }),
+            // Its end is remembered with the end of what it is part of now.
+            Resumed::AskedAgain => {}
+            Resumed::Over => self.remember(Entry::Done { intent, ok: false }),
         }
     }
 
@@ -214,15 +230,16 @@ fn limit(service: &Service, part: Part) -> Duration {
     }
 }
 
-fn entry(remembered: Remembered) -> Option<Entry> {
+pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
     Some(match remembered {
         Remembered::Monitoring { service, on } => Entry::Monitoring { service: service.into(), on },
         Remembered::Intent { intent, service, doing, at, whole, by } => {
             Entry::Intent { id: intent, service: service.into(), doing, at, whole, by }
         }
         Remembered::Done { intent, ok } => Entry::Done { intent, ok },
-        Remembered::Failed { service, rule, class, since } => {
-            Entry::Failed { service: service.into(), rule, class, since, message_id: None, condition: None }
+        Remembered::Failed { service, rule, class, since, condition } => {
+            let condition = Some(condition);
+            Entry::Failed { service: service.into(), rule, class, since, message_id: None, condition }
         }
         Remembered::Recovered { service, rule, class } => {
             Entry::Recovered { service: service.into(), rule, class }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hinoban_reading::{Metric, Observation, metrics};
@@ -55,6 +55,9 @@ const COUNTERS: [(&str, Metric, Metric); 6] = [
     ("syscw:", metrics::DISK_WRITE_OPS, metrics::DISK_WRITE_OPS_RATE),
 ];
 
+/// How long is believed what rarely changes.
+const RARELY: Duration = Duration::from_secs(20);
+
 /// What the last look left, to tell rates from.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
@@ -62,8 +65,8 @@ pub(super) struct Meter {
     cpu: Option<(Duration, u64)>,
     io: Option<(Duration, [u64; 6])>,
     descendants: HashMap<u32, Descendant>,
-    /// Limits on open files, where only the slow way of learning them is open; they rarely change.
-    file_limits: Option<(u64, u64)>,
+    /// Limits on open files, and when they were asked for: they rarely change.
+    file_limits: Option<(Duration, u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -123,7 +126,7 @@ impl Meter {
         seen.push(&metrics::CHILDREN, family.members);
 
         if let Some(memory) = task.memory() {
-            let all = total_memory();
+            let all = total_memory(now);
             let total = memory + family.memory;
             seen.push(&metrics::MEMORY, memory);
             seen.push(&metrics::MEMORY_PERCENT, 100.0 * memory as f64 / all);
@@ -134,7 +137,7 @@ impl Meter {
             seen.push(&metrics::FDS, open);
             seen.push(&metrics::FDS_TOTAL, open + family.descriptors);
         }
-        if let Some((soft, hard)) = self.file_limits(task.pid) {
+        if let Some((soft, hard)) = self.file_limits(task.pid, now) {
             seen.push(&metrics::FDS_SOFT, soft);
             seen.push(&metrics::FDS_HARD, hard);
         }
@@ -205,14 +208,12 @@ impl Meter {
         Some((self.descendants.get_mut(&pid)?, stat))
     }
 
-    fn file_limits(&mut self, pid: u32) -> Option<(u64, u64)> {
-        if self.file_limits.is_none() {
-            match sys::file_limits_of(pid) {
-                Ok(limits) => return Some(limits),
-                Err(_) => self.file_limits = limits_by_file(pid),
-            }
+    fn file_limits(&mut self, pid: u32, now: Duration) -> Option<(u64, u64)> {
+        if self.file_limits.is_none_or(|(asked, ..)| now.saturating_sub(asked) >= RARELY) {
+            let limits = sys::file_limits_of(pid).ok().or_else(|| limits_by_file(pid));
+            self.file_limits = limits.map(|(soft, hard)| (now, soft, hard));
         }
-        self.file_limits
+        self.file_limits.map(|(_, soft, hard)| (soft, hard))
     }
 }
 
@@ -224,10 +225,19 @@ fn percent(ticks: u64, interval: Duration, threads: u32) -> f64 {
     (100.0 * used / f64::from(usable)).min(100.0)
 }
 
-/// MemTotal in bytes.
-fn total_memory() -> f64 {
-    let info = rustix::system::sysinfo();
-    (info.totalram as f64 * f64::from(info.mem_unit)).max(1.0)
+/// MemTotal in bytes. Virtual machines are given more and less of it while they run, but not often.
+fn total_memory(now: Duration) -> f64 {
+    static TOTAL: Mutex<Option<(Duration, f64)>> = Mutex::new(None);
+    let mut kept = TOTAL.lock().unwrap_or_else(PoisonError::into_inner);
+    match *kept {
+        Some((asked, total)) if now.saturating_sub(asked) < RARELY => total,
+        _ => {
+            let info = rustix::system::sysinfo();
+            let total = (info.totalram as f64 * f64::from(info.mem_unit)).max(1.0);
+            *kept = Some((now, total));
+            total
+        }
+    }
 }
 
 /// Real and effective user and real group: from the pidfd (Linux 6.13, under 1 µs), or from `status` (13 µs).
