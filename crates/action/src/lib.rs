@@ -8,6 +8,7 @@
 mod closure;
 
 use std::fmt;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,21 @@ pub struct Errand {
     pub message: Option<Arc<Message>>,
     /// Called once with each process that the action starts, before anything waits for it.
     pub spawned: Option<Spawned>,
+    /// Where a process that the action starts enters itself before it becomes its program. `None`: nowhere.
+    pub roll: Option<Roll>,
+}
+
+/// A log in which a process enters itself by one write(2), and goes on only if the supervisor still lives after that.
+///
+/// Whoever reads the log once the supervisor is dead finds every program that was begun, and none begins later. Telling
+/// [`Errand::spawned`] afterwards would leave out a program whose supervisor was killed in between.
+#[derive(Debug, Clone)]
+pub struct Roll {
+    /// The log, opened for appending.
+    pub log: Arc<File>,
+    /// The pieces of the line; pid and start time (field 22 of `/proc/PID/stat`) stand between them as decimals. 200 bytes
+    /// in all at most.
+    pub line: [Vec<u8>; 3],
 }
 
 /// Told the identity of each process an action starts, and of which command it is.
@@ -127,6 +143,7 @@ impl Errand {
             readings: Vec::new(),
             message: None,
             spawned: None,
+            roll: None,
         }
     }
 }

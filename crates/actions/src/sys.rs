@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use hinoban_action::Roll;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -27,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) groups: Option<Vec<u32>>,
     pub(crate) nofile_soft: Option<u64>,
     pub(crate) ignore_hangup: bool,
+    /// Where the child enters itself before its exec.
+    pub(crate) roll: Option<Roll>,
 }
 
 /// How far a child came before it failed.
@@ -41,6 +44,7 @@ pub(crate) enum Step {
     User = 6,
     Directory = 7,
     Exec = 8,
+    Orphaned = 9,
 }
 
 /// A child that runs.
@@ -126,6 +130,7 @@ pub(crate) fn clone_exec(
         envp: envp.as_ptr(),
         stdin: stdin.as_raw_fd(),
         output: output.as_raw_fd(),
+        parent: std::process::id().cast_signed(),
         step: AtomicI32::new(0),
         errno: AtomicI32::new(0),
     };
@@ -175,11 +180,12 @@ pub(crate) fn std_exec(plan: &Plan, stdin: BorrowedFd<'_>, output: BorrowedFd<'_
         let value = pair.get(cut + 1..).unwrap_or_default();
         command.env(std::ffi::OsStr::from_bytes(&pair[..cut]), std::ffi::OsStr::from_bytes(value));
     }
+    let parent = std::process::id().cast_signed();
     let (plan, stdin, output) = (plan.clone(), stdin.as_raw_fd(), output.as_raw_fd());
     // SAFETY: between fork and exec `prepare` makes system calls only.
     unsafe {
         command.pre_exec(move || {
-            prepare(&plan, stdin, output).map_err(|_| io::Error::last_os_error())?;
+            prepare(&plan, stdin, output, parent).map_err(|_| io::Error::last_os_error())?;
             unblock_signals();
             Ok(())
         })
@@ -249,6 +255,7 @@ struct Order<'a> {
     envp: *const *const c_char,
     stdin: RawFd,
     output: RawFd,
+    parent: libc::pid_t,
     /// Written by the child, read by the parent after it: which step failed …
     step: AtomicI32,
     /// … and why.
@@ -259,7 +266,7 @@ struct Order<'a> {
 extern "C" fn child(order: *mut c_void) -> c_int {
     // SAFETY: `clone_exec` passes a pointer to an `Order` that outlives the child's use of this memory.
     let order = unsafe { &*order.cast::<Order<'_>>() };
-    let failed = match prepare(order.plan, order.stdin, order.output) {
+    let failed = match prepare(order.plan, order.stdin, order.output, order.parent) {
         Err(step) => step,
         Ok(()) => {
             unblock_signals();
@@ -275,7 +282,7 @@ extern "C" fn child(order: *mut c_void) -> c_int {
 }
 
 /// All that is to be changed in the child before exec. On failure errno tells why.
-fn prepare(plan: &Plan, stdin: RawFd, output: RawFd) -> Result<(), Step> {
+fn prepare(plan: &Plan, stdin: RawFd, output: RawFd, parent: libc::pid_t) -> Result<(), Step> {
     let check = |result: c_long, step: Step| if result < 0 { Err(step) } else { Ok(()) };
     // SAFETY: each call gets plain numbers or pointers into `plan`, which is alive. The ids are changed by raw system
     // calls: the C library's functions would try to change them in all threads of the parent (nptl(7)).
@@ -320,8 +327,89 @@ fn prepare(plan: &Plan, stdin: RawFd, output: RawFd) -> Result<(), Step> {
         if let Some(directory) = &plan.directory {
             check(libc::chdir(directory.as_ptr()).into(), Step::Directory)?;
         }
+        if let Some(roll) = &plan.roll {
+            enter(roll);
+            // Whoever comes after a dead supervisor reads the log and decides by it: what it does not hold by then must
+            // not begin any more. If the parent lives now, it lived when the line was written.
+            check(if libc::getppid() == parent { 0 } else { -1 }, Step::Orphaned)?;
+        }
     }
     Ok(())
+}
+
+/// Writes who we are where the supervisor will look for us. If it cannot be written, the program is run all the same:
+/// a full disk must not keep a service down.
+fn enter(roll: &Roll) {
+    let mut line = Line { bytes: [0; 256], len: 0 };
+    let Some(start) = own_start() else { return };
+    // SAFETY: getpid has no conditions.
+    let pid = unsafe { libc::syscall(libc::SYS_getpid) };
+    line.add(&roll.line[0]);
+    line.decimal(pid.unsigned_abs().into());
+    line.add(&roll.line[1]);
+    line.decimal(start);
+    line.add(&roll.line[2]);
+    let log = roll.log.as_raw_fd();
+    // SAFETY: the log is open as long as `roll` lives, and the kernel reads as many bytes as `line` holds.
+    unsafe {
+        let written = libc::write(log, line.bytes.as_ptr().cast(), line.len);
+        if written > 0 && written.unsigned_abs() < line.len {
+            // A full disk. Half a line would spoil the next one.
+            let mut stat: libc::stat = std::mem::zeroed();
+            if libc::fstat(log, &mut stat) == 0 {
+                libc::ftruncate(log, stat.st_size - written as libc::off_t);
+            }
+        }
+    }
+}
+
+/// Field 22 of our own `/proc/PID/stat` (proc(5)).
+fn own_start() -> Option<u64> {
+    let mut stat = [0u8; 1024];
+    // SAFETY: the path is NUL-terminated, and the kernel writes no more than the buffer holds.
+    let read = unsafe {
+        let file = libc::open(c"/proc/self/stat".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if file < 0 {
+            return None;
+        }
+        let read = libc::read(file, stat.as_mut_ptr().cast(), stat.len());
+        libc::close(file);
+        read
+    };
+    let stat = stat.get(..usize::try_from(read).ok()?)?;
+    let after_name = stat.iter().rposition(|b| *b == b')')? + 2;
+    let field = stat.get(after_name..)?.split(|b| *b == b' ').nth(19)?;
+    field.iter().try_fold(0u64, |n, b| n.checked_mul(10)?.checked_add(u64::from(b.checked_sub(b'0')?)))
+}
+
+/// A line that needs no memory but its own. What does not fit is left out.
+struct Line {
+    bytes: [u8; 256],
+    len: usize,
+}
+
+impl Line {
+    fn add(&mut self, text: &[u8]) {
+        for byte in text {
+            if let Some(place) = self.bytes.get_mut(self.len) {
+                *place = *byte;
+                self.len += 1;
+            }
+        }
+    }
+
+    fn decimal(&mut self, number: u64) {
+        let mut digits = [0u8; 20];
+        let (mut at, mut rest) = (digits.len(), number);
+        while at > 0 && (rest > 0 || at == digits.len()) {
+            at -= 1;
+            if let Some(digit) = digits.get_mut(at) {
+                *digit = b'0' + (rest % 10) as u8;
+            }
+            rest /= 10;
+        }
+        self.add(digits.get(at..).unwrap_or_default());
+    }
 }
 
 /// The kernel's `struct sigaction` with SIG_DFL, no flags and an empty mask, which is all zero on every architecture.
@@ -358,7 +446,7 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 impl Step {
     fn from_raw(raw: i32) -> Option<Self> {
         use Step::*;
-        [Session, Descriptors, Limits, Groups, Group, User, Directory, Exec]
+        [Session, Descriptors, Limits, Groups, Group, User, Directory, Exec, Orphaned]
             .into_iter()
             .find(|s| *s as i32 == raw)
     }

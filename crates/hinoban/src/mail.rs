@@ -7,7 +7,7 @@ use hinoban_action::Message;
 use hinoban_actions::mail::{Credentials, Letter, MailOptions, Mailer, Post, PostOptions, Server, Tls};
 use hinoban_config::{Mail, MailTls};
 use hinoban_reading::Stamp;
-use hinoban_supervisor::{Courier, Trouble};
+use hinoban_supervisor::{Courier, Receipts, Trouble};
 use tokio::sync::mpsc;
 
 /// Somebody who carries messages by mail as `mail` says; `None` if it names no server.
@@ -47,6 +47,11 @@ struct Mailman(Post);
 
 #[async_trait]
 impl Courier for Mailman {
+    fn receipts(&mut self, safe: Receipts) -> bool {
+        self.0.receipts(safe);
+        true
+    }
+
     async fn carry(
         self: Box<Self>,
         mut messages: mpsc::UnboundedReceiver<(Stamp, Message)>,

@@ -61,6 +61,19 @@ impl Incidents {
         self.unseen.remove(service);
     }
 
+    /// Rules of a service stand elsewhere after a reload: for each failure the position before, its class, and the position
+    /// now; `None` if it is over without a word.
+    pub fn moved(&mut self, service: &str, failures: &[(usize, Class, Option<usize>)]) {
+        for known in [&mut self.told, &mut self.restored] {
+            let (stay, go): (HashSet<Key>, _) = known.drain().partition(|(name, ..)| &**name != service);
+            *known = stay;
+            known.extend(go.into_iter().filter_map(|(name, rule, class)| {
+                let now = failures.iter().find(|f| (f.0, f.1) == (rule, class))?.2?;
+                Some((name, now, class))
+            }));
+        }
+    }
+
     /// The messages to be sent because of this event; mostly none. All have the event's time.
     pub fn handle(&mut self, event: &Event) -> Vec<Delivery> {
         let Some((audience, letter)) = self.letter(event) else { return Vec::new() };

@@ -14,14 +14,17 @@
 //!
 //! Never two things are done to one service at a time. What an operator stopped is not watched, so nothing restarts it.
 //! A start has reached its aim when the process exists, whatever its command exited with; a stop, when the process is
-//! gone. A [`Effect::Remember`] always precedes the act that it covers.
+//! gone. A [`Effect::Remember`] always precedes the act that it covers. An intent is over when its aim is reached or
+//! given up, and the next one of the same task is remembered before that: a crash between finds one of them.
 #![forbid(unsafe_code)]
 
 mod life;
 mod machine;
 mod record;
 mod rules;
+mod same;
 mod seen;
+mod sight;
 pub mod sim;
 mod task;
 mod view;
@@ -37,8 +40,9 @@ use serde::{Deserialize, Serialize};
 
 pub use life::{Reload, Restored};
 pub use machine::Scheduler;
-pub use view::{Programs, RuleView, ServiceView, TestView, Watching};
-pub use wish::Unfinished;
+pub use same::{condition_name, follow};
+pub use view::{LastAction, LimitView, Programs, RuleState, RuleView, ServiceView, TestView, Watching};
+pub use wish::{Resumed, Unfinished};
 
 /// Which service. Never reused within one life of a scheduler, so that late answers about a service that a reload
 /// removed or changed reach nobody.
@@ -211,6 +215,8 @@ pub enum Remembered {
         class: Class,
         /// Since when.
         since: Stamp,
+        /// What the rule asks: its [`condition_name`].
+        condition: String,
     },
     /// A rule recovered.
     Recovered {

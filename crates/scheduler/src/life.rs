@@ -10,8 +10,8 @@ use hinoban_reading::{Moment, Now, Stamp};
 
 use crate::machine::Scheduler;
 use crate::record::Record;
-use crate::watched::Watched;
-use crate::{ServiceId, Watching, rules};
+use crate::watched::{Looks, Watched};
+use crate::{ServiceId, Watching, condition_name, follow, rules};
 
 /// What an earlier life of the supervisor left.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +35,11 @@ pub struct Reload {
     pub removed: Vec<String>,
     /// Names of services whose configuration changed.
     pub changed: Vec<String>,
-    /// Failures of changed services that end with the rules they were of: service, position of the rule, class.
-    pub ended: Vec<(String, usize, Class)>,
+    /// Failures of changed services: service, position of the rule before, class, and the position now. `None`: it ends
+    /// with its rule.
+    pub failures: Vec<(String, usize, Class, Option<usize>)>,
+    /// Names of changed services that watch another thing now: what was known of it holds no longer.
+    pub other: Vec<String>,
 }
 
 impl Scheduler {
@@ -44,6 +47,7 @@ impl Scheduler {
     pub fn new(config: &Config, restored: &Restored, first: Moment) -> Self {
         let mut scheduler = Self {
             services: Vec::new(),
+            departed: Vec::new(),
             dialect: config.dialect,
             positions: HashMap::new(),
             heap: BinaryHeap::new(),
@@ -53,6 +57,7 @@ impl Scheduler {
             next_service: 0,
             next_intent: restored.last_intent,
             next_event: 0,
+            now: Now { moment: Moment::ZERO, stamp: Stamp::default() },
         };
         for service in &config.services {
             let mut watched = scheduler.fresh(service.clone(), first, is_watched(service, restored));
@@ -76,7 +81,9 @@ impl Scheduler {
     }
 
     /// Takes on a new configuration. Services that did not change keep their state and their [`ServiceId`]; changed ones
-    /// keep whether they are watched and what is being done to them.
+    /// keep whether they are watched, what is being done to them, and, if they watch the same thing, what is known of
+    /// it: failures follow their rules (see [`follow`]). What was being done to a service that went and comes back is
+    /// still being done to it.
     pub fn reload(&mut self, now: Now, config: &Config) -> Reload {
         let mut report = Reload::default();
         self.dialect = config.dialect;
@@ -98,36 +105,93 @@ impl Scheduler {
                 Some(other) => {
                     report.changed.push(service.name.clone());
                     let on = other.watching != Watching::No;
-                    let mut new = self.fresh(service.clone(), now.moment, on);
-                    new.generation = other.generation + 1;
-                    for id in self.running.values_mut().filter(|id| **id == other.id) {
-                        *id = new.id;
-                    }
-                    let ended =
-                        other.failures().map(|(rule, class)| (other.service.name.clone(), rule, class));
-                    report.ended.extend(ended);
-                    new.task = other.task;
-                    new.pending = other.pending;
-                    new.ending = other.ending;
-                    new.alive = other.alive;
-                    if let Some(task) = &mut new.task {
-                        // The look it waited for was of the service as it was.
-                        task.look_again();
-                        new.recheck = Some(now.moment);
-                    }
-                    new
+                    self.changed(now, other, service, on, &mut report)
                 }
                 None => {
                     report.added.push(service.name.clone());
                     let on = service.on_reboot != OnReboot::NoStart;
-                    self.fresh(service.clone(), now.moment, on)
+                    let departed =
+                        self.departed.iter().position(|w| w.name.eq_ignore_ascii_case(&service.name));
+                    match departed.map(|at| self.departed.swap_remove(at)) {
+                        Some(mut departed) => {
+                            departed.forget();
+                            self.changed(now, departed, service, on, &mut report)
+                        }
+                        None => self.fresh(service.clone(), now.moment, on),
+                    }
                 }
             };
             self.services.push(watched);
         }
-        report.removed = old.into_iter().flatten().map(|w| w.service.name.clone()).collect();
+        self.departed.retain(|w| w.task.as_ref().is_some_and(|task| task.goes_on(now.moment)));
+        for mut watched in old.into_iter().flatten() {
+            report.removed.push(watched.service.name.clone());
+            if watched.task.as_ref().is_some_and(|task| task.goes_on(now.moment)) {
+                watched.pending = None;
+                self.departed.push(watched);
+            }
+        }
         self.index();
         report
+    }
+
+    /// The service as it is now, with what is still true of it as it was.
+    fn changed(
+        &mut self,
+        now: Now,
+        other: Watched,
+        service: &Arc<Service>,
+        on: bool,
+        report: &mut Reload,
+    ) -> Watched {
+        let mut new = self.fresh(service.clone(), now.moment, on);
+        new.generation = other.generation + 1;
+        for id in self.running.values_mut().filter(|id| **id == other.id) {
+            *id = new.id;
+        }
+        let names: Vec<String> = other.service.rules.iter().map(|r| condition_name(&r.when)).collect();
+        let old = other.service.rules.iter().zip(&names).enumerate();
+        let old: Vec<_> =
+            old.map(|(at, (rule, name))| (at, rules::class(&rule.when), Some(name.as_str()))).collect();
+        let same = other.service.kind == service.kind;
+        let found = if same { follow(&old, &service.rules) } else { vec![None; old.len()] };
+        let failures = other.failures().map(|(rule, class)| (service.name.clone(), rule, class, found[rule]));
+        report.failures.extend(failures);
+        new.ending = other.ending;
+        new.alive = other.alive;
+        new.pending = other.pending;
+        new.asked = other.asked;
+        new.task = other.task;
+        if let Some(task) = &mut new.task {
+            // The look it waited for was of the service as it was.
+            task.look_again();
+            new.recheck = Some(now.moment);
+        }
+        if !same {
+            report.other.push(service.name.clone());
+            return new;
+        }
+        // The probes are new: what they see next is seen afresh, but until then we know what we knew.
+        let known = |looks: Looks| Looks { flying: None, again: false, ..looks };
+        if on && other.watching != Watching::No {
+            new.watching = other.watching;
+            new.subject = known(other.subject);
+            new.since = other.since;
+        }
+        new.acted =
+            other.acted.map(|(at, cycle)| (at, if cycle == other.cycle { new.cycle } else { u64::MAX }));
+        new.short_lives = other.short_lives;
+        new.grace = other.grace;
+        new.done = other.done;
+        new.restarts = other.restarts;
+        let memories = other.records.into_iter().zip(other.judged).zip(other.tests);
+        for (((record, judged), looks), at) in memories.zip(found) {
+            let Some(at) = at else { continue };
+            new.records[at] = record;
+            new.judged[at] = judged;
+            new.tests[at] = looks.map(|looks| Box::new(known(*looks)));
+        }
+        new
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) type Out = Vec<Effect>;
 #[derive(Debug)]
 pub struct Scheduler {
     pub(crate) services: Vec<Watched>,
+    /// Services that a reload removed while something was being done to them.
+    pub(crate) departed: Vec<Watched>,
     pub(crate) dialect: Dialect,
     pub(crate) positions: HashMap<ServiceId, usize>,
     /// When each service next wants to be called; entries that are no longer true are passed over.
@@ -31,6 +33,8 @@ pub struct Scheduler {
     pub(crate) next_service: u32,
     pub(crate) next_intent: u64,
     pub(crate) next_event: u64,
+    /// The time of the last input.
+    pub(crate) now: Now,
 }
 
 impl Scheduler {
@@ -42,6 +46,7 @@ impl Scheduler {
     /// Takes what happened; gives what is to be done, in order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();
+        self.now = now;
         let touched = match input {
             Input::Tick => {
                 self.tick(now, &mut out);
@@ -113,6 +118,12 @@ impl Scheduler {
         self.position(id).map(|i| &self.services[i].service)
     }
 
+    /// Whether this rule of this service fails.
+    pub fn fails(&self, id: ServiceId, rule: usize) -> bool {
+        let watched = self.position(id).map(|i| &self.services[i]);
+        watched.is_some_and(|w| rule < w.records.len() && w.fails(rule))
+    }
+
     /// What the last look at a service's subject saw.
     pub fn seen(&self, id: ServiceId) -> Option<&Observation> {
         self.position(id).and_then(|i| self.services[i].subject.seen.as_ref())
@@ -123,7 +134,7 @@ impl Scheduler {
         self.services.iter().all(|w| {
             let looked = w.subject.at.is_some() || w.subject.not_seen.is_some() || !w.has_subject();
             let tested = !w.is_up()
-                || w.test_rules().all(|r| w.tests[r].at.is_some() || w.tests[r].not_seen.is_some());
+                || w.tests.iter().flatten().all(|looks| looks.at.is_some() || looks.not_seen.is_some());
             w.watching == Watching::No || (w.task.is_none() && w.cycle > 0 && looked && tested)
         })
     }
@@ -136,7 +147,7 @@ impl Scheduler {
 
     /// Every service as it stands, in the order of the configuration.
     pub fn view(&self) -> Vec<ServiceView> {
-        self.services.iter().map(view::view).collect()
+        self.services.iter().map(|w| view::view(w, self.now, self.dialect)).collect()
     }
 
     pub(crate) fn position(&self, id: ServiceId) -> Option<usize> {

@@ -7,7 +7,7 @@ use hinoban_reading::{Identity, Moment, Now};
 
 use crate::machine::{Out, Scheduler};
 use crate::watched::Confirm;
-use crate::{Act, Effect, Part, Remembered, Verdict, Watching};
+use crate::{Act, Effect, LastAction, Part, Remembered, ServiceId, Verdict, Watching};
 
 /// One thing being done to one service.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Task {
     pub(crate) target: Option<Identity>,
     /// What the last of its programs came to.
     pub(crate) report: Report,
+    /// The intent whose program has ended, and whether it ran: what it was for is not reached yet, so it is not over.
+    pub(crate) open: Option<(u64, bool)>,
 }
 
 /// Where it stands.
@@ -73,6 +75,15 @@ impl Task {
         }
     }
 
+    /// Whether something of it is still going on: a program runs, or what it has started or stopped is waited for.
+    pub(crate) fn goes_on(&self, now: Moment) -> bool {
+        match &self.step {
+            Step::Peek => false,
+            Step::Running { .. } => true,
+            Step::AwaitUp(wait) | Step::AwaitDown(wait) => now < wait.until,
+        }
+    }
+
     fn wait(&mut self) -> Option<&mut Wait> {
         match &mut self.step {
             Step::AwaitUp(wait) | Step::AwaitDown(wait) => Some(wait),
@@ -99,7 +110,9 @@ impl Scheduler {
         let by_command = matches!(because, Because::Command { .. });
         let step = Step::Peek;
         let report = Report::default();
-        watched.task = Some(Task { doing, because, cause, step, begun: now.moment, target, report });
+        let open = watched.asked.take().map(|intent| (intent, false));
+        watched.task =
+            Some(Box::new(Task { doing, because, cause, step, begun: now.moment, target, report, open }));
         if by_command && watched.has_subject() {
             self.look(i, Part::Subject, true, out);
         } else {
@@ -153,6 +166,7 @@ impl Scheduler {
         task.step = Step::Running { act: act.clone(), intent };
         let (because, cause, id) = (task.because.clone(), task.cause.clone(), watched.id);
         let whole = task.doing.clone();
+        let before = task.open.take();
         let by = match &because {
             Because::Command { by } => Some(by.clone()),
             _ => None,
@@ -166,6 +180,7 @@ impl Scheduler {
             whole: Some(whole),
             by,
         }));
+        close(before, out);
         self.running.insert(intent, id);
         out.push(Effect::Act { intent, service: id, act, limit, cause });
         // Told after the act is on its way: the log must not delay a restart.
@@ -181,19 +196,24 @@ impl Scheduler {
         verdict: Verdict,
         out: &mut Out,
     ) {
-        out.push(Effect::Remember(Remembered::Done { intent, ok: verdict == Verdict::Ran }));
-        let Some(i) = self.running.remove(&intent).and_then(|id| self.position(id)) else { return };
+        let ok = verdict == Verdict::Ran;
+        let id = self.running.remove(&intent);
+        let Some(i) = id.and_then(|id| self.position(id)) else {
+            self.departed_done(now, id, report.took);
+            return close(Some((intent, ok)), out);
+        };
         let watched = &mut self.services[i];
         let process = watched.is_process();
         let service = watched.service.clone();
+        let act = match watched.task.as_ref().map(|task| &task.step) {
+            Some(Step::Running { act, intent: current }) if *current == intent => act.clone(),
+            _ => return close(Some((intent, ok)), out),
+        };
         let Some(task) = watched.task.as_mut() else { return };
-        let Step::Running { act, intent: current } = &task.step else { return };
-        if *current != intent {
-            return;
-        }
-        let (act, took) = (act.clone(), report.took);
+        let took = report.took;
         task.report = report;
-        let limit = |p: &Option<hinoban_config::Program>| p.as_ref().map_or(Duration::ZERO, |p| p.timeout);
+        let before = task.open.replace((intent, ok));
+        close(before, out);
         match (act, verdict) {
             (Act::Stop, Verdict::Ran | Verdict::TimedOut) if process => {
                 let left = if verdict == Verdict::Ran { limit(&service.stop) } else { took };
@@ -216,6 +236,19 @@ impl Scheduler {
                 self.finish(now, i, Err((doing, String::new())), out);
             }
         }
+    }
+
+    /// A program of a service ended that a reload had removed: should the service come back, it is there or gone soon.
+    fn departed_done(&mut self, now: Now, id: Option<ServiceId>, took: Duration) {
+        let Some(watched) = self.departed.iter_mut().find(|w| Some(w.id) == id) else { return };
+        let service = watched.service.clone();
+        let Some(task) = watched.task.as_mut() else { return };
+        let wait = |program| Wait::new(now.moment, now.moment - took + limit(program));
+        task.step = match &task.step {
+            Step::Running { act: Act::Stop, .. } => Step::AwaitDown(wait(&service.stop)),
+            Step::Running { act: Act::Restart, .. } => Step::AwaitUp(wait(&service.restart)),
+            _ => Step::AwaitUp(wait(&service.start)),
+        };
     }
 
     /// A look at the subject ended while something is being done to it.
@@ -266,7 +299,7 @@ impl Scheduler {
 
     /// Time passed while waiting for a process to appear or to go.
     pub(crate) fn tick_task(&mut self, now: Now, i: usize, out: &mut Out) {
-        let Some(wait) = self.services[i].task.as_mut().and_then(Task::wait) else { return };
+        let Some(wait) = self.services[i].task.as_mut().and_then(|task| task.wait()) else { return };
         if wait.last || now.moment < wait.next.min(wait.until) {
             return;
         }
@@ -290,7 +323,7 @@ impl Scheduler {
     /// It is over: tells so, and goes on with what was asked for meanwhile.
     fn finish(&mut self, now: Now, i: usize, result: Result<(), (Doing, String)>, out: &mut Out) {
         let watched = &mut self.services[i];
-        let Some(mut task) = watched.task.take() else { return };
+        let Some(mut task) = watched.task.take().map(|task| *task) else { return };
         let ok = result.is_ok();
         task.report.took = now.moment.since(task.begun);
         let doing = match result {
@@ -303,15 +336,22 @@ impl Scheduler {
             }
         };
         let sentence = done_sentence(&doing, ok, &task.report);
+        let by = match &task.because {
+            Because::Command { by } => Some(by.clone()),
+            _ => None,
+        };
+        let (at, took, text) = (now.stamp, task.report.took, sentence.clone());
+        watched.last_action = Some(Box::new(LastAction { doing: doing.clone(), ok, at, took, by, text }));
         if matches!(task.because, Because::Rule { .. }) && watched.done.last() != Some(&sentence) {
             watched.done.push(sentence);
             let excess = watched.done.len().saturating_sub(20);
             watched.done.drain(..excess);
         }
+        let open = task.open.take();
         let by_command = matches!(task.because, Because::Command { .. });
         let began = matches!(task.doing, Doing::Start | Doing::Restart);
         let service = watched.service.clone();
-        if ok && began && service.rules.iter().any(|r| !r.is_existence()) {
+        if ok && began && watched.test_rules().next().is_some() {
             let window = service.start.as_ref().map_or(Duration::from_secs(30), |p| p.timeout);
             let pause = Duration::from_millis(100);
             watched.confirm = Some(Confirm { next: now.moment + pause, pause, until: now.moment + window });
@@ -323,12 +363,30 @@ impl Scheduler {
             Doing::Start | Doing::Restart if by_command => self.watch(now, i, out),
             _ => {}
         }
-        // What the last look saw now counts, as an early look: a process that is back has recovered.
-        if self.services[i].watching != Watching::No && ok && began {
-            self.judge_subject(now, i, true, out);
+        // After what it led to: a stop that is over without the service being unwatched would be undone by a crash here.
+        close(open, out);
+        // What the last look saw now counts, as an early look: a process that is back has recovered. Nobody has looked
+        // at anything else since.
+        let watched = &self.services[i];
+        if watched.watching != Watching::No && ok && began {
+            match watched.is_process() || !watched.has_subject() {
+                true => self.judge_subject(now, i, true, out),
+                false => self.look(i, Part::Subject, true, out),
+            }
         }
         self.take_pending(now, i, out);
     }
+}
+
+/// An intent is over.
+fn close(open: Option<(u64, bool)>, out: &mut Out) {
+    if let Some((intent, ok)) = open {
+        out.push(Effect::Remember(Remembered::Done { intent, ok }));
+    }
+}
+
+fn limit(program: &Option<hinoban_config::Program>) -> Duration {
+    program.as_ref().map_or(Duration::ZERO, |p| p.timeout)
 }
 
 /// What was done, as a sentence for whoever reads of the recovery.

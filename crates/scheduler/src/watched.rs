@@ -9,7 +9,7 @@ use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
 
 use crate::record::{Record, State};
 use crate::task::Task;
-use crate::{Part, ServiceId, Watching, rules};
+use crate::{LastAction, Part, ServiceId, Watching, rules};
 
 /// A process that lived this long after its start is no crash loop.
 const STABLE: Duration = Duration::from_secs(60);
@@ -36,16 +36,20 @@ pub(crate) struct Watched {
     pub(crate) recheck: Option<Moment>,
     pub(crate) generation: u32,
     pub(crate) subject: Looks,
-    /// One for each rule; used for those that are tests.
-    pub(crate) tests: Vec<Looks>,
+    /// One for each rule; those that are tests have one.
+    pub(crate) tests: Vec<Option<Box<Looks>>>,
     /// One for each rule.
     pub(crate) records: Vec<Option<Record>>,
-    /// What each rule saw last, in words.
-    pub(crate) last_text: Vec<String>,
+    /// One for each rule: since when it has been judged.
+    pub(crate) judged: Vec<Option<Stamp>>,
     /// What is being done to it.
-    pub(crate) task: Option<Task>,
+    pub(crate) task: Option<Box<Task>>,
+    /// What was last done to it.
+    pub(crate) last_action: Option<Box<LastAction>>,
     /// What an operator asked for while something else was being done: the newest wish only.
     pub(crate) pending: Option<(Doing, String)>,
+    /// The intent of an earlier life in whose place `pending` is.
+    pub(crate) asked: Option<u64>,
     /// Its process, when last seen alive.
     pub(crate) alive: Option<Alive>,
     pub(crate) ending: Option<Ending>,
@@ -111,11 +115,13 @@ impl Watched {
             recheck: None,
             generation: 0,
             subject: Looks::default(),
-            tests: (0..rules).map(|_| Looks::default()).collect(),
+            tests: service.rules.iter().map(|r| is_test(&r.when).then(Box::default)).collect(),
             records: vec![None; rules],
-            last_text: vec![String::new(); rules],
+            judged: vec![None; rules],
             task: None,
+            last_action: None,
             pending: None,
+            asked: None,
             alive: None,
             ending: None,
             since: None,
@@ -129,8 +135,13 @@ impl Watched {
     pub(crate) fn looks(&mut self, part: Part) -> Option<&mut Looks> {
         match part {
             Part::Subject => Some(&mut self.subject),
-            Part::Test(rule) => self.tests.get_mut(rule),
+            Part::Test(rule) => self.tests.get_mut(rule)?.as_deref_mut(),
         }
+    }
+
+    /// The looks of the test of this rule, if it has one.
+    pub(crate) fn test(&self, rule: usize) -> Option<&Looks> {
+        self.tests.get(rule)?.as_deref()
     }
 
     /// Whether it has a look of its own. A host has not: it is only tested.
@@ -150,25 +161,32 @@ impl Watched {
 
     pub(crate) fn test_rules(&self) -> impl Iterator<Item = usize> + use<> {
         let service = self.service.clone();
-        (0..service.rules.len()).filter(move |i| matches!(service.rules[*i].when, Condition::Test { .. }))
+        (0..service.rules.len()).filter(move |i| is_test(&service.rules[*i].when))
     }
 
     /// Whether a rule may begin this. Repairs are for active services that have a program for them, one at a time.
     pub(crate) fn may_act(&self, then: &Then) -> bool {
+        let repair = matches!(then, Then::Start | Then::Restart | Then::Stop);
+        repair && self.able(then) && self.service.mode == Mode::Active && self.task.is_none()
+    }
+
+    /// Whether the service has the programs that this needs.
+    pub(crate) fn able(&self, then: &Then) -> bool {
         let service = &self.service;
-        let able = match then {
+        match then {
             Then::Start => service.start.is_some(),
             Then::Restart => service.restart.is_some() || service.start.is_some() || service.stop.is_some(),
-            Then::Stop => true,
-            _ => return false,
-        };
-        able && service.mode == Mode::Active && self.task.is_none()
+            _ => true,
+        }
     }
 
     /// Until when an early look may not begin a repair again: the first in a cycle is made at once, and so is one of what
-    /// has lived for a while; what dies soon after each start is started with growing pauses within a cycle.
+    /// has lived for a while; what dies soon after each start is started with growing pauses within a cycle. Of what is
+    /// no process nobody knows what a start does to it: it has one in a cycle.
     pub(crate) fn held_until(&self, now: Moment) -> Option<Moment> {
+        let again = self.acted.is_some_and(|(_, cycle)| cycle == self.cycle);
         let pause = match self.short_lives {
+            _ if !self.is_process() => return again.then_some(self.due).filter(|due| *due > now),
             0 => return None,
             n => Duration::from_secs(1) * 2u32.saturating_pow((n - 1).min(16)),
         };
@@ -228,7 +246,7 @@ impl Watched {
     /// Forgets what rules remember: after a stop, and when it is no longer watched.
     pub(crate) fn forget(&mut self) {
         self.records.iter_mut().for_each(|r| *r = None);
-        self.last_text.iter_mut().for_each(String::clear);
+        self.judged.fill(None);
         self.done.clear();
         self.confirm = None;
     }
@@ -240,8 +258,12 @@ impl Watched {
     /// When it next wants to be called, without anything happening.
     pub(crate) fn deadline(&self) -> Moment {
         let due = if self.watching == Watching::No { None } else { Some(self.due) };
-        let task = self.task.as_ref().and_then(Task::deadline);
+        let task = self.task.as_ref().and_then(|task| task.deadline());
         let confirm = self.confirm.filter(|_| self.task.is_none()).map(|c| c.next);
         [due, task, confirm, self.recheck].into_iter().flatten().min().unwrap_or(Moment::new(Duration::MAX))
     }
+}
+
+fn is_test(when: &Condition) -> bool {
+    matches!(when, Condition::Test { .. })
 }

@@ -28,34 +28,58 @@ pub struct Unfinished {
     pub started: bool,
 }
 
+/// What becomes of something that an earlier life had begun.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Resumed {
+    /// Its program may still run: that is to be waited for, under the number of the old intent; its end is
+    /// [`Input::ActionDone`](crate::Input::ActionDone). Until then nothing else is done to the service.
+    Waits {
+        /// Whose.
+        service: ServiceId,
+        /// The time it has left.
+        left: Duration,
+        /// What had been asked for.
+        cause: Event,
+    },
+    /// Nothing of it was begun, and an operator had asked for it: it is asked for again. The old intent ends with that.
+    AskedAgain,
+    /// The intent is over, and the next look decides.
+    Over,
+}
+
 impl Scheduler {
     /// Takes up what an earlier life had begun. To be called before anything else is handled.
     ///
-    /// `Some` gives what to act on: the program that may still run, under the number of the old intent, and the time it
-    /// has left; its end is [`Input::ActionDone`](crate::Input::ActionDone). Until then nothing else is done to the
-    /// service. `None`: the intent is over, nothing of it was begun, and the next look decides; a stop that an operator
-    /// had asked for is asked for again.
-    pub fn resume(&mut self, now: Now, unfinished: &Unfinished) -> Option<(ServiceId, Duration, Event)> {
-        let id = self.find(&unfinished.service)?;
-        let i = self.position(id)?;
+    /// Of several for one service, the newest is to be given first: an earlier one is a part of the same task.
+    pub fn resume(&mut self, now: Now, unfinished: &Unfinished) -> Resumed {
+        let id = self.find(&unfinished.service);
+        let Some((id, i)) = id.and_then(|id| Some((id, self.position(id)?))) else { return Resumed::Over };
         let service = self.services[i].service.clone();
         let (act, program) = match unfinished.doing {
             Doing::Start => (Act::Start, &service.start),
             Doing::Stop => (Act::Stop, &service.stop),
             Doing::Restart => (Act::Restart, &service.restart),
-            _ => return None,
+            _ => return Resumed::Over,
         };
         let because = match &unfinished.by {
             Some(by) => Because::Command { by: by.clone() },
             None => Because::Rule { text: "begun before the supervisor was restarted".to_owned() },
         };
-        if !unfinished.started || program.is_none() || self.services[i].task.is_some() {
-            if let (Doing::Stop, Some(by)) = (&unfinished.whole, &unfinished.by) {
-                self.services[i].pending = Some((Doing::Stop, by.clone()));
-                self.asked_before.push(i);
-            }
-            return None;
+        if self.services[i].task.is_some() {
+            return Resumed::Over;
         }
+        if !unfinished.started || program.is_none() {
+            if let Some(by) = &unfinished.by {
+                self.services[i].pending = Some((unfinished.whole.clone(), by.clone()));
+                self.services[i].asked = Some(unfinished.intent);
+                self.asked_before.push(i);
+                return Resumed::AskedAgain;
+            }
+            return Resumed::Over;
+        }
+        // What was asked for again is what this is a part of.
+        self.services[i].pending = None;
+        let before = self.services[i].asked.take().map(|intent| (intent, false));
         let limit = program.as_ref().map_or(Duration::ZERO, |p| p.timeout);
         let left = limit.saturating_sub(now.stamp.since(unfinished.at));
         let name = self.services[i].name.clone();
@@ -63,7 +87,7 @@ impl Scheduler {
         let cause = self.tell(now, name, Fact::Commanded { doing: unfinished.whole.clone(), by });
         let intent = unfinished.intent;
         self.running.insert(intent, id);
-        self.services[i].task = Some(Task {
+        self.services[i].task = Some(Box::new(Task {
             doing: unfinished.whole.clone(),
             because,
             cause: cause.clone(),
@@ -71,8 +95,9 @@ impl Scheduler {
             begun: now.moment,
             target: None,
             report: Report::default(),
-        });
-        Some((id, left.max(Duration::from_millis(100)), cause))
+            open: before,
+        }));
+        Resumed::Waits { service: id, left: left.max(Duration::from_millis(100)), cause }
     }
 
     /// An operator asked for something.

@@ -11,7 +11,9 @@ use hinoban_config::{
 use hinoban_event::{Doing, Event, Fact, Report};
 use hinoban_reading::{How, Moment, Now, Stamp};
 use hinoban_scheduler::sim::World;
-use hinoban_scheduler::{Act, Effect, Input, Remembered, Restored, Scheduler, Unfinished, Verdict, Watching};
+use hinoban_scheduler::{
+    Act, Effect, Input, Remembered, Restored, Resumed, Scheduler, Unfinished, Verdict, Watching,
+};
 use proptest::prelude::*;
 
 const S: Duration = Duration::from_secs(1);
@@ -194,7 +196,7 @@ fn what_was_begun_before_a_restart_of_the_supervisor_is_waited_for() {
         by: None,
         started: true,
     };
-    let (id, left, _) = scheduler.resume(at(0), &unfinished).unwrap();
+    let Resumed::Waits { service: id, left, .. } = scheduler.resume(at(0), &unfinished) else { panic!() };
     assert_eq!(left, 7 * S, "of ten seconds three are gone");
     let looks = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Look { .. })).count();
     assert_eq!(scheduler.find("httpd"), Some(id));
@@ -220,7 +222,7 @@ fn a_stop_that_a_crash_cut_short_is_asked_for_again() {
         by: Some("admin".into()),
         started: false,
     };
-    assert!(world.scheduler.resume(Now::default(), &unfinished).is_none());
+    assert_eq!(world.scheduler.resume(Now::default(), &unfinished), Resumed::AskedAgain);
     world.run(300 * S);
     assert!(!world.lives("httpd"));
     assert_eq!(acts(&world), [&Act::Stop]);

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use hinoban_config::{Config, Mistake, Mistakes};
 use hinoban_event::Event;
 use hinoban_incident::{Incidents, Options};
-use hinoban_journal::{Entry, InFlight, Journal};
+use hinoban_journal::{Entry, Failing, InFlight, Journal};
 use hinoban_reading::Moment;
-use hinoban_scheduler::{Restored, Scheduler};
+use hinoban_scheduler::{Restored, Scheduler, follow};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -22,6 +22,7 @@ use crate::handle::{Handle, Request};
 use crate::looks::Looks;
 use crate::plane::Plane;
 use crate::registry::{Bound, Registry};
+use crate::reload::moved;
 use crate::run::{Ended, Loop};
 
 /// Hears every event, on the thread of the supervisor: it must not block.
@@ -81,6 +82,17 @@ impl Supervisor {
         let Builder { config, registry, journal, boot, listeners, courier, wall, who, zone } = builder;
         let clock = Clock::new(wall);
         let state = journal.state();
+        // The configuration may be another one than before: failures follow their rules.
+        let mut remember = vec![];
+        let mut failing: Vec<(Failing, usize)> = Vec::new();
+        for service in &config.services {
+            let of_it: Vec<&Failing> = state.failing().filter(|f| *f.service == *service.name).collect();
+            let old: Vec<_> = of_it.iter().map(|f| (f.rule, f.class, f.condition.as_deref())).collect();
+            let found = follow(&old, &service.rules);
+            let moves: Vec<_> = old.iter().zip(&found).map(|(f, now)| (f.0, f.1, *now)).collect();
+            remember.push(moved(state, &service.name, &moves));
+            failing.extend(of_it.into_iter().zip(found).filter_map(|(f, now)| Some((f.clone(), now?))));
+        }
         let restored = Restored {
             booted: boot.as_ref().is_none_or(|(id, _)| state.booted(id)),
             monitored: config
@@ -88,17 +100,14 @@ impl Supervisor {
                 .iter()
                 .filter_map(|s| Some((s.name.clone(), state.monitored(&s.name)?)))
                 .collect(),
-            failing: state.failing().map(|f| (f.service.to_string(), f.rule, f.class, f.since)).collect(),
+            failing: failing.iter().map(|(f, now)| (f.service.to_string(), *now, f.class, f.since)).collect(),
             last_intent: state.next_intent() - 1,
         };
-        // A failure that a crash kept from being told is told now.
-        let told = state.failing().filter(|f| f.message_id.is_some());
-        let told: Vec<_> = told.map(|f| (f.service.clone(), f.rule, f.class)).collect();
-        let mut remember = vec![];
-        remember.extend(boot.map(|(boot_id, boot_time)| Entry::Boot { boot_id, boot_time }));
+        remember
+            .push(boot.map(|(boot_id, boot_time)| Entry::Boot { boot_id, boot_time }).into_iter().collect());
         let in_flight: Vec<InFlight> = state.in_flight().cloned().collect();
         let unknown = state.services().into_iter().filter(|n| !config.services.iter().any(|s| s.name == **n));
-        remember.extend(unknown.map(|service| Entry::Forgotten { service }));
+        remember.push(unknown.map(|service| Entry::Forgotten { service }).collect());
         // The start delay is for a host that has just been booted.
         let first = if restored.booted { Moment::ZERO + config.start_delay } else { Moment::ZERO };
         let scheduler = Scheduler::new(&config, &restored, first);
@@ -121,6 +130,7 @@ impl Supervisor {
             handle,
             requests,
             post: None,
+            composed: None,
             couriers: JoinSet::new(),
             compacting: JoinSet::new(),
             notes: mpsc::unbounded_channel(),
@@ -130,20 +140,29 @@ impl Supervisor {
             host,
             journal_broken: false,
         };
-        for (service, rule, class) in told {
-            inner.incidents.restore(service, rule, class);
+        for (Failing { service, class, message_id, .. }, rule) in failing {
+            let stands = inner.scheduler.find(&service).is_some_and(|id| inner.scheduler.fails(id, rule));
+            match message_id {
+                // What is not watched now does not fail, and must not recover one day.
+                _ if !stands => remember.push(vec![Entry::Recovered { service, rule, class }]),
+                Some(_) => inner.incidents.restore(service, rule, class),
+                // A failure that a crash kept from being told is told when it is seen again.
+                None => {}
+            }
         }
-        for entry in remember {
-            inner.remember(entry);
+        for entries in remember {
+            inner.remember_all(&entries);
         }
         let ids: Vec<_> = inner.scheduler.services().map(|(id, _)| id).collect();
         for (id, bound) in ids.into_iter().zip(bound) {
             inner.place(id, bound);
         }
-        for flight in in_flight {
+        // The newest first: an earlier one of the same service is a part of what that is a part of.
+        for flight in in_flight.into_iter().rev() {
             inner.resume(flight);
         }
         inner.employ(courier);
+        inner.pay();
         Ok(inner.run().await)
     }
 }

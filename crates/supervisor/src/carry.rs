@@ -171,7 +171,8 @@ impl Loop {
             by,
             started: !processes.is_empty(),
         };
-        let unfinished = Unfinished { started: unfinished.started && self.registry.sees_through(), ..unfinished };
+        let unfinished =
+            Unfinished { started: unfinished.started && self.registry.sees_through(), ..unfinished };
         match self.scheduler.resume(self.clock.now(), &unfinished) {
             Resumed::Waits { left, cause, .. } => {
                 let Some(action) = self.registry.leftover(processes) else { return };

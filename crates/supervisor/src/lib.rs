@@ -24,12 +24,15 @@ mod plane;
 mod registry;
 mod reload;
 mod run;
+mod tidings;
 
 pub use builder::{Builder, Listener, Supervisor};
 pub use clock::Wall;
-pub use courier::{Courier, Trouble};
+pub use courier::{Courier, Receipts, Trouble};
 pub use handle::{CommandError, Handle, ReloadReport, Status};
 pub use hinoban_config::{Config, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Protocol, Test, UrlTest};
-pub use hinoban_scheduler::{Programs, RuleView, ServiceView, TestView, Watching};
+pub use hinoban_scheduler::{
+    LastAction, LimitView, Programs, RuleState, RuleView, ServiceView, TestView, Watching,
+};
 pub use registry::{Made, Registry};
 pub use run::Ended;

@@ -92,6 +92,10 @@ impl Registry {
         self
     }
 
+    pub(crate) fn sees_through(&self) -> bool {
+        self.leftover.is_some()
+    }
+
     pub(crate) fn leftover(&self, programs: Vec<Identity>) -> Option<Arc<dyn Action>> {
         self.leftover.as_ref().map(|make| make(programs))
     }

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use hinoban_config::{Config, Mistake, Mistakes};
-use hinoban_event::Fact;
-use hinoban_journal::Entry;
+use hinoban_event::{Class, Fact};
+use hinoban_journal::{Entry, Failing, State};
+use hinoban_scheduler::Reload;
 
 use crate::builder::options;
 use crate::courier::Courier;
@@ -43,13 +44,7 @@ impl Loop {
                 self.place(id, made);
             }
         }
-        for (service, rule, class) in &report.ended {
-            let service = service.as_str().into();
-            self.remember(Entry::Recovered { service, rule: *rule, class: *class });
-        }
-        for service in &report.changed {
-            self.incidents.forget(service);
-        }
+        self.follow(&report);
         for service in &report.removed {
             self.incidents.forget(service);
             self.remember(Entry::Forgotten { service: service.as_str().into() });
@@ -61,8 +56,38 @@ impl Loop {
             self.employ(courier);
         }
         self.config = config;
-        let hinoban_scheduler::Reload { added, removed, changed, .. } = report.clone();
+        let Reload { added, removed, changed, .. } = report.clone();
         self.tell_of_host(Fact::Reloaded { added, removed, changed });
         Ok(ReloadReport { added: report.added, removed: report.removed, changed: report.changed })
     }
+
+    /// Failures follow their rules, in what is remembered and in what people have been told.
+    fn follow(&mut self, report: &Reload) {
+        for service in &report.changed {
+            if report.other.contains(service) {
+                self.incidents.forget(service);
+            }
+            let of_it = report.failures.iter().filter(|f| f.0 == *service);
+            let failures: Vec<_> = of_it.map(|(_, rule, class, now)| (*rule, *class, *now)).collect();
+            self.incidents.moved(service, &failures);
+            let entries = moved(self.journal.state(), service, &failures);
+            self.remember_all(&entries);
+        }
+    }
+}
+
+/// The entries that put the failures of a service where their rules stand now: position before, class, position now.
+pub(crate) fn moved(state: &State, service: &str, failures: &[(usize, Class, Option<usize>)]) -> Vec<Entry> {
+    let moves = || failures.iter().filter(|(rule, _, now)| Some(*rule) != *now);
+    let ends = moves().map(|(rule, class, _)| Entry::Recovered {
+        service: service.into(),
+        rule: *rule,
+        class: *class,
+    });
+    let begins = moves().filter_map(|(rule, class, now)| {
+        let Failing { service, since, message_id, condition, .. } =
+            state.failure(service, *rule, *class)?.clone();
+        Some(Entry::Failed { service, rule: (*now)?, class: *class, since, message_id, condition })
+    });
+    ends.chain(begins).collect()
 }

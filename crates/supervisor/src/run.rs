@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hinoban_action::Message;
 use hinoban_config::Config;
-use hinoban_event::{Event, Fact};
+use hinoban_event::Fact;
 use hinoban_incident::Incidents;
 use hinoban_journal::{Compacted, Entry, Journal};
 use hinoban_reading::{Identity, Stamp};
@@ -51,7 +51,9 @@ pub(crate) struct Loop {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) handle: Handle,
     pub(crate) requests: mpsc::UnboundedReceiver<Request>,
-    pub(crate) post: Option<mpsc::UnboundedSender<(Stamp, Message)>>,
+    pub(crate) post: Option<Post>,
+    /// The event whose messages have been sent, although it is still to be told to others.
+    pub(crate) composed: Option<u64>,
     pub(crate) couriers: JoinSet<()>,
     pub(crate) compacting: JoinSet<std::io::Result<Compacted>>,
     pub(crate) notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
@@ -65,10 +67,19 @@ pub(crate) struct Loop {
     pub(crate) journal_broken: bool,
 }
 
+/// Where messages to people go.
+pub(crate) struct Post {
+    pub(crate) messages: mpsc::UnboundedSender<(Stamp, Message)>,
+    /// Whether the courier says when one is in safe hands.
+    pub(crate) receipts: bool,
+}
+
 /// What tasks and threads tell the loop in passing.
 pub(crate) enum Note {
     /// A process was started for an intent.
     Spawned(u64, Identity),
+    /// The message of this id is in safe hands.
+    Carried(String),
     /// Something about the messages to people went wrong.
     Trouble(String),
 }
@@ -130,13 +141,22 @@ impl Loop {
     fn note(&mut self, note: Note) {
         match note {
             Note::Spawned(intent, identity) => self.remember(Entry::Spawned { intent, identity }),
+            Note::Carried(id) => self.remember(Entry::Carried { id }),
             Note::Trouble(what) => self.tell_of_host(Fact::Limited { what }),
         }
     }
 
     /// Writes down. A disk that refuses is told once, and supervision goes on.
     pub(crate) fn remember(&mut self, entry: Entry) {
-        match self.journal.append(&entry) {
+        self.remember_all(&[entry]);
+    }
+
+    /// Writes down, all of it or nothing.
+    pub(crate) fn remember_all(&mut self, entries: &[Entry]) {
+        if entries.is_empty() {
+            return;
+        }
+        match self.journal.append_all(entries) {
             Ok(()) => {
                 self.journal_broken = false;
                 if let Some(compaction) = self.journal.compaction() {
@@ -153,31 +173,6 @@ impl Loop {
                 self.tell_of_host(Fact::Limited { what });
             }
         }
-    }
-
-    /// Tells everybody.
-    pub(crate) fn tell(&mut self, event: Event) {
-        for listener in &self.listeners {
-            listener(&event);
-        }
-        for delivery in self.incidents.handle(&event) {
-            let id = delivery.id.clone();
-            let Some(post) = &self.post else { continue };
-            let _ = post.send((event.at, message(delivery)));
-            if let Fact::Failed(failure) = &event.fact {
-                let (rule, class, since) = (failure.rule, failure.class, failure.since);
-                let service = event.service.clone();
-                self.remember(Entry::Failed {
-                    service,
-                    rule,
-                    class,
-                    since,
-                    message_id: Some(id),
-                    condition: None,
-                });
-            }
-        }
-        self.handle.publish(Arc::new(event));
     }
 
     pub(crate) fn tell_of_host(&mut self, fact: Fact) {
@@ -248,14 +243,18 @@ impl Loop {
 
     /// Gives messages to this courier from now on; the one before ends with what it has.
     pub(crate) fn employ(&mut self, courier: Option<Box<dyn Courier>>) {
-        self.post = courier.map(|courier| {
+        self.post = courier.map(|mut courier| {
+            let notes = self.notes.0.clone();
+            let receipts = courier.receipts(Box::new(move |id| {
+                let _ = notes.send(Note::Carried(id.to_owned()));
+            }));
             let (post, messages) = mpsc::unbounded_channel();
             let notes = self.notes.0.clone();
             let trouble = Box::new(move |text| {
                 let _ = notes.send(Note::Trouble(text));
             });
             self.couriers.spawn(async move { courier.carry(messages, trouble).await });
-            post
+            Post { messages: post, receipts }
         });
     }
 
@@ -265,11 +264,10 @@ impl Loop {
         self.post = None;
         let all = async { while self.couriers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(FAREWELL, all).await;
+        // What the courier said last.
+        while let Ok(note) = self.notes.1.try_recv() {
+            self.note(note);
+        }
         let _ = self.journal.sync();
     }
-}
-
-fn message(delivery: hinoban_incident::Delivery) -> Message {
-    let hinoban_incident::Delivery { id, from, reply_to, to, subject, body } = delivery;
-    Message { id, from, reply_to, to, subject, body }
 }

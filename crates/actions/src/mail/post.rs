@@ -1,6 +1,7 @@
 //! The loop that keeps messages until they are delivered.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::time::Duration;
@@ -22,10 +23,10 @@ const LAST: Duration = Duration::from_secs(5);
 /// attempt at a time under way, while it goes on taking letters. The channel's end is its signal to stop: every letter
 /// is tried once more, five seconds in all; what remains waits on disk for the next start. Dropping the future is safe
 /// too: letters on disk stay there, and one under way may be delivered twice, with the same Message-ID.
-#[derive(Debug)]
 pub struct Post {
     options: PostOptions,
     mailer: Mailer,
+    safe: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// The state of a post that runs.
@@ -57,7 +58,13 @@ type Flight<'a> = Pin<Box<dyn Future<Output = (Key, Letter, Vec<String>, Attempt
 impl Post {
     /// A post that delivers through this mailer. Nothing is opened yet.
     pub fn new(options: PostOptions, mailer: Mailer) -> Self {
-        Self { options, mailer }
+        Self { options, mailer, safe: Box::new(|_| {}) }
+    }
+
+    /// Tells `safe` the Message-ID of each letter that a crash of ours can no longer lose: it is on disk, or delivered, or
+    /// given up. Until then whoever sent it should keep it, and may send it again.
+    pub fn receipts(&mut self, safe: Box<dyn Fn(&str) + Send + Sync>) {
+        self.safe = safe;
     }
 
     /// Delivers letters until the channel is closed. `on_trouble` is told, in whole sentences for the log, of whatever
@@ -104,6 +111,12 @@ impl Post {
     ) -> (Key, Letter, Vec<String>, Attempt) {
         let attempt = self.mailer.attempt(&letter, &pending).await;
         (key, letter, pending, attempt)
+    }
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Post").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -164,16 +177,24 @@ impl<F: Fn(String) + Send> Running<'_, F> {
     async fn accept(&mut self, letter: Letter) {
         let before = self.outbox.len();
         match self.outbox.push(letter.clone(), self.now()) {
-            Ok(_) if self.outbox.len() == before => {} // waits already
+            // It waits already.
+            Ok(key) if self.outbox.len() == before => {
+                if !self.unfiled.contains(&key) {
+                    (self.post.safe)(&letter.message.id);
+                }
+            }
             Ok(key) => {
                 let pending = letter.message.to.clone();
                 self.file(key, letter, pending).await;
             }
-            Err(full) => (self.on_trouble)(format!(
-                "{full}; the message to {} is not sent: {}",
-                letter.message.to.join(", "),
-                letter.message.subject
-            )),
+            Err(full) => {
+                (self.on_trouble)(format!(
+                    "{full}; the message to {} is not sent: {}",
+                    letter.message.to.join(", "),
+                    letter.message.subject
+                ));
+                (self.post.safe)(&letter.message.id);
+            }
         }
     }
 
@@ -183,8 +204,10 @@ impl<F: Fn(String) + Send> Running<'_, F> {
             self.unfiled.insert(key);
             return;
         };
+        let id = letter.message.id.clone();
         match on_disk(move || store.put(&letter, &pending)).await {
             Ok(()) => {
+                (self.post.safe)(&id);
                 self.unfiled.remove(&key);
                 self.told.disk = None;
             }
@@ -230,7 +253,9 @@ impl<F: Fn(String) + Send> Running<'_, F> {
 
     /// Takes a letter off the disk.
     async fn forget(&mut self, key: Key, letter: Letter) {
-        self.unfiled.remove(&key);
+        if self.unfiled.remove(&key) {
+            (self.post.safe)(&letter.message.id);
+        }
         let Some(store) = self.store.clone() else { return };
         if let Err(e) = on_disk(move || store.remove(&letter)).await {
             self.disk_trouble(format!(

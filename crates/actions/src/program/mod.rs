@@ -114,6 +114,7 @@ impl Program {
             gid: self.options.gid,
             groups: self.options.groups.clone(),
             nofile_soft: self.spawner.nofile_soft(),
+            roll: errand.roll.clone(),
             ignore_hangup: matches!(errand.doing, Doing::Start | Doing::Stop | Doing::Restart),
         })
     }
