@@ -125,6 +125,9 @@ pub enum Wake {
     Fd(Arc<OwnedFd>),
     /// A path that appears, disappears, or changes. The file need not exist.
     Path(PathBuf),
+    /// A path that appears, disappears, or is replaced by another file. What is written into it wakes nobody: it may be
+    /// a log that is written to all the time. The file need not exist.
+    Presence(PathBuf),
 }
 
 /// We could not look. Says nothing about the thing itself.
