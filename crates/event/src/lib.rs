@@ -7,10 +7,11 @@
 mod class;
 mod wording;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_reading::{Ending, How, ReasonKind, Stamp};
+use hinoban_reading::{Ending, How, MetricName, ReasonKind, Stamp, Unit, Value};
 use serde::{Deserialize, Serialize};
 
 pub use class::Class;
@@ -122,6 +123,8 @@ pub struct Failure {
     pub detail: Option<String>,
     /// What the rule asks for.
     pub then: Doing,
+    /// Whether the service has what that needs: a program that starts it.
+    pub able: bool,
     /// Since when.
     pub since: Stamp,
     /// 1 when it just failed, then counting failing looks.
@@ -130,6 +133,8 @@ pub struct Failure {
     pub ending: Option<Ending>,
     /// How long the process had lived, when it died.
     pub lived: Option<Duration>,
+    /// The reading and its limit, where the rule compares one.
+    pub compared: Option<Box<Comparison>>,
 }
 
 /// A rule that holds again.
@@ -149,6 +154,23 @@ pub struct Recovery {
     pub done: Vec<String>,
     /// How the process had ended, where that is what failed.
     pub ending: Option<Ending>,
+    /// The reading and its limit, where the rule compares one.
+    pub compared: Option<Box<Comparison>>,
+}
+
+/// A reading beside the limit that a rule sets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Name of the metric.
+    pub metric: MetricName,
+    /// Unit of value and limit.
+    pub unit: Unit,
+    /// What was read.
+    pub value: Value,
+    /// `>`, `>=`, `<`, `<=`, `=` or `!=`: the rule fails while the value stands so to the limit.
+    pub operator: Cow<'static, str>,
+    /// The limit.
+    pub limit: Value,
 }
 
 /// What can be done to a service.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hinoban_event::{Because, Class, Doing, Event, Failure, Recovery, Report};
+use hinoban_event::{Because, Class, Comparison, Doing, Event, Failure, Recovery, Report};
 use hinoban_reading::{Confidence, Ending, How};
 use jiff::tz::TimeZone;
 
@@ -36,6 +36,9 @@ impl Scene<'_> {
         if let Some(detail) = &failure.detail {
             text += &format!("Seen: {}\n", sentence(detail));
         }
+        if let Some(compared) = &failure.compared {
+            text += &measured("Measured", compared);
+        }
         text += &ended(failure);
         let lasted = self.event.at.since(failure.since);
         let began = date_with_zone(failure.since, self.zone);
@@ -49,7 +52,13 @@ impl Scene<'_> {
                 )
             }
         };
-        text += &undertaken(&failure.then, &self.event.service);
+        text += &match failure.able {
+            true => undertaken(&failure.then, &self.event.service),
+            false => format!(
+                "A {} is asked for, but there is no program that does it: it waits for you.\n",
+                failure.then.word()
+            ),
+        };
         text + &self.look_closer()
     }
 
@@ -61,6 +70,9 @@ impl Scene<'_> {
             true => format!("It was down for {lasted}, from {began}.\n"),
             false => format!("The problem lasted {lasted}, from {began}.\n"),
         };
+        if let Some(compared) = &recovery.compared {
+            text += &measured("Measured now", compared);
+        }
         if let Some(ending) = &recovery.ending {
             text += &format!("What had happened: {}.\n", how(ending, None));
         }
@@ -136,6 +148,21 @@ impl Scene<'_> {
 /// Whether a failure of this class means that the thing does not work at all.
 pub(crate) fn is_outage(class: Class) -> bool {
     matches!(class, Class::NonExist | Class::Connection | Class::Icmp | Class::Link)
+}
+
+/// `Measured: 95.3% (cpu.percent). The rule fails at more than 80.0%.`
+fn measured(word: &str, compared: &Comparison) -> String {
+    let Comparison { metric, unit, value, operator, limit } = compared;
+    let meant = match &**operator {
+        ">" => "more than ",
+        ">=" => "at least ",
+        "<" => "less than ",
+        "<=" => "at most ",
+        "!=" => "anything but ",
+        _ => "",
+    };
+    let (value, limit) = (clean(&unit.show(value).to_string()), clean(&unit.show(limit).to_string()));
+    format!("{word}: {value} ({metric}). The rule fails at {meant}{limit}.\n")
 }
 
 /// How the process ended and how long it had lived.

@@ -9,6 +9,7 @@ mod clock;
 mod ending;
 mod metric;
 mod observation;
+mod show;
 mod standing;
 mod value;
 
@@ -16,5 +17,6 @@ pub use clock::{Moment, Now, Stamp};
 pub use ending::{Confidence, Ending, How, Identity, Source};
 pub use metric::{Family, Metric, MetricName, metrics};
 pub use observation::{Observation, Reading};
+pub use show::Shown;
 pub use standing::{Reason, ReasonKind, Standing};
 pub use value::{Unit, Value};

@@ -84,7 +84,8 @@ impl Record {
         }
     }
 
-    fn count(&self, failed: bool, rate: Rate) -> u32 {
+    /// How many of the samples in the window of this rate failed, or held.
+    pub(crate) fn count(&self, failed: bool, rate: Rate) -> u32 {
         let within = u32::from(rate.within.clamp(1, 64)).min(self.seen);
         let window = self.history & (u64::MAX >> (64 - within.max(1)));
         if failed { window.count_ones() } else { within - window.count_ones() }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use hinoban_config::{Condition, Expect, Mode, Rate, Then};
+use hinoban_config::{Condition, Mode, Rate, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
-use hinoban_reading::{How, Now, Observation, ReasonKind, Value, metrics};
+use hinoban_reading::{How, Now, Value, metrics};
 
 use crate::machine::{Out, Scheduler};
 use crate::record::{Record, State, Step};
 use crate::watched::Watched;
-use crate::{Act, Effect, Part, Remembered, Watching, wording};
+use crate::{Act, Effect, Part, Remembered, Watching, condition_name, sight, wording};
 
 /// Time for an action that an embedder registered.
 const CUSTOM_LIMIT: Duration = Duration::from_secs(60);
@@ -17,54 +17,36 @@ const CUSTOM_LIMIT: Duration = Duration::from_secs(60);
 /// Time for whoever ended a process in order to start it again himself.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What one rule saw in one look.
-struct Sight {
-    failed: bool,
-    text: String,
-    detail: Option<String>,
-    reason: Option<ReasonKind>,
-}
-
 impl Scheduler {
-    /// Judges what the last look at the subject saw. Later rules come first, as they do in Monit.
+    /// Judges what the last look at the subject saw. Later rules come first, as they do in Monit: those about existence
+    /// before the one about the type, and that before those about readings.
     pub(crate) fn judge_subject(&mut self, now: Now, i: usize, early: bool, out: &mut Out) {
         let service = self.services[i].service.clone();
-        let Some(seen) = self.services[i].subject.seen.clone() else { return };
-        let up = seen.standing.is_up();
-        if !up && self.gives_grace(now, i) {
+        let Some(seen) = &self.services[i].subject.seen else { return };
+        let (up, there) = (seen.standing.is_up(), wording::is_there(seen));
+        if !there && self.gives_grace(now, i) {
             return;
         }
-        let existence = (0..service.rules.len()).rev().filter(|r| service.rules[*r].is_existence());
-        for rule in existence {
-            let missing = service.rules[rule].when == Condition::Missing;
-            let sight = Sight {
-                failed: missing != up,
-                text: wording::existence(&service.kind, &seen, self.dialect),
-                detail: wording::detail(&seen, self.dialect),
-                reason: seen.standing.reason().map(|r| r.kind),
-            };
-            self.sample(now, i, rule, sight, early, out);
+        let stages = [Stage::Existence, Stage::Type, Stage::Reading];
+        let backwards = |stage| (0..service.rules.len()).rev().map(move |rule| (stage, rule));
+        for (stage, rule) in stages.into_iter().flat_map(backwards) {
+            if !stage.holds(&service.rules[rule].when) {
+                continue;
+            }
+            self.judge(now, i, rule, early, out);
             if self.halted(i) {
                 return;
             }
         }
         if !up {
             self.services[i].generation += 1;
-            return;
         }
-        for rule in (0..service.rules.len()).rev() {
-            let Condition::Compare { metric, operator, limit } = &service.rules[rule].when else { continue };
-            let Some(value) = seen.get(metric) else { continue };
-            let failed = match (value, limit) {
-                (Value::Int(a), Value::Int(b)) => operator.holds(*a, *b),
-                (Value::Text(a), Value::Text(b)) => operator.holds(a, b),
-                (a, b) => matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if operator.holds(a, b)),
-            };
-            let text = wording::compare(metric, *operator, value, limit, failed);
-            self.sample(now, i, rule, Sight { failed, text, detail: None, reason: None }, early, out);
-            if self.halted(i) {
-                return;
-            }
+    }
+
+    /// Judges by what the rule's look last saw, if that says anything.
+    fn judge(&mut self, now: Now, i: usize, rule: usize, early: bool, out: &mut Out) {
+        if let Some(failed) = sight::fails(&self.services[i], rule) {
+            self.sample(now, i, rule, failed, early, out);
         }
     }
 
@@ -84,30 +66,12 @@ impl Scheduler {
         now.moment < until
     }
 
-    /// Judges what a test saw.
-    pub(crate) fn judge_test(
-        &mut self,
-        now: Now,
-        i: usize,
-        rule: usize,
-        seen: &Observation,
-        early: bool,
-        out: &mut Out,
-    ) {
-        let service = self.services[i].service.clone();
-        let Condition::Test { test, expect } = &service.rules[rule].when else { return };
-        let up = seen.standing.is_up();
-        let failed = up == (*expect == Expect::Succeeded);
-        if failed && self.is_young(now, i) {
+    /// Judges what a test last saw.
+    pub(crate) fn judge_test(&mut self, now: Now, i: usize, rule: usize, early: bool, out: &mut Out) {
+        if sight::fails(&self.services[i], rule) == Some(true) && self.is_young(now, i) {
             return;
         }
-        let sight = Sight {
-            failed,
-            text: wording::test(test, seen, &service.kind),
-            detail: None,
-            reason: seen.standing.reason().map(|r| r.kind),
-        };
-        self.sample(now, i, rule, sight, early, out);
+        self.judge(now, i, rule, early, out);
     }
 
     /// Whether the service was born so recently that its tests may fail without blame: within the time its start
@@ -131,18 +95,19 @@ impl Scheduler {
     }
 
     /// One rule has seen something.
-    fn sample(&mut self, now: Now, i: usize, rule: usize, sight: Sight, early: bool, out: &mut Out) {
+    fn sample(&mut self, now: Now, i: usize, rule: usize, failed: bool, early: bool, out: &mut Out) {
+        let dialect = self.dialect;
         let watched = &mut self.services[i];
         let service = watched.service.clone();
         let written = &service.rules[rule];
-        let rate = if sight.failed { written.fail.rate } else { written.ok.rate };
-        watched.last_text[rule].clone_from(&sight.text);
+        let rate = if failed { written.fail.rate } else { written.ok.rate };
+        watched.judged[rule].get_or_insert(now.stamp);
         if early && rate != Rate::ONCE {
             return;
         }
         // What is known to fail, and seen again before its turn, is news only if something can be done about it now.
         let known = watched.records[rule].as_ref().is_some_and(|r| r.state == State::Failed);
-        if early && sight.failed && known {
+        if early && failed && known {
             if !watched.may_act(&written.fail.then) {
                 return;
             }
@@ -153,14 +118,18 @@ impl Scheduler {
         }
         let record = match &mut watched.records[rule] {
             Some(record) => record,
-            None if sight.failed => watched.records[rule].insert(Record::new(now.stamp)),
+            None if failed => watched.records[rule].insert(Record::new(now.stamp)),
             None => return,
         };
         let failed_since = record.since;
-        let step = record.sample(sight.failed, written.fail.rate, written.ok.rate, now.stamp);
+        let step = record.sample(failed, written.fail.rate, written.ok.rate, now.stamp);
         let (times, since) = (record.times, record.since);
         let class = class(&written.when);
         let name = service.name.clone();
+        if step == Step::Quiet {
+            return;
+        }
+        let sight = sight::sight(watched, rule, dialect).unwrap_or_default();
         match step {
             Step::Quiet => {}
             Step::Doubt | Step::Fail | Step::StillFailing => {
@@ -171,17 +140,21 @@ impl Scheduler {
                     text: sight.text,
                     detail: sight.detail,
                     then: shown(&written.fail.then, service.mode),
+                    able: watched.able(&written.fail.then),
                     since,
                     times,
                     ending: if class == Class::NonExist { watched.last_ending() } else { None },
                     lived: if class == Class::NonExist { watched.lived(now.moment) } else { None },
+                    compared: sight.compared,
                 };
                 if step == Step::Doubt {
                     self.emit(now, i, Fact::Doubted(failure), out);
                     return;
                 }
                 if step == Step::Fail {
-                    out.push(Effect::Remember(Remembered::Failed { service: name, rule, class, since }));
+                    let condition = condition_name(&written.when);
+                    let failed = Remembered::Failed { service: name, rule, class, since, condition };
+                    out.push(Effect::Remember(failed));
                 }
                 self.react(now, i, rule, step, Fact::Failed(failure), early, out);
             }
@@ -195,6 +168,7 @@ impl Scheduler {
                     since: failed_since,
                     done: watched.done.clone(),
                     ending: if class == Class::NonExist { watched.ending.clone() } else { None },
+                    compared: sight.compared,
                 };
                 if (0..service.rules.len()).all(|r| !watched.fails(r)) {
                     watched.done.clear();
@@ -303,7 +277,7 @@ fn is_orderly(how: &How) -> bool {
 /// Classes that fail now.
 pub(crate) fn failing(watched: &Watched) -> Vec<Class> {
     let mut classes: Vec<Class> = watched.failures().map(|(_, class)| class).collect();
-    if watched.subject.not_seen.is_some() || watched.tests.iter().any(|t| t.not_seen.is_some()) {
+    if watched.subject.not_seen.is_some() || watched.tests.iter().flatten().any(|t| t.not_seen.is_some()) {
         classes.push(Class::Data);
     }
     classes.sort();
@@ -316,13 +290,34 @@ pub(crate) fn class(when: &Condition) -> Class {
     match when {
         Condition::Missing => Class::NonExist,
         Condition::Exists => Class::Exist,
+        Condition::WrongType => Class::Invalid,
         Condition::Test { .. } => Class::Connection,
+        Condition::Compare { metric, .. } if *metric == metrics::SIZE.name => Class::Size,
+        Condition::Compare { metric, .. } if *metric == metrics::UPTIME.name => Class::Uptime,
         _ => Class::Resource,
     }
 }
 
+/// The order in which rules about the subject are judged.
+#[derive(Clone, Copy)]
+enum Stage {
+    Existence,
+    Type,
+    Reading,
+}
+
+impl Stage {
+    fn holds(self, when: &Condition) -> bool {
+        match self {
+            Stage::Existence => matches!(when, Condition::Missing | Condition::Exists),
+            Stage::Type => matches!(when, Condition::WrongType),
+            Stage::Reading => matches!(when, Condition::Compare { .. }),
+        }
+    }
+}
+
 /// What is told of a branch: a passive service is not repaired, only told about.
-fn shown(then: &Then, mode: Mode) -> Doing {
+pub(crate) fn shown(then: &Then, mode: Mode) -> Doing {
     let active = mode == Mode::Active;
     match then {
         Then::Nothing => Doing::Nothing,

@@ -93,12 +93,12 @@ impl Scheduler {
         match result {
             Ok(seen) => {
                 self.could_not_look(now, i, Part::Test(rule), None, out);
-                let looks = &mut self.services[i].tests[rule];
+                let Some(looks) = self.services[i].looks(Part::Test(rule)) else { return };
                 looks.at = Some(now.stamp);
-                looks.seen = Some(seen.clone());
+                looks.seen = Some(seen);
                 let watched = &self.services[i];
                 if watched.task.is_none() && watched.watching != Watching::No && watched.is_up() {
-                    self.judge_test(now, i, rule, &seen, early, out);
+                    self.judge_test(now, i, rule, early, out);
                 }
             }
             Err(why) => self.could_not_look(now, i, Part::Test(rule), Some(why), out),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use hinoban_config::{Config, Kind};
 use hinoban_event::{Doing, Event, Report};
 use hinoban_reading::{
-    Confidence, Ending, How, Identity, Moment, Now, Observation, Reason, ReasonKind, Source, Stamp, Standing,
-    metrics,
+    Confidence, Ending, How, Identity, Metric, Moment, Now, Observation, Reason, ReasonKind, Source, Stamp,
+    Standing, Value, metrics,
 };
 
 use crate::{Act, Effect, Input, Part, Remembered, Restored, Scheduler, ServiceId, Verdict};
@@ -33,6 +33,10 @@ pub struct Behaviour {
     pub test_takes: Duration,
     /// Whether its death wakes us at once, as a pidfd does.
     pub wakes: bool,
+    /// Whether something of another type is in its place.
+    pub other_type: bool,
+    /// What a look measures while it is there.
+    pub reads: Vec<(Metric, Value)>,
 }
 
 impl Default for Behaviour {
@@ -47,6 +51,8 @@ impl Default for Behaviour {
             tests_pass: true,
             test_takes: Duration::from_millis(1),
             wakes: true,
+            other_type: false,
+            reads: Vec::new(),
         }
     }
 }
@@ -218,15 +224,25 @@ impl World {
     }
 
     fn sight(&mut self, name: &str, kind: &Kind) -> Observation {
+        let Behaviour { other_type, reads, .. } = self.of(name).clone();
         let mut seen = match (self.processes.get(name), kind) {
-            (Some(identity), _) => {
+            _ if other_type => {
+                Observation::new(Standing::Down(Reason::new(ReasonKind::WrongType, "it is a directory")))
+            }
+            (Some(identity), Kind::Process { .. } | Kind::Custom { .. }) => {
                 let mut seen = Observation::up().with(&metrics::PID, identity.pid);
                 seen.identity = Some(*identity);
                 seen
             }
-            (None, Kind::System) => Observation::up(),
+            (Some(_), _) | (None, Kind::System) => Observation::up(),
+            (None, Kind::File { .. }) => {
+                Observation::new(Standing::Absent(Reason::new(ReasonKind::FileAbsent, "it does not exist")))
+            }
             (None, _) => Observation::new(Standing::Down(Reason::new(ReasonKind::ProcessGone, "it is gone"))),
         };
+        if seen.standing.is_up() {
+            reads.into_iter().for_each(|(metric, value)| seen.push(&metric, value));
+        }
         seen.ending = self.endings.remove(name);
         seen.former = self.lingering.get(name).copied();
         seen

@@ -77,6 +77,7 @@ mod tests {
             detail: None,
             text: "process is not running".into(),
             then: doing.clone(),
+            able: true,
             since: Stamp::default(),
             times: 1,
             ending: None,

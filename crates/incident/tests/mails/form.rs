@@ -72,13 +72,78 @@ reads!(load_is_high_on_the_host_itself, {
     let failure = Failure {
         rule: 0,
         class: Class::Resource,
-        text: "load.1 of 9.25 matches resource limit [load.1 > 8]".into(),
+        text: "loadavg (1min) of 9.2 matches resource limit [loadavg (1min) > 8.0]".into(),
+        compared: Some(Box::new(compared(&metrics::LOAD_1, 9.25, ">", 8.0))),
         then: Doing::Exec,
         ending: None,
         lived: None,
         ..gone(1)
     };
     event(0.0, "web1", Fact::Failed(failure))
+});
+
+reads!(a_log_file_is_too_big, {
+    let failure = Failure {
+        rule: 1,
+        class: Class::Size,
+        reason: None,
+        text: "size test failed for /var/log/app.log -- current size is 13.6 kB".into(),
+        compared: Some(Box::new(compared(&metrics::SIZE, 13_933.0, ">", 8_192.0))),
+        then: Doing::Alert,
+        ..quiet()
+    };
+    event(125.0, "app.log", Fact::Failed(failure))
+});
+
+reads!(a_file_system_is_nearly_full, {
+    let failure = Failure {
+        rule: 1,
+        class: Class::Resource,
+        reason: None,
+        text: "space usage 92.4% matches resource limit [space usage > 90.0%]".into(),
+        compared: Some(Box::new(compared(&metrics::SPACE_PERCENT, 92.44, ">", 90.0))),
+        then: Doing::Alert,
+        ..quiet()
+    };
+    event(0.0, "data", Fact::Failed(failure))
+});
+
+reads!(a_file_is_missing_and_nothing_can_make_it, {
+    let failure = Failure {
+        reason: Some(ReasonKind::FileAbsent),
+        text: "file doesn't exist".into(),
+        detail: Some("/srv/app/pid: /srv/app does not exist".into()),
+        able: false,
+        ..quiet()
+    };
+    event(0.0, "app.pid", Fact::Failed(failure))
+});
+
+reads!(a_file_system_is_not_mounted, {
+    let failure = Failure {
+        reason: Some(ReasonKind::NotMounted),
+        text: "unable to read filesystem '/data' state".into(),
+        detail: Some("/data is a directory on the file system mounted at /; use that".into()),
+        ..quiet()
+    };
+    event(0.0, "data", Fact::Failed(failure))
+});
+
+reads!(a_file_system_is_mounted_again, {
+    let text = "succeeded getting filesystem statistics for '/data'".into();
+    event(61.0, "data", Fact::Recovered(Recovery { text, done: vec![], ending: None, ..back() }))
+});
+
+reads!(a_directory_is_where_a_file_should_be, {
+    let failure = Failure {
+        rule: 1,
+        class: Class::Invalid,
+        reason: Some(ReasonKind::WrongType),
+        text: "is neither a regular file nor a socket".into(),
+        detail: Some("/srv/app.conf is a directory".into()),
+        ..quiet()
+    };
+    event(0.0, "app.conf", Fact::Failed(failure))
 });
 
 reads!(given_up_and_no_longer_watched, {
@@ -109,7 +174,8 @@ reads!(back_after_trouble, {
 reads!(load_is_well_again, {
     let recovery = Recovery {
         class: Class::Resource,
-        text: "load.1 check succeeded [current load.1 = 0.5]".into(),
+        text: "loadavg (1min) check succeeded [current loadavg (1min) = 0.5]".into(),
+        compared: Some(Box::new(compared(&metrics::LOAD_1, 0.48, ">", 8.0))),
         done: vec![],
         ending: None,
         ..back()

@@ -8,9 +8,9 @@ mod form;
 use std::time::Duration;
 
 use hinoban_config::{Dialect, Place, Recipient};
-use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery, Report};
+use hinoban_event::{Because, Class, Comparison, Doing, Event, Fact, Failure, Recovery, Report};
 use hinoban_incident::{Delivery, Incidents, Options};
-use hinoban_reading::{Confidence, Ending, How, Identity, ReasonKind, Source, Stamp};
+use hinoban_reading::{Confidence, Ending, How, Identity, Metric, ReasonKind, Source, Stamp, Value, metrics};
 use jiff::tz::TimeZone;
 
 /// Mon, 23 Nov 2026 10:32:53 UTC, 19:32:53 in Tokyo.
@@ -46,11 +46,23 @@ fn gone(times: u32) -> Failure {
         text: "process is not running".into(),
         detail: None,
         then: Doing::Restart,
+        able: true,
         since: Stamp::from_micros(START),
         times,
         ending: Some(killed()),
         lived: Some(Duration::from_secs(273_600)),
+        compared: None,
     }
+}
+
+/// A failure of something that is no process.
+fn quiet() -> Failure {
+    Failure { ending: None, lived: None, ..gone(1) }
+}
+
+fn compared(metric: &Metric, value: f64, operator: &'static str, limit: f64) -> Comparison {
+    let (value, limit) = (Value::Real(value), Value::Real(limit));
+    Comparison { metric: metric.name.clone(), unit: metric.unit, value, operator: operator.into(), limit }
 }
 
 fn back() -> Recovery {
@@ -62,6 +74,7 @@ fn back() -> Recovery {
         since: Stamp::from_micros(START),
         done: vec!["restarted in 312 ms".into()],
         ending: Some(killed()),
+        compared: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! A host with a service of each kind in each state, and a backend that stands in for a supervisor.
 #![allow(dead_code)] // each test binary uses a part
 
+pub mod serving;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,6 +63,9 @@ pub fn view(name: &str, kind: Kind) -> ServiceView {
         restarts: 0,
         programs: Programs::default(),
         every: Duration::from_secs(5),
+        next_look: Some(Stamp::from_micros(LOOKED.micros() + 5_000_000)),
+        doing_since: None,
+        last_action: None,
     }
 }
 

@@ -1,15 +1,19 @@
 //! What the scheduler knows of each service, for whoever shows it.
 
+mod rule;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::{Condition, Kind, Mode, OnReboot, Program, Test};
+use hinoban_config::{Condition, Dialect, Kind, Mode, OnReboot, Program, Protocol, Test};
 use hinoban_event::{Class, Doing};
-use hinoban_reading::{Ending, Identity, Observation, Stamp};
+use hinoban_reading::{Ending, Identity, Moment, Now, Observation, Stamp};
 use serde::Serialize;
 
+use crate::rules;
 use crate::watched::Watched;
-use crate::{rules, wording};
+
+pub use rule::{LimitView, RuleState, RuleView};
 
 /// One service, as it stands.
 #[derive(Debug, Clone)]
@@ -54,6 +58,12 @@ pub struct ServiceView {
     pub programs: Programs,
     /// Time between looks.
     pub every: Duration,
+    /// When it is next looked at, if nothing happens before; `None`: it is not watched.
+    pub next_look: Option<Stamp>,
+    /// When what is being done to it was begun.
+    pub doing_since: Option<Stamp>,
+    /// What was last done to it, in this life of the supervisor.
+    pub last_action: Option<LastAction>,
 }
 
 /// Paths of the programs that a service has. Without their arguments, which may hold secrets.
@@ -92,39 +102,42 @@ pub struct TestView {
     pub not_seen: Option<String>,
 }
 
-/// A rule, and where it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RuleView {
-    /// The rule in words.
+/// Something that was done to a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastAction {
+    /// What.
+    pub doing: Doing,
+    /// Whether it reached its aim.
+    pub ok: bool,
+    /// When it ended.
+    pub at: Stamp,
+    /// How long it took.
+    pub took: Duration,
+    /// Who had asked for it; `None`: a rule.
+    pub by: Option<String>,
+    /// What came of it: `restarted in 312 ms`, `failed to start after 2040 ms (exit status 3) -- no memory`.
     pub text: String,
-    /// Whether it fails.
-    pub failed: bool,
-    /// Since when, if it fails.
-    pub since: Option<Stamp>,
-    /// What was last seen, in words; empty if nothing.
-    pub last: String,
 }
 
 /// One service, to be shown.
-pub(crate) fn view(watched: &Watched) -> ServiceView {
+pub(crate) fn view(watched: &Watched, now: Now, dialect: Dialect) -> ServiceView {
     let service = &watched.service;
     let doing = watched.task.as_ref().map(|t| t.doing.clone());
     let pending: Option<Doing> = watched.pending.as_ref().map(|p| p.0.clone()).or_else(|| doing.clone());
     let tests = watched.test_rules().filter_map(|rule| match &service.rules[rule].when {
         Condition::Test { test, .. } => Some(TestView {
             rule,
-            test: test.clone(),
-            observation: watched.tests[rule].seen.clone(),
-            not_seen: watched.tests[rule].not_seen.clone(),
+            test: without_secrets(test),
+            observation: watched.test(rule)?.seen.clone(),
+            not_seen: watched.test(rule)?.not_seen.clone(),
         }),
         _ => None,
     });
-    let rules = service.rules.iter().enumerate().map(|(r, rule)| RuleView {
-        text: wording::rule(rule),
-        failed: watched.fails(r),
-        since: watched.records[r].as_ref().filter(|_| watched.fails(r)).map(|record| record.since),
-        last: watched.last_text[r].clone(),
-    });
+    let rules = (0..service.rules.len()).map(|r| rule::view(watched, r, dialect));
+    // On the wall clock as it was when anything last happened.
+    let ahead =
+        |at: Moment| Stamp::from_micros(now.stamp.micros().saturating_add(micros(at.since(now.moment))));
+    let ago = |at: Moment| Stamp::from_micros(now.stamp.micros() - micros(now.moment.since(at)));
     ServiceView {
         name: watched.name.clone(),
         kind: service.kind.clone(),
@@ -135,7 +148,7 @@ pub(crate) fn view(watched: &Watched) -> ServiceView {
         failing: rules::failing(watched),
         pending,
         doing,
-        looked_at: watched.subject.at.or_else(|| watched.tests.iter().filter_map(|t| t.at).max()),
+        looked_at: watched.subject.at.or_else(|| watched.tests.iter().flatten().filter_map(|t| t.at).max()),
         observation: watched.subject.seen.clone(),
         not_seen: watched.subject.not_seen.clone(),
         since: watched.since.map(|s| s.1),
@@ -150,7 +163,39 @@ pub(crate) fn view(watched: &Watched) -> ServiceView {
             restart: path(service.restart.as_ref()),
         },
         every: watched.every,
+        next_look: (watched.watching != Watching::No).then(|| ahead(watched.due)),
+        doing_since: watched.task.as_ref().map(|t| ago(t.begun)),
+        last_action: watched.last_action.as_deref().cloned(),
     }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// What is tested, without what only the probe may know: passwords, and header fields, which may hold tokens.
+fn without_secrets(test: &Test) -> Test {
+    let mut test = test.clone();
+    match &mut test {
+        Test::Port(port) => {
+            if let Protocol::Http(http) = &mut port.protocol {
+                http.login = None;
+                http.headers = Vec::new();
+            }
+        }
+        Test::Url(url) => {
+            let end = |rest: &str| rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            if let Some((scheme, rest)) = url.url.split_once("://")
+                && let Some(at) = rest[..end(rest)].rfind('@')
+            {
+                url.url = format!("{scheme}://{}", &rest[at + 1..]);
+            }
+        }
+        // Whoever registered the kind knows what its options are; we do not.
+        Test::Custom { options, .. } => options.clear(),
+        _ => {}
+    }
+    test
 }
 
 fn path(program: Option<&Program>) -> Option<String> {

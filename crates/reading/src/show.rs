@@ -1,0 +1,107 @@
+//! Values as people write them.
+
+use std::fmt;
+
+use crate::{Unit, Value};
+
+impl Unit {
+    /// The value in this unit, fit for people: `13.6 kB`, `1.5 MB/s`, `10.6%`, `5 min 3 s`, `0.48`. Sizes are scaled by
+    /// 1024. Text, and what does not fit the unit, stays as it is.
+    pub fn show(self, value: &Value) -> Shown<'_> {
+        Shown { unit: self, value }
+    }
+}
+
+/// A value that displays with its unit; made by [`Unit::show`].
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    unit: Unit,
+    value: &'a Value,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(x) = self.value.as_f64() else { return self.value.fmt(f) };
+        match self.unit {
+            Unit::Bytes => bytes(f, x),
+            Unit::BytesPerSecond => {
+                bytes(f, x)?;
+                f.write_str("/s")
+            }
+            Unit::PerSecond => write!(f, "{x:.1}/s"),
+            Unit::Seconds => seconds(f, x),
+            Unit::Percent => write!(f, "{x:.1}%"),
+            Unit::Ratio => write!(f, "{x:.2}"),
+            Unit::Count | Unit::Text => self.value.fmt(f),
+        }
+    }
+}
+
+/// Scaled by 1024; one decimal, none if the scaled number is whole.
+fn bytes(f: &mut fmt::Formatter<'_>, x: f64) -> fmt::Result {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut x, mut unit) = (x, 0);
+    while x.abs() >= 1024.0 && unit + 1 < UNITS.len() {
+        x /= 1024.0;
+        unit += 1;
+    }
+    let decimals = if (x - x.round()).abs() < 1e-5 { 0 } else { 1 };
+    write!(f, "{x:.decimals$} {}", UNITS[unit])
+}
+
+/// Below a second in milliseconds, below a minute with a decimal, then in two units: cut, not rounded, so that none
+/// overflows into the next.
+fn seconds(f: &mut fmt::Formatter<'_>, x: f64) -> fmt::Result {
+    if x < 60.0 {
+        let (x, unit) = if x == 0.0 || x.abs() >= 1.0 { (x, "s") } else { (x * 1000.0, "ms") };
+        return match x.abs() {
+            whole if whole.fract() == 0.0 => write!(f, "{x} {unit}"),
+            little if little < 1.0 => write!(f, "{x:.3} {unit}"),
+            _ => write!(f, "{:.1} {unit}", (x * 10.0).trunc() / 10.0),
+        };
+    }
+    let whole = x as u64;
+    let (many, unit, few, smaller) = match whole {
+        0..3_600 => (whole / 60, "min", whole % 60, "s"),
+        3_600..86_400 => (whole / 3_600, "h", whole / 60 % 60, "min"),
+        _ => (whole / 86_400, "d", whole / 3_600 % 24, "h"),
+    };
+    match few {
+        0 => write!(f, "{many} {unit}"),
+        _ => write!(f, "{many} {unit} {few} {smaller}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_as_people_write_them() {
+        let says = |unit: Unit, value: f64| unit.show(&Value::Real(value)).to_string();
+        let table = [
+            (Unit::Bytes, 0.0, "0 B"),
+            (Unit::Bytes, 13_933.0, "13.6 kB"),
+            (Unit::Bytes, 8_192.0, "8 kB"),
+            (Unit::Bytes, 1e18, "888.2 PB"),
+            (Unit::BytesPerSecond, 1_572_864.0, "1.5 MB/s"),
+            (Unit::PerSecond, 1.94, "1.9/s"),
+            (Unit::Seconds, 0.0, "0 s"),
+            (Unit::Seconds, 0.000_784, "0.784 ms"),
+            (Unit::Seconds, 0.0338, "33.8 ms"),
+            (Unit::Seconds, 24.0, "24 s"),
+            (Unit::Seconds, 59.96, "59.9 s"),
+            (Unit::Seconds, 303.9, "5 min 3 s"),
+            (Unit::Seconds, 7_200.0, "2 h"),
+            (Unit::Seconds, 273_600.0, "3 d 4 h"),
+            (Unit::Percent, 10.55, "10.6%"),
+            (Unit::Ratio, 0.476, "0.48"),
+            (Unit::Count, 12.5, "12.5"),
+        ];
+        for (unit, value, expected) in table {
+            assert_eq!(says(unit, value), expected, "{unit:?}");
+        }
+        assert_eq!(Unit::Count.show(&Value::Int(12)).to_string(), "12");
+        assert_eq!(Unit::Bytes.show(&Value::from("n/a")).to_string(), "n/a");
+    }
+}
