@@ -1,12 +1,17 @@
 //! The looks we ship: process, pidfile, http, host, file, directory, fifo, filesystem, program, system, network.
 //!
 //! Each probe is built from plain options without any I/O, looks once when it is asked, and never changes what it
-//! looks at. What is here today: [`process`] by pidfile, [`port`] with HTTP and TLS, [`url`], and [`system`].
+//! looks at. What is here today: [`process`] by pidfile, [`port`] with HTTP and TLS, [`url`], [`file`](mod@file),
+//! [`filesystem`], and [`system`].
 #![deny(unsafe_code)] // but in `sys`
 
 mod clock;
+mod elsewhere;
 mod failure;
+pub mod file;
+pub mod filesystem;
 mod mounts;
+mod node;
 pub mod pidfile;
 pub mod port;
 mod proc;
@@ -17,6 +22,8 @@ pub mod system;
 mod tls;
 pub mod url;
 
+pub use file::FileProbe;
+pub use filesystem::FilesystemProbe;
 pub use port::PortProbe;
 pub use process::PidfileProcess;
 pub use system::SystemProbe;

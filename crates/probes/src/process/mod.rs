@@ -24,8 +24,8 @@ use hinoban_probe::{Look, Probe, ProbeError, Wake};
 use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standing, metrics};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use tokio::task::JoinHandle;
 
+use crate::elsewhere::Elsewhere;
 use crate::mounts::{Place, Remembered};
 use crate::pidfile::{self, Pidfile, Stamp};
 use crate::proc::{Stat, says_gone};
@@ -53,8 +53,8 @@ pub fn is_alive(identity: &Identity) -> bool {
 pub struct PidfileProcess {
     path: PathBuf,
     place: Remembered,
-    /// The read of a remote pidfile that has not come back yet, perhaps from an earlier look.
-    reading: Option<JoinHandle<Result<Pidfile, ProbeError>>>,
+    reader: pidfile::Reader,
+    elsewhere: Elsewhere<Result<Pidfile, ProbeError>>,
     watched: Option<Watched>,
     /// Whom we adopted last, and from which writing of the pidfile.
     adopted: Option<(Identity, Stamp)>,
@@ -86,11 +86,11 @@ impl Watched {
 
 #[async_trait]
 impl Probe for PidfileProcess {
-    async fn observe(&mut self, _look: &Look) -> Result<Observation, ProbeError> {
+    async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
         let place = self.place.place_of(&self.path);
         let file = match place {
-            Place::Remote => self.read_elsewhere().await,
-            Place::Memory | Place::Local => pidfile::read(&self.path),
+            Place::Remote => self.read_elsewhere(look).await,
+            Place::Memory | Place::Local => self.reader.read(&self.path),
         };
         let living = self.notice_end();
         let lives = matches!(living, Ok(Some(_)));
@@ -121,7 +121,10 @@ impl Probe for PidfileProcess {
     fn wakes(&self) -> Vec<Wake> {
         let living = self.watched.iter().filter_map(|w| w.pidfd.clone()).map(Wake::Fd);
         let mut wakes: Vec<Wake> = living.chain(self.endings.wakes()).collect();
-        wakes.push(Wake::Path(self.path.clone()));
+        // To watch a remote path is to walk it, which may take for ever.
+        if self.place.last() != Place::Remote {
+            wakes.push(Wake::Path(self.path.clone()));
+        }
         wakes
     }
 
@@ -137,7 +140,8 @@ impl PidfileProcess {
         Self {
             path: pidfile,
             place: Remembered::default(),
-            reading: None,
+            reader: pidfile::Reader::default(),
+            elsewhere: Elsewhere::default(),
             watched: None,
             adopted: None,
             endings: Endings::default(),
@@ -150,17 +154,10 @@ impl PidfileProcess {
         &self.path
     }
 
-    /// Reads a pidfile that may hang. A read that outlived its look is waited for again, so that a dead network costs
-    /// one thread and not one for each look.
-    async fn read_elsewhere(&mut self) -> Result<Pidfile, ProbeError> {
-        // One that came back after its look was over tells of the past.
-        self.reading.take_if(|reading| reading.is_finished());
+    /// Reads a pidfile that may hang.
+    async fn read_elsewhere(&mut self, look: &Look) -> Result<Pidfile, ProbeError> {
         let path = self.path.clone();
-        let reading =
-            self.reading.get_or_insert_with(|| tokio::task::spawn_blocking(move || pidfile::read(&path)));
-        let result = reading.await;
-        self.reading = None;
-        result.unwrap_or_else(|e| Err(ProbeError::Failed(format!("reading the pidfile was cut short: {e}"))))
+        self.elsewhere.ask(&self.place.gate(), look, move || pidfile::read(&path)).await?
     }
 
     /// What the watched process shows, if it lives. If it has ended we let go of it, and ask how.
@@ -340,10 +337,16 @@ mod tests {
         let path = dir.path().join("x.pid");
         std::fs::write(&path, "42").unwrap();
         let mut probe = PidfileProcess::new(path.clone());
-        assert_eq!(probe.read_elsewhere().await, pidfile::read(&path));
-        // A read left over from an abandoned look is taken up, not repeated.
-        probe.reading = Some(tokio::spawn(async { Ok(Pidfile::Garbage("the first read".into())) }));
-        assert_eq!(probe.read_elsewhere().await, Ok(Pidfile::Garbage("the first read".into())));
-        assert!(probe.reading.is_none());
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+        let look = Look::new(deadline.into_std(), std::time::Duration::ZERO, hinoban_probe::Cause::Due);
+        assert_eq!(probe.read_elsewhere(&look).await, pidfile::read(&path));
+    }
+
+    #[test]
+    fn what_may_hang_is_not_watched_either() {
+        let mut probe = PidfileProcess::new("/proc/self/x.pid".into());
+        assert!(probe.wakes().is_empty(), "not looked at yet, it may be anywhere");
+        probe.place.place_of(&probe.path);
+        assert_eq!(probe.wakes().len(), 1);
     }
 }
