@@ -6,11 +6,11 @@ use hinoban_actions::program::{Leftover, Overdue};
 use hinoban_actions::{Program, ProgramOptions, Spawner, groups_of};
 use hinoban_config as config;
 use hinoban_probe::Probe;
-use hinoban_probes::{PidfileProcess, PortProbe, SystemProbe, UrlProbe, port};
+use hinoban_probes::{FileProbe, FilesystemProbe, PidfileProcess, PortProbe, SystemProbe, UrlProbe, port};
 use hinoban_protocols::http;
 use hinoban_supervisor::{Made, Registry};
 
-/// Everything that ships: processes by pidfile, the system, ports, HTTP and URLs, and programs run through `spawner`.
+/// Everything that ships: processes by pidfile, files, file systems, the system, ports, HTTP and URLs, and programs run through `spawner`.
 ///
 /// Add kinds of your own with [`Registry::probe`] and [`Registry::action`].
 pub fn shipped(spawner: Arc<Spawner>) -> Registry {
@@ -35,6 +35,8 @@ pub fn shipped(spawner: Arc<Spawner>) -> Registry {
 fn subject(service: &config::Service) -> Option<Made> {
     let probe: Box<dyn Probe> = match &service.kind {
         config::Kind::Process { pidfile } => Box::new(PidfileProcess::new(pidfile.clone())),
+        config::Kind::File { path } => Box::new(FileProbe::new(path.clone())),
+        config::Kind::Filesystem { path } => Box::new(FilesystemProbe::new(path.clone())),
         config::Kind::System => Box::new(SystemProbe::new()),
         _ => return None,
     };
