@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use hinoban::config::{Config, Surroundings};
 use hinoban::event::Class;
 use hinoban::probe::{Probe, from_fn};
-use hinoban::probes::{PidfileProcess, SystemProbe};
+use hinoban::probes::{FileProbe, FilesystemProbe, PidfileProcess, SystemProbe};
 use hinoban::reading::{Metric, Observation, Unit};
 use hinoban::{Spawner, SpawnerOptions, Supervisor, action, config, monitrc, shipped};
 
@@ -261,13 +261,58 @@ fn the_reference_has_every_metric_with_the_kinds_that_read_it() {
     };
     assert_names("docs/REFERENCE.md", &names, 40);
     let page = read("docs/REFERENCE.md");
-    let (process, system) = (PidfileProcess::new("/x".into()), SystemProbe::new());
+    let kinds = shipped_kinds();
     for name in &names {
         let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap_or("");
         let said = row.split('|').nth(3).unwrap_or("");
-        for (kind, metrics) in [("process", process.metrics()), ("system", system.metrics())] {
-            let reads = metrics.iter().any(|metric| metric.name == *name);
-            assert_eq!(said.split(',').any(|word| word.trim() == kind), reads, "{kind} and {name}: {row}");
+        for (kind, _, probe) in &kinds {
+            let reads = probe.metrics().iter().any(|metric| metric.name == *name);
+            assert_eq!(said.split(',').any(|word| word.trim() == *kind), reads, "{kind} and {name}: {row}");
+        }
+    }
+}
+
+/// The kinds with a look of their own, as the metrics' table calls them, with the key of each in TOML.
+fn shipped_kinds() -> [(&'static str, &'static str, Box<dyn Probe>); 4] {
+    [
+        ("process", "pidfile = '/run/x.pid'", Box::new(PidfileProcess::new("/run/x.pid".into()))),
+        ("file", "file = '/x'", Box::new(FileProbe::new("/x".into()))),
+        ("filesystem", "filesystem = '/'", Box::new(FilesystemProbe::new("/".into()))),
+        ("system", "system = true", Box::new(SystemProbe::new())),
+    ]
+}
+
+#[test]
+fn every_reading_of_a_kind_can_be_compared_and_those_of_others_cannot() {
+    let metrics = |probe: &dyn Probe| probe.metrics().to_vec();
+    let all: Vec<Metric> = shipped_kinds().iter().flat_map(|(_, _, probe)| metrics(probe.as_ref())).collect();
+    for (kind, key, probe) in shipped_kinds() {
+        for metric in &all {
+            let limit = match (metric.name.as_ref(), metric.unit) {
+                // Of these, rules are to come.
+                ("access.time" | "change.time" | "modify.time", _) => continue,
+                ("permission", _) => "0644",
+                (_, Unit::Percent) => "80%",
+                (_, Unit::Bytes) => "1 MB",
+                (_, Unit::BytesPerSecond) => "1 MB/s",
+                (_, Unit::PerSecond) => "100/s",
+                (_, Unit::Seconds) => "1h",
+                (_, Unit::Text) => "'ext4'",
+                _ => "100",
+            };
+            for name in [metric.name.to_string(), metric.name.replace('.', " ")] {
+                // A file system's device is the only thing that it could read from.
+                let device = kind == "filesystem" && name.starts_with(['r', 'w']) && name.contains(' ');
+                let when = format!("{name} = {limit}");
+                let text = format!("[service.x]\n{key}\n[[service.x.check]]\nwhen = {when:?}\n");
+                let read = config::toml::parse("/etc/hinoban.toml".as_ref(), &text, &Machine);
+                let own = device || probe.metrics().iter().any(|known| known.name == metric.name);
+                match read {
+                    Ok(good) if own => check_binds(good.config, &when),
+                    Ok(_) => panic!("a {kind} takes a rule about {name}"),
+                    Err(mistakes) => assert!(!own, "a {kind} refuses a rule about its {name}:\n{mistakes}"),
+                }
+            }
         }
     }
 }
@@ -322,9 +367,7 @@ fn whoever_comes_from_monit_is_told_what_is_refused() {
     names.extend(
         ["set ssl", "set mail-format", "set mmonit", "set fips", "set expectbuffer"].map(str::to_owned),
     );
-    names.extend(
-        ["check directory", "check fifo", "check program", "check network"].map(str::to_owned),
-    );
+    names.extend(["check directory", "check fifo", "check program", "check network"].map(str::to_owned));
     assert_names("docs/FROM_MONIT.md", &names, 25);
 }
 
