@@ -1,6 +1,6 @@
 //! One service as the scheduler keeps it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hinoban_config::{Condition, Kind, Mode, Service, Then};
@@ -9,7 +9,7 @@ use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
 
 use crate::record::{Record, State};
 use crate::task::Task;
-use crate::{LastAction, Part, ServiceId, Watching, rules};
+use crate::{LastAction, Part, ServiceId, Watching, rules, wording};
 
 /// A process that lived this long after its start is no crash loop.
 const STABLE: Duration = Duration::from_secs(60);
@@ -42,6 +42,8 @@ pub(crate) struct Watched {
     pub(crate) records: Vec<Option<Record>>,
     /// One for each rule: since when it has been judged.
     pub(crate) judged: Vec<Option<Stamp>>,
+    /// One for each rule: its words, once somebody has asked for them.
+    pub(crate) texts: OnceLock<Box<[Arc<str>]>>,
     /// What is being done to it.
     pub(crate) task: Option<Box<Task>>,
     /// What was last done to it.
@@ -118,6 +120,7 @@ impl Watched {
             tests: service.rules.iter().map(|r| is_test(&r.when).then(Box::default)).collect(),
             records: vec![None; rules],
             judged: vec![None; rules],
+            texts: OnceLock::new(),
             task: None,
             last_action: None,
             pending: None,
@@ -147,6 +150,11 @@ impl Watched {
     /// Whether it has a look of its own. A host has not: it is only tested.
     pub(crate) fn has_subject(&self) -> bool {
         !matches!(self.service.kind, Kind::Host { .. })
+    }
+
+    /// Its rules in words.
+    pub(crate) fn texts(&self) -> &[Arc<str>] {
+        self.texts.get_or_init(|| self.service.rules.iter().map(|rule| wording::rule(rule).into()).collect())
     }
 
     /// Whether a start is judged by looking whether it is there.

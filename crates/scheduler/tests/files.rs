@@ -140,7 +140,7 @@ fn a_rule_is_seen_to_count_to_fail_and_to_recover() {
     assert_eq!(found, [RuleState::Holds, counting, RuleState::Fails, recovering, RuleState::Holds]);
     assert_eq!(states[2].last, "size test failed for /p -- current size is 22 B");
     assert_eq!(states[2].since, states[3].since);
-    assert_eq!(states[2].text, "if size > 10 B 2 times within 3 cycles then alert");
+    assert_eq!(&*states[2].text, "if size > 10 B 2 times within 3 cycles then alert");
     let limit = states[2].limit.clone().unwrap();
     assert_eq!((limit.value, limit.operator, limit.limit), (Some(Value::Int(22)), ">", Value::Int(10)));
     let failed = world.events.iter().find_map(|e| match &e.fact {

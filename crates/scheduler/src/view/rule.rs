@@ -1,5 +1,7 @@
 //! Where each rule stands.
 
+use std::sync::Arc;
+
 use hinoban_config::{Condition, Dialect, Then};
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{MetricName, Stamp, Unit, Value};
@@ -13,7 +15,7 @@ use crate::{rules, sight, wording};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RuleView {
     /// The rule in words. Holds no secret.
-    pub text: String,
+    pub text: Arc<str>,
     /// The class of its failures.
     pub class: Class,
     /// Where it stands.
@@ -84,7 +86,7 @@ pub(super) fn view(watched: &Watched, r: usize, dialect: Dialect) -> RuleView {
     let (state, since) = stands(watched, r);
     let sight = watched.judged[r].and_then(|_| sight::sight(watched, r, dialect));
     RuleView {
-        text: wording::rule(rule),
+        text: watched.texts()[r].clone(),
         class: rules::class(&rule.when),
         state,
         failed: watched.fails(r),
@@ -125,7 +127,7 @@ fn limit(watched: &Watched, when: &Condition) -> Option<LimitView> {
     let Condition::Compare { metric, operator, limit } = when else { return None };
     let seen = watched.subject.seen.as_ref();
     Some(LimitView {
-        metric: metric.clone().into(),
+        metric: wording::known_name(metric).map_or_else(|| metric.clone().into(), Into::into),
         unit: sight::unit(watched, metric),
         value: seen.and_then(|s| s.get(metric)).cloned(),
         operator: operator.sign(),

@@ -125,6 +125,11 @@ pub(crate) fn unit_of(metric: &str) -> Option<Unit> {
     known(metric).map(|p| p.metric.unit)
 }
 
+/// The name of a metric of ours, without a copy.
+pub(crate) fn known_name(metric: &str) -> Option<&'static str> {
+    known(metric).map(|p| &*p.metric.name)
+}
+
 /// How people call a metric: `space usage`; what is not ours by its own name.
 pub(crate) fn name_of(metric: &str) -> &str {
     known(metric).map_or(metric, |p| p.own)

@@ -7,7 +7,7 @@ mod existence;
 mod figures;
 mod rule;
 
-pub(crate) use compare::{Compared, compare, unit_of};
+pub(crate) use compare::{Compared, compare, known_name, unit_of};
 pub(crate) use connection::test;
 pub(crate) use existence::{detail, existence, is_there, is_wrong_type, wrong_type};
 pub(crate) use rule::{rate, rule};
