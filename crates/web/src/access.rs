@@ -15,6 +15,14 @@ pub(crate) fn token() -> Result<String, rustix::io::Errno> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// The token that a browser has already, if it is one of ours by its form. Answers give it out again, so that a page
+/// still works after another one was opened beside it.
+pub(crate) fn kept<'a>(cookies: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let ours = |token: &&[u8]| token.len() == 32 && token.iter().all(u8::is_ascii_hexdigit);
+    let token = tokens(cookies).find(ours)?;
+    String::from_utf8(token.to_owned()).ok()
+}
+
 /// The user with this name and password. Takes as long for a wrong one as for a right one.
 pub(crate) fn user<'a>(users: &'a [User], name: &str, password: &str) -> Option<&'a User> {
     let mut found = None;
@@ -33,10 +41,13 @@ pub(crate) fn user<'a>(users: &'a [User], name: &str, password: &str) -> Option<
 /// send that.
 pub(crate) fn meant<'a>(cookies: impl Iterator<Item = &'a [u8]>, form: Option<&str>) -> bool {
     let Some(form) = form.filter(|token| !token.is_empty()) else { return false };
+    tokens(cookies).any(|cookie| same(cookie, form.as_bytes()))
+}
+
+fn tokens<'a>(cookies: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
     cookies
         .flat_map(|line| line.split(|b| b"; ,\n".contains(b)))
         .filter_map(|pair| pair.strip_prefix(b"securitytoken="))
-        .any(|cookie| same(cookie, form.as_bytes()))
 }
 
 /// Compares in a time that depends on the length of `given` alone.
@@ -82,6 +93,15 @@ mod tests {
         assert!(!check("xsecuritytoken=abc", Some("abc")));
         assert!(!check("securitytoken=abc", None));
         assert!(!meant([].into_iter(), Some("abc")));
+    }
+
+    #[test]
+    fn a_browser_keeps_its_token_and_nobody_else_invents_one() {
+        let kept = |cookie: &'static str| kept([cookie.as_bytes()].into_iter());
+        let ours = "0123456789abcdef0123456789abcdef";
+        assert_eq!(kept("a=b; securitytoken=0123456789abcdef0123456789abcdef").as_deref(), Some(ours));
+        assert_eq!(kept("securitytoken=t0"), None);
+        assert_eq!(kept("securitytoken=0123456789abcdef0123456789abcde'"), None);
     }
 
     #[test]

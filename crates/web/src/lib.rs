@@ -10,7 +10,9 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod api;
 mod asked;
+mod assets;
 mod backend;
 mod basic;
 pub mod client;
@@ -19,10 +21,11 @@ mod listen;
 pub mod monit;
 mod network;
 mod options;
-mod pages;
+mod page;
 mod reply;
 mod routes;
 mod serve;
+mod standing;
 
 pub use backend::Backend;
 pub use options::{DIALECT, Listener, Options, User};

@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use axum::response::IntoResponse;
 use hyper::ext::ReasonPhrase;
 
-use crate::pages::escape;
+use crate::page::escape;
+use crate::{api, assets};
 
 /// A request that is not answered as asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl Refusal {
 
     /// The page. The message stands alone between `</h2>` and `<hr>`, on the first line, in a body of less than
     /// 1024 bytes: so `monit` as a command line finds it.
-    fn page(&self, version: &str) -> String {
+    fn page(&self) -> String {
         const LONGEST: usize = 600;
         let code = self.status.as_u16();
         let title = self.status.canonical_reason().unwrap_or("Error");
@@ -44,15 +45,18 @@ impl Refusal {
             }
             why += &c;
         }
+        let style = &assets::STYLE.path;
         format!(
-            "<html><head><title>{code} {title}</title></head><body bgcolor=#FFFFFF><h2>{title}</h2>{why}<hr>\
-             <a href='http://mmonit.com/monit/'><font size=-1>monit {version}</font></a></body></html>\r\n"
+            "<!DOCTYPE html><html lang='en'><head><title>{code} {title}</title><meta charset='utf-8'>\
+             <meta name='viewport' content='width=device-width, initial-scale=1'>\
+             <link rel='stylesheet' href='{style}'></head><body class='refusal'><h2>{title}</h2>{why}<hr>\
+             <a href='/'>All services</a></body></html>\r\n"
         )
     }
 }
 
 impl IntoResponse for Refusal {
-    /// The page itself is written by [`dress`], which knows the version.
+    /// Its text is written by [`dress`], which knows for whom.
     fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
@@ -61,14 +65,37 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Makes an answer what clients of Monit expect: HTTP/1.0, closed afterwards, with a fresh token unless refused, and
+/// For whom an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// For people, and for programs that know Monit.
+    Page,
+    /// For programs that ask for JSON.
+    Json,
+}
+
+impl Form {
+    /// By the path asked for.
+    pub(crate) fn of(path: &str) -> Self {
+        if path.starts_with(api::ROOT) { Form::Json } else { Form::Page }
+    }
+}
+
+/// Marks an answer that stays the same for ever under its address. It bears no token: a page and the files that belong
+/// to it must not have two.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lasting;
+
+/// Makes an answer what clients of Monit expect: HTTP/1.0, closed afterwards, with a token unless refused, and
 /// redirected to `posted` if it answers a good POST.
 pub(crate) fn dress(
     mut response: Response<Body>,
     version: &str,
     token: &str,
     posted: Option<&str>,
+    form: Form,
 ) -> Response<Body> {
+    let lasting = response.extensions_mut().remove::<Lasting>().is_some();
     let refusal = response.extensions_mut().remove::<Refusal>();
     let kind = response.headers_mut().remove(header::CONTENT_TYPE);
     let mut fields = HeaderMap::new();
@@ -78,19 +105,30 @@ pub(crate) fn dress(
     fields.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
-            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'self'",
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+             frame-ancestors 'self'",
         ),
     );
     fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    fields.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    let keep = if lasting { "private, max-age=31536000, immutable" } else { "no-store" };
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     if let Some(refusal) = refusal {
         if refusal.status == StatusCode::UNAUTHORIZED {
             fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"monit\""));
         }
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
-        *response.body_mut() = Body::from(refusal.page(version));
+        let (kind, body) = match form {
+            Form::Page => ("text/html", Body::from(refusal.page())),
+            Form::Json => ("application/json", Body::from(api::refusal(&refusal))),
+        };
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        *response.body_mut() = body;
     } else {
-        let cookie = format!("securitytoken={token}; Max-Age=600; HttpOnly; SameSite=strict");
-        fields.insert(header::SET_COOKIE, value(&cookie));
+        if !lasting {
+            // Half a day, so that the buttons of a page left open still work; Monit's last ten minutes.
+            let cookie = format!("securitytoken={token}; Max-Age=43200; HttpOnly; SameSite=strict");
+            fields.insert(header::SET_COOKIE, value(&cookie));
+        }
         fields.insert(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("text/html")));
         if let Some(path) = posted {
             *response.status_mut() = StatusCode::FOUND;
@@ -114,7 +152,7 @@ mod tests {
 
     #[test]
     fn an_error_page_stays_short_and_on_one_line() {
-        let page = Refusal::nothing_called(&"<\n".repeat(400)).page("5.33.0");
+        let page = Refusal::nothing_called(&"<\n".repeat(400)).page();
         assert!(page.len() < 1024, "{}", page.len());
         assert_eq!(page.lines().count(), 1);
         assert!(page.contains("</h2>There is no service named \"&lt; &lt; "), "{page}");

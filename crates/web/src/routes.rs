@@ -12,8 +12,8 @@ use hinoban_supervisor::{CommandError, Status};
 
 use crate::asked::Asked;
 use crate::monit::{self, About, Address, Count};
-use crate::reply::Refusal;
-use crate::{Backend, Options, pages};
+use crate::reply::{Lasting, Refusal};
+use crate::{Backend, Options, api, assets, page};
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -40,8 +40,15 @@ pub(crate) fn router<B: Backend>(site: Arc<Site<B>>) -> Router {
         .route("/_ping", get(async || typed("text/html", "pong".to_owned())))
         .route("/_monit", get(async || typed("text/html", String::new())))
         .route("/_getid", get(id::<B>))
+        .route("/_assets/{file}", get(asset))
+        .route("/api/v1/services", get(data::<B>))
+        .route("/api/v1/services/{*name}", get(datum::<B>))
+        .route("/api/{*rest}", get(async || no_such_data()))
         .fallback(service::<B>)
         .method_not_allowed_fallback(async |Extension(asked): Extension<Arc<Asked>>| {
+            if asked.path.starts_with(api::ROOT) {
+                return Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Only GET is answered here");
+            }
             Refusal::nothing_called(asked.path.trim_start_matches('/'))
         })
         .with_state(site)
@@ -56,8 +63,33 @@ pub(crate) async fn longest_body<B: Backend>(site: &Site<B>) -> usize {
     FIXED + names.sum::<usize>()
 }
 
-async fn overview<B: Backend>(State(site): Here<B>) -> Answer {
-    Ok(typed("text/html", pages::overview(&known(&site).await?)))
+async fn overview<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    /// As the page offers it.
+    const REFRESH: u32 = 10;
+    let status = known(&site).await?;
+    let refresh = asked.form.get("refresh").map(|_| REFRESH);
+    Ok(typed("text/html", page::overview(&status, &about(&site, &asked), refresh)))
+}
+
+async fn asset(Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    let asset = assets::find(&asked.path.to_lowercase())
+        .ok_or_else(|| Refusal::nothing_called(asked.path.trim_start_matches('/')))?;
+    let mut response = ([(header::CONTENT_TYPE, asset.kind)], asset.content).into_response();
+    response.extensions_mut().insert(Lasting);
+    Ok(response)
+}
+
+async fn data<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    Ok(api::services(&known(&site).await?, &about(&site, &asked)))
+}
+
+async fn datum<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    let name = asked.path.strip_prefix("/api/v1/services/").unwrap_or_default();
+    api::service(&known(&site).await?, name)
+}
+
+fn no_such_data() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "There is nothing here; all there is begins with /api/v1/services")
 }
 
 async fn status<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
@@ -135,7 +167,7 @@ async fn service<B: Backend>(State(site): Here<B>, Extension(asked): Extension<A
     }
     let at = find(&status).ok_or_else(|| Refusal::nothing_called(name))?;
     let token = asked.may_act.then_some(asked.token.as_str());
-    Ok(typed("text/html", pages::service(&status, &about(&site, &asked), &status.services[at], token)))
+    Ok(typed("text/html", page::service(&status, &about(&site, &asked), &status.services[at], token)))
 }
 
 /// The action asked for; `None`: none.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, Response, Uri};
+use axum::http::{Method, Request, Response, Uri, header};
 use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,7 +23,7 @@ use crate::asked::{Gate, admit};
 use crate::listen::{Socket, open};
 use crate::monit::{About, Address, Platform};
 use crate::network::Networks;
-use crate::reply::{Refusal, dress};
+use crate::reply::{Form, Refusal, dress};
 use crate::routes::{Site, longest_body, router};
 use crate::{Backend, Listener, Options, access, form};
 
@@ -197,8 +197,10 @@ async fn answer<B: Backend>(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let version = &host.site.options.version;
-    let Ok(token) = access::token() else {
-        return Ok(dress(Refusal::ended().into_response(), version, "", None));
+    let form = Form::of(request.uri().path());
+    let cookies = request.headers().get_all(header::COOKIE).iter().map(|line| line.as_bytes());
+    let Some(token) = access::kept(cookies).or_else(|| access::token().ok()) else {
+        return Ok(dress(Refusal::ended().into_response(), version, "", None, form));
     };
     let longest = longest_body(&host.site);
     let (response, posted) = match admit(request, gate, &host.site.options, longest, token.clone()).await {
@@ -216,7 +218,7 @@ async fn answer<B: Backend>(
             (response, posted)
         }
     };
-    Ok(dress(response, version, &token, posted.as_deref()))
+    Ok(dress(response, version, &token, posted.as_deref(), form))
 }
 
 /// The path as the router knows it: without case, if it is one of Monit's own.

@@ -21,5 +21,3 @@ pub use text::status;
 pub use xml::{document, document2};
 
 pub(crate) use paint::Tone;
-pub(crate) use text::rows;
-pub(crate) use words::{state, type_name};

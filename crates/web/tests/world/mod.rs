@@ -12,8 +12,8 @@ use hinoban_reading::{
     metrics as m,
 };
 use hinoban_supervisor::{
-    CommandError, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Programs, Protocol, ServiceView, Status,
-    Test, TestView, UrlTest, Watching,
+    CommandError, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Programs, Protocol, RuleState, RuleView,
+    ServiceView, Status, Test, TestView, UrlTest, Watching,
 };
 use hinoban_web::monit::{About, Address, Platform};
 use hinoban_web::{Backend, DIALECT};
@@ -367,5 +367,22 @@ impl Backend for Double {
         }
         self.told.lock().unwrap().push(format!("{} {} by {by}", doing.word(), names.join(",")));
         Ok(())
+    }
+}
+
+/// A rule that fails, or holds.
+pub fn rule(text: &str, failed: bool) -> RuleView {
+    RuleView {
+        text: text.to_owned(),
+        class: Class::Connection,
+        state: if failed { RuleState::Fails } else { RuleState::Unknown },
+        failed,
+        since: failed.then_some(LOOKED),
+        last: if failed { format!("{text}: it did not") } else { String::new() },
+        limit: None,
+        rate: String::new(),
+        then: Doing::Alert,
+        program: None,
+        recovery: Doing::Alert,
     }
 }

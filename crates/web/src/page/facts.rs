@@ -1,0 +1,68 @@
+//! What a service is: as it was configured, without its secrets.
+
+use std::borrow::Cow;
+
+use hinoban_supervisor::{Kind, Mode, OnReboot, ServiceView, Status};
+
+use super::{When, kind, units};
+use crate::monit::About;
+
+/// A label and what stands beside it.
+pub(super) type Fact<'a> = (&'static str, Cow<'a, str>);
+
+pub(super) fn facts<'a>(status: &'a Status, about: &'a About, view: &'a ServiceView) -> Vec<Fact<'a>> {
+    let mut facts: Vec<Fact<'a>> = vec![("Kind", kind(&view.kind).into())];
+    let path = |path: &'a std::path::Path| path.to_string_lossy();
+    match &view.kind {
+        Kind::Process { pidfile } => facts.push(("Pidfile", path(pidfile))),
+        Kind::File { path: of } | Kind::Filesystem { path: of } => facts.push(("Path", path(of))),
+        Kind::Host { address } => facts.push(("Address", address.into())),
+        _ => (),
+    }
+    if !view.groups.is_empty() {
+        facts.push(("Groups", view.groups.join(", ").into()));
+    }
+    let mut every = String::new();
+    // Nothing that is written to a text fails.
+    let _ = units::seconds(&mut every, view.every.as_secs_f64());
+    facts.push(("Looked at every", if view.every.is_zero() { "once only".into() } else { every.into() }));
+    let when = |stamp| When { stamp, now: status.now, zone: &about.zone };
+    let last = view.looked_at.map(when);
+    facts.push(("Last look", last.map_or("none yet".into(), |w| format!("{w}, {} ago", w.ago()).into())));
+    facts.extend(view.next_look.map(|stamp| ("Next look", when(stamp).to_string().into())));
+    let mode = match view.mode {
+        Mode::Active => "active: rules repair it",
+        Mode::Passive => "passive: rules only tell",
+    };
+    facts.push(("Mode", mode.into()));
+    let boot = match view.on_reboot {
+        OnReboot::Start => "watched",
+        OnReboot::NoStart => "not watched",
+        OnReboot::LastState => "as before",
+    };
+    facts.push(("After a boot", boot.into()));
+    let programs = &view.programs;
+    for (label, program) in [
+        ("Start program", &programs.start),
+        ("Stop program", &programs.stop),
+        ("Restart program", &programs.restart),
+    ] {
+        facts.extend(program.as_deref().map(|path| (label, path.into())));
+    }
+    if let Some(action) = &view.last_action {
+        let by = action.by.as_ref().map_or("a rule", |by| by);
+        facts.push(("Last action", format!("{} at {}, for {by}", action.text, when(action.at)).into()));
+    }
+    if view.restarts > 0 {
+        facts.push(("Restarted by rules", times(view.restarts).into()));
+    }
+    if let Some(ending) = &view.ending {
+        facts.push(("Last ending", ending.to_string().into()));
+    }
+    facts.extend(status.limits_of(&view.name).iter().map(|what| ("Not visible here", what.into())));
+    facts
+}
+
+fn times(n: u32) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{n} times") }
+}

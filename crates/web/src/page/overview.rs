@@ -1,0 +1,123 @@
+//! The overview: what is wrong now, then everything.
+
+use std::borrow::Cow;
+
+use askama::Template;
+use hinoban_supervisor::{ServiceView, Status};
+
+use super::{Frame, When, doing, kind, link, seen};
+use crate::monit::About;
+use crate::standing::{self, State};
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview<'a> {
+    frame: Frame<'a>,
+    title: Cow<'a, str>,
+    host: &'a str,
+    total: usize,
+    unknown: usize,
+    counts: Vec<Count>,
+    wrong: Vec<Wrong<'a>>,
+    rows: Vec<Row<'a>>,
+}
+
+/// How many services stand so.
+struct Count {
+    state: State,
+    number: usize,
+}
+
+/// Something that is wrong.
+struct Wrong<'a> {
+    name: &'a str,
+    link: String,
+    state: State,
+    doing: Option<Cow<'a, str>>,
+    whys: Vec<Why<'a>>,
+}
+
+/// Why it is not well.
+pub(super) struct Why<'a> {
+    pub(super) text: &'a str,
+    pub(super) since: Option<When<'a>>,
+}
+
+/// One service of all.
+struct Row<'a> {
+    name: &'a str,
+    link: String,
+    kind: &'a str,
+    groups: &'a [String],
+    state: State,
+    doing: Option<Cow<'a, str>>,
+    seen: Cow<'a, str>,
+    since: Option<When<'a>>,
+}
+
+/// All services. `refresh`: after how many seconds the page is loaded again.
+pub(crate) fn overview(status: &Status, about: &About, refresh: Option<u32>) -> String {
+    let states: Vec<State> = status.services.iter().map(State::of).collect();
+    let number = |state| states.iter().filter(|s| **s == state).count();
+    let counts = State::ALL.map(|state| Count { state, number: number(state) });
+    let mut wrong = Vec::new();
+    for state in State::ALL.into_iter().filter(|state| state.is_wrong()) {
+        let of = status.services.iter().zip(&states).filter(|(_, s)| **s == state);
+        wrong.extend(of.map(|(view, _)| fault(status, about, view, state)));
+    }
+    let rows = status.services.iter().zip(&states).map(|(view, state)| row(status, about, view, *state));
+    let page = Overview {
+        frame: Frame::new(status, about, refresh),
+        title: match wrong.len() {
+            0 => Cow::Borrowed(&*status.host),
+            // A tab shows how it stands while another one is read.
+            n => format!("({n}) {}", status.host).into(),
+        },
+        host: &status.host,
+        total: states.len(),
+        unknown: number(State::Unknown),
+        counts: counts.into_iter().filter(|count| count.number > 0).collect(),
+        wrong,
+        rows: rows.collect(),
+    };
+    let mut out = String::with_capacity(4096 + 640 * page.total);
+    // Nothing that is written to a text fails.
+    let _ = page.render_into(&mut out);
+    out
+}
+
+fn fault<'a>(status: &'a Status, about: &'a About, view: &'a ServiceView, state: State) -> Wrong<'a> {
+    Wrong {
+        name: &view.name,
+        link: link(view),
+        state,
+        doing: standing::under_way(view).map(doing),
+        whys: whys(status, about, view),
+    }
+}
+
+/// Why a service is not well, each with its time.
+pub(super) fn whys<'a>(status: &Status, about: &'a About, view: &'a ServiceView) -> Vec<Why<'a>> {
+    let when = |stamp| When { stamp, now: status.now, zone: &about.zone };
+    let whys = standing::whys(view).into_iter();
+    whys.map(|why| Why { text: why.text, since: why.since.map(when) }).collect()
+}
+
+fn row<'a>(status: &Status, about: &'a About, view: &'a ServiceView, state: State) -> Row<'a> {
+    let seen = match standing::whys(view).first() {
+        Some(why) => Cow::Borrowed(why.text),
+        None if state == State::NotMonitored => "".into(),
+        None => seen::line(view, &about.zone).into(),
+    };
+    let since = standing::since(view, state);
+    Row {
+        name: &view.name,
+        link: link(view),
+        kind: kind(&view.kind),
+        groups: &view.groups,
+        state,
+        doing: standing::under_way(view).map(doing),
+        seen,
+        since: since.map(|stamp| When { stamp, now: status.now, zone: &about.zone }),
+    }
+}

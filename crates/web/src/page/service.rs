@@ -1,0 +1,139 @@
+//! The page of one service: how it stands, what can be done, and everything that is known.
+
+use std::borrow::Cow;
+
+use askama::Template;
+use hinoban_supervisor::{ServiceView, Status, Watching};
+
+use super::facts::{Fact, facts};
+use super::overview::{Why, whys};
+use super::rules::{Rule, rules};
+use super::seen::{self, rows};
+use super::{Frame, When, doing, link};
+use crate::monit::About;
+use crate::standing::{self, State};
+
+/// Seconds after which a page is loaded again while something is being done.
+const WHILE_UNDER_WAY: u32 = 2;
+
+#[derive(Template)]
+#[template(path = "service.html")]
+struct Service<'a> {
+    frame: Frame<'a>,
+    host: &'a str,
+    name: &'a str,
+    link: String,
+    state: State,
+    since: Option<When<'a>>,
+    whys: Vec<Why<'a>>,
+    doing: Option<Cow<'a, str>>,
+    doing_word: &'a str,
+    /// Of the form; `None`: who looks may not act.
+    token: Option<&'a str>,
+    buttons: Vec<Button<'a>>,
+    rules: Vec<Rule<'a>>,
+    readings: Vec<Readings<'a>>,
+    facts: Vec<Fact<'a>>,
+}
+
+/// Something that can be asked for.
+struct Button<'a> {
+    word: &'static str,
+    label: &'static str,
+    enabled: bool,
+    /// What follows from it, or why it makes no sense now.
+    note: Cow<'a, str>,
+}
+
+/// What one look saw.
+struct Readings<'a> {
+    title: Cow<'a, str>,
+    rows: Vec<seen::Row<'a>>,
+}
+
+/// One service: what is known of it and, if `token` is given, what can be done to it.
+pub(crate) fn service(status: &Status, about: &About, view: &ServiceView, token: Option<&str>) -> String {
+    let state = State::of(view);
+    let under_way = standing::under_way(view);
+    let when = |stamp| When { stamp, now: status.now, zone: &about.zone };
+    let whys = whys(status, about, view);
+    let page = Service {
+        frame: Frame::new(status, about, under_way.map(|_| WHILE_UNDER_WAY)),
+        host: &status.host,
+        name: &view.name,
+        link: link(view),
+        state,
+        // Said once: beside the state, or beside what is wrong.
+        since: standing::since(view, state).filter(|_| whys.iter().all(|why| why.since.is_none())).map(when),
+        whys,
+        doing: under_way.map(doing),
+        doing_word: under_way.map_or("", |doing| doing.word()),
+        token,
+        buttons: buttons(view, state),
+        rules: rules(status, about, view),
+        readings: readings(about, view),
+        facts: facts(status, about, view),
+    };
+    let mut out = String::with_capacity(8192);
+    // Nothing that is written to a text fails.
+    let _ = page.render_into(&mut out);
+    out
+}
+
+fn readings<'a>(about: &About, view: &'a ServiceView) -> Vec<Readings<'a>> {
+    let subject = view.observation.as_ref().map(|seen| (Cow::Borrowed("Readings"), seen));
+    let tests = view.tests.iter().filter_map(|test| {
+        let rule = view.rules.get(test.rule).map_or("test", |rule| &*rule.text);
+        Some((format!("Test: {rule}").into(), test.observation.as_ref()?))
+    });
+    let groups = subject.into_iter().chain(tests).filter(|(_, seen)| !seen.readings.is_empty());
+    groups.map(|(title, seen)| Readings { title, rows: rows(seen, &about.zone) }).collect()
+}
+
+/// What can be asked for, and what follows. What makes no sense now is shown, with the reason, but cannot be pressed.
+fn buttons(view: &ServiceView, state: State) -> Vec<Button<'_>> {
+    let programs = &view.programs;
+    let watched = view.watching != Watching::No;
+    // Of a service that is not watched nobody knows.
+    let up = watched && matches!(state, State::Up | State::Failing) && view.identity.is_some();
+    let down = watched && state == State::Down;
+    let (start, stop, restart) = (&programs.start, &programs.stop, &programs.restart);
+    let yes = |note: String| (true, Cow::Owned(note));
+    let no = |note: &'static str| (false, Cow::Borrowed(note));
+    let starting = match start {
+        None => no("It has no start program."),
+        Some(_) if up => no("It is up."),
+        Some(program) if watched => yes(format!("Runs {program}.")),
+        Some(program) => yes(format!("Runs {program}, and watches it again.")),
+    };
+    let stopping = match stop {
+        None => no("It has no stop program. To leave it alone, end the monitoring."),
+        Some(_) if down => yes("It is down already. It is no longer watched until you start it.".to_owned()),
+        Some(program) => yes(format!("Runs {program}. It is no longer watched until you start it.")),
+    };
+    let restarting = match (restart, stop, start) {
+        (Some(program), ..) => yes(format!("Runs {program}.")),
+        (None, _, Some(start)) if down => yes(format!("Runs {start}: there is nothing to stop.")),
+        (None, Some(stop), Some(start)) => yes(format!("Runs {stop}, then {start}.")),
+        (None, None, Some(_)) => no("It has no stop program: its process would go on."),
+        (None, Some(_), None) => no("It has no start program: it would only be stopped."),
+        (None, None, None) => no("It has no programs for that."),
+    };
+    let monitoring = match watched {
+        true => no("It is monitored."),
+        false => yes("It is looked at again, and repaired as its rules say.".to_owned()),
+    };
+    let unmonitoring = match watched {
+        true => yes("Nobody looks at it or repairs it until you monitor it again.".to_owned()),
+        false => no("It is not monitored."),
+    };
+    [
+        ("start", "Start", starting),
+        ("stop", "Stop", stopping),
+        ("restart", "Restart", restarting),
+        ("monitor", "Monitor", monitoring),
+        ("unmonitor", "Unmonitor", unmonitoring),
+    ]
+    .map(|(word, label, (enabled, note))| Button { word, label, enabled, note })
+    .into()
+}
