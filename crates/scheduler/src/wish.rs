@@ -39,7 +39,7 @@ pub enum Resumed {
         /// The time it has left.
         left: Duration,
         /// What had been asked for.
-        cause: Event,
+        cause: Box<Event>,
     },
     /// Nothing of it was begun, and an operator had asked for it: it is asked for again. The old intent ends with that.
     AskedAgain,
@@ -97,7 +97,7 @@ impl Scheduler {
             report: Report::default(),
             open: before,
         }));
-        Resumed::Waits { service: id, left: left.max(Duration::from_millis(100)), cause }
+        Resumed::Waits { service: id, left: left.max(Duration::from_millis(100)), cause: Box::new(cause) }
     }
 
     /// An operator asked for something.

@@ -179,7 +179,7 @@ impl Loop {
                 let mut errand = Errand::new(service, doing, self.clock.after(left));
                 errand.intent = intent;
                 errand.host = self.host.clone();
-                self.acts.begin(action, cause, errand, left, false);
+                self.acts.begin(action, *cause, errand, left, false);
             }
             // Its end is remembered with the end of what it is part of now.
             Resumed::AskedAgain => {}
