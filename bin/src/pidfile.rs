@@ -113,11 +113,20 @@ impl Pidfile {
 impl Lock {
     /// Locks the first byte of this file, which is made if need be. It stays locked in a process that is forked off.
     fn take(path: PathBuf) -> Result<Self, Refused> {
+        let mut patience = DYING;
         loop {
             let file = options().write(true).create(true).mode(0o600).open(&path)?;
             private(&file, &path)?;
             if !sys::lock(&file, 0)? {
-                return Err(Refused::Running);
+                // The threads of a killed daemon hold it until the last of them is gone, and a program that it was about
+                // to start until it is started.
+                let dead = signed(&file)?.is_some_and(dying);
+                if !dead || patience.is_zero() {
+                    return Err(Refused::Running);
+                }
+                let _ = poll(&mut [], Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 5_000_000 }));
+                patience = patience.saturating_sub(Duration::from_millis(5));
+                continue;
             }
             // Its last owner may have removed it before we had the lock: then ours is on nothing.
             if same(&file, &path) {

@@ -12,6 +12,7 @@ mod common;
 mod servers;
 
 mod authors_file;
+mod crashes;
 mod foreign_client;
 mod mail;
 mod operator;

@@ -2,6 +2,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::file::{self, LogFile};
 use crate::recovery::{self, Condition};
@@ -12,6 +13,12 @@ const SHORT: u64 = 1 << 20;
 
 /// A log is long when it is more than this many times what it would be if written anew.
 const GROWTH: u64 = 4;
+
+/// How long the lock of a supervisor that was killed may outlive it.
+const DYING: Duration = Duration::from_millis(500);
+
+/// How often it is tried in that time.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// The log that entries are appended to.
 #[derive(Debug)]
@@ -57,7 +64,7 @@ impl Journal {
     /// was set aside under which name, or why the log could not be made shorter.
     ///
     /// # Errors
-    /// If another process has it open, if it is not a regular file, or if the system refuses. A supervisor goes on
+    /// If another process has it open and goes on having it for half a second, if it is not a regular file, or if the system refuses. A supervisor goes on
     /// with a [`volatile`](Self::volatile) journal then, and says so.
     pub fn open(path: impl Into<PathBuf>) -> Result<(Self, State, Option<String>), OpenError> {
         let path = path.into();
@@ -65,7 +72,7 @@ impl Journal {
         if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
             return Err(OpenError::NotAFile(path));
         }
-        match Self::open_file(&path) {
+        match Self::open_patiently(&path) {
             Ok(Some((journal, notice))) => {
                 let state = journal.state.clone();
                 Ok((journal, state, notice))
@@ -73,6 +80,24 @@ impl Journal {
             Ok(None) => Err(OpenError::Locked(path)),
             Err(source) => Err(OpenError::Io { path, source }),
         }
+    }
+
+    fn open_patiently(path: &Path) -> io::Result<Option<(Self, Option<String>)>> {
+        let began = Self::open_file(path)?;
+        if began.is_some() {
+            return Ok(began);
+        }
+        // The threads of a supervisor that was killed, and a program that it was about to start, hold its lock for a
+        // moment longer. Nobody sends on this channel: it is a wait.
+        let (_keep, nobody) = std::sync::mpsc::channel::<()>();
+        for _ in 0..DYING.as_millis() / AGAIN.as_millis() {
+            let _ = nobody.recv_timeout(AGAIN);
+            let opened = Self::open_file(path)?;
+            if opened.is_some() {
+                return Ok(opened);
+            }
+        }
+        Ok(None)
     }
 
     fn open_file(path: &Path) -> io::Result<Option<(Self, Option<String>)>> {

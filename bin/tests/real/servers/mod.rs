@@ -3,6 +3,7 @@
 pub(crate) mod exim;
 pub(crate) mod nginx;
 pub(crate) mod rsyslog;
+pub(crate) mod sink;
 
 use std::path::Path;
 
