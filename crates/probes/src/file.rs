@@ -14,6 +14,7 @@ use rustix::fs::FileType;
 use crate::elsewhere::Elsewhere;
 use crate::mounts::{Place, Remembered};
 use crate::node::{Node, push_attributes, type_in_words};
+use crate::storm::Storm;
 
 /// Time for whoever took a thing away in order to put another in its place: log rotation and editors rename the old file
 /// and then make the new one. Looks at their turn do not wait; they hardly ever fall into the gap.
@@ -23,7 +24,8 @@ pub(crate) const REPLACING: Duration = Duration::from_millis(100);
 ///
 /// Readings: `permission`, `uid`, `gid`, `size`, `links`, `access.time`, `change.time`, `modify.time`.
 ///
-/// It is woken when the file appears, disappears or is replaced, but not by writing. A file that disappeared is given a
+/// It is woken when the file appears, disappears or is replaced, but not by writing, and at most twenty times a second. A
+/// file that disappeared is given a
 /// tenth of a second to come back. On a local file system a look is two system calls on the calling thread; behind a
 /// network it is made by a blocking thread of the runtime.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub struct FileProbe {
     place: Remembered,
     elsewhere: Elsewhere<Result<Node, ProbeError>>,
     was_there: bool,
+    storm: Storm,
     /// Besides the path itself: where its link leads, or which of its folders is missing.
     also: Option<PathBuf>,
 }
@@ -50,6 +53,7 @@ const METRICS: &[Metric] = &[
 #[async_trait]
 impl Probe for FileProbe {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
+        self.storm.note(look);
         let mut node = self.look_once(look).await?;
         if self.was_there && look.cause() == Cause::Early && matches!(node, Node::Absent { .. }) {
             tokio::time::sleep(REPLACING).await;
@@ -91,6 +95,7 @@ impl Probe for FileProbe {
         match self.place.last() {
             // To watch a path is to walk it, which may take for ever; and nobody tells what others do over there.
             Place::Remote => Vec::new(),
+            _ if self.storm.rages() => Vec::new(),
             Place::Memory | Place::Local => {
                 let paths = [Some(&self.path), self.also.as_ref()];
                 paths.into_iter().flatten().cloned().map(Wake::Presence).collect()
@@ -107,6 +112,7 @@ impl FileProbe {
             place: Remembered::default(),
             elsewhere: Elsewhere::default(),
             was_there: false,
+            storm: Storm::default(),
             also: None,
         }
     }

@@ -16,6 +16,7 @@ pub mod pidfile;
 pub mod port;
 mod proc;
 pub mod process;
+mod storm;
 #[allow(unsafe_code)]
 mod sys;
 pub mod system;

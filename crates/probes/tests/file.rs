@@ -160,6 +160,23 @@ async fn a_file_that_is_being_replaced_is_not_told_absent() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_replaced_all_the_time_stops_waking_us() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    std::fs::write(&path, "").unwrap();
+    let mut probe = FileProbe::new(path);
+    let early = circumstances(Cause::Early);
+    // However slow this machine is, some second among these holds more than twenty looks.
+    for _ in 0..100_000 {
+        probe.observe(&early).await.unwrap();
+        if probe.wakes().is_empty() {
+            return;
+        }
+    }
+    panic!("every event still wakes us");
+}
+
+#[tokio::test]
 async fn not_being_allowed_is_no_absence() {
     if rustix::process::geteuid().is_root() {
         // Root may look anywhere; a thread of its own gives up that right.

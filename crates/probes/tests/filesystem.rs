@@ -1,14 +1,14 @@
 //! The file system probe against this machine's mounts, and some of its own where it may mount.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // these may panic and talk
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hinoban_probe::{Cause, Look, Probe, Wake};
-use hinoban_probes::FilesystemProbe;
+use hinoban_probes::{FileProbe, FilesystemProbe, PidfileProcess};
 use hinoban_reading::{Observation, ReasonKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
@@ -247,4 +247,55 @@ async fn unmounting_wakes_and_is_seen() {
 
     scene.tmpfs("probe", "size=64k").unwrap();
     assert!(look_for(&mut probe, Cause::Early).await.standing.is_up());
+}
+
+/// A mount whose server never answers: FUSE, with nobody behind it. It ends when the descriptor is closed.
+fn hung(point: &Path) -> Option<OwnedFd> {
+    use rustix::fs::{Mode, OFlags, open};
+    let server = open("/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", server.as_raw_fd());
+    let options = std::ffi::CString::new(options).unwrap();
+    mount("nobody", point, "fuse.hinoban", MountFlags::empty(), options.as_c_str()).ok()?;
+    Some(server)
+}
+
+#[tokio::test]
+async fn a_hung_mount_is_named_in_time_and_a_dead_one_is_down() {
+    let Some(mut scene) = Scene::new() else { return };
+    let point = scene.path("hung");
+    std::fs::create_dir(&point).unwrap();
+    let Some(server) = hung(&point) else {
+        eprintln!("passed over: this machine has no FUSE for us");
+        return;
+    };
+    scene.mounted.push(point.clone());
+
+    let mut probes: [Box<dyn Probe>; 3] = [
+        Box::new(FilesystemProbe::new(point.clone())),
+        Box::new(FileProbe::new(point.join("x"))),
+        Box::new(PidfileProcess::new(point.join("x.pid"))),
+    ];
+    for probe in &mut probes {
+        for _ in 0..2 {
+            let deadline = Instant::now() + Duration::from_millis(150);
+            let error =
+                probe.observe(&Look::new(deadline.into_std(), Duration::ZERO, Cause::Due)).await.unwrap_err();
+            let words =
+                format!("the fuse.hinoban file system mounted at {} does not answer", point.display());
+            assert!(error.to_string().starts_with(&words), "{error}");
+        }
+        assert!(probe.wakes().iter().all(|w| matches!(w, Wake::Fd(_))), "a path there may not be watched");
+    }
+
+    drop(server);
+    // A look that waited for the first question gets its answer; the next asks again.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let circumstances = Look::new(deadline.into_std(), Duration::ZERO, Cause::Due);
+    let [filesystem, file, _] = &mut probes;
+    filesystem.observe(&circumstances).await.unwrap();
+    let seen = filesystem.observe(&circumstances).await.unwrap();
+    let reason = seen.standing.reason().expect("it is down");
+    assert!(reason.text.ends_with("the program behind it has ended; mount it again"), "{reason}");
+    let error = file.observe(&circumstances).await.unwrap_err();
+    assert!(error.to_string().contains("the program behind its mount has ended"), "{error}");
 }

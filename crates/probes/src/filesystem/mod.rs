@@ -27,6 +27,7 @@ use crate::failure::plain;
 use crate::file::REPLACING;
 use crate::mounts::{self, Mount, Place};
 use crate::node::permission;
+use crate::storm::Storm;
 use disk::Disk;
 use find::{Found, block_device_of, find};
 
@@ -37,7 +38,7 @@ use find::{Found, block_device_of, find};
 /// system counts inodes, and where it lies on a block device `disk.*` and, from the second look on, the rates and
 /// `service.time*`. A file system without blocks is 0 % full.
 ///
-/// It is woken when something is mounted or unmounted. What is behind a network is asked on a blocking thread of the
+/// It is woken when something is mounted or unmounted, at most twenty times a second. What is behind a network is asked on a blocking thread of the
 /// runtime, one at a time for each mount.
 #[derive(Debug)]
 pub struct FilesystemProbe {
@@ -45,6 +46,7 @@ pub struct FilesystemProbe {
     elsewhere: Elsewhere<Result<Box<Measured>, Errno>>,
     disk: Disk,
     was_there: bool,
+    storm: Storm,
     /// Wakes us when the mount table changes; `None` inside if it cannot be had.
     changes: Option<Option<Arc<OwnedFd>>>,
 }
@@ -95,6 +97,7 @@ enum Sight {
 #[async_trait]
 impl Probe for FilesystemProbe {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
+        self.storm.note(look);
         self.changes.get_or_insert_with(open_changes);
         let mut sight = self.look_once(look).await?;
         if self.was_there && look.cause() == Cause::Early && matches!(sight, Sight::NotMounted(_)) {
@@ -123,7 +126,8 @@ impl Probe for FilesystemProbe {
     }
 
     fn wakes(&self) -> Vec<Wake> {
-        self.changes.iter().flatten().cloned().map(Wake::Fd).collect()
+        let changes = self.changes.iter().flatten().filter(|_| !self.storm.rages());
+        changes.cloned().map(Wake::Fd).collect()
     }
 }
 
@@ -131,7 +135,14 @@ impl FilesystemProbe {
     /// A probe of the file system of this name: a mount point, a device, what it was mounted from, or `MAJOR:MINOR`.
     /// Nothing is read yet.
     pub fn new(name: PathBuf) -> Self {
-        Self { name, elsewhere: Elsewhere::default(), disk: Disk::default(), was_there: false, changes: None }
+        Self {
+            name,
+            elsewhere: Elsewhere::default(),
+            disk: Disk::default(),
+            was_there: false,
+            storm: Storm::default(),
+            changes: None,
+        }
     }
 
     /// The name it is looked for by.
