@@ -42,8 +42,8 @@ pub(crate) fn router<B: Backend>(site: Arc<Site<B>>) -> Router {
         .route("/_getid", get(id::<B>))
         .route("/_assets/{file}", get(asset))
         .route("/api/v1/services", get(data::<B>))
-        .route("/api/v1/services/{*name}", get(datum::<B>))
-        .route("/api/{*rest}", get(async || no_such_data()))
+        .route(api::SERVICE, get(datum::<B>))
+        .route(api::REST, get(async || no_such_data()))
         .fallback(service::<B>)
         .method_not_allowed_fallback(async |Extension(asked): Extension<Arc<Asked>>| {
             if asked.path.starts_with(api::ROOT) {

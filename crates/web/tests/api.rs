@@ -4,8 +4,14 @@
 #[allow(unreachable_pub)]
 mod world;
 
-use hinoban_reading::metrics;
-use hinoban_supervisor::{LimitView, RuleState};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use hinoban_event::Doing;
+use hinoban_reading::{Identity, metrics};
+use hinoban_supervisor::{LastAction, LimitView, RuleState};
 use serde_json::{Value, json};
 use world::serving::{ADMIN, COOKIE, VIEWER, body, server, status};
 
@@ -63,6 +69,59 @@ async fn all_services_stand_in_one_document() {
     assert_eq!(of("lhost", "tests")[4]["standing"], Value::Null, "no result yet");
 }
 
+/// Names of all members, however deep.
+fn members(value: &Value, out: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members_of) => {
+            for (name, value) in members_of {
+                out.insert(name.clone());
+                members(value, out);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| members(value, out)),
+        _ => (),
+    }
+}
+
+#[tokio::test]
+async fn every_member_is_in_the_reference() {
+    let server = server(|_| ()).await;
+    {
+        let mut status = server.double.status.lock().unwrap();
+        let view = &mut status.as_mut().unwrap().services[0];
+        let mut compares = world::rule("if cpu > 80%", false);
+        compares.limit = Some(cpu_limit());
+        view.rules = vec![compares];
+        view.identity = Some(Identity { pid: 1, start: 2 });
+        view.last_action = Some(LastAction {
+            doing: Doing::Restart,
+            ok: true,
+            at: world::LOOKED,
+            took: Duration::from_millis(312),
+            by: None,
+            text: "restarted in 312 ms".to_owned(),
+        });
+    }
+    let mut names = BTreeSet::new();
+    members(&parsed(&server.get("/api/v1/services").await), &mut names);
+    assert!(names.contains("took_seconds") && names.contains("operator"), "{names:?}");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/REFERENCE.md");
+    let page = fs::read_to_string(page).unwrap();
+    let part = page.split_once("\n### JSON\n").unwrap().1.split_once("\n## ").unwrap().0;
+    let missing: Vec<_> = names.iter().filter(|name| !part.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "not in the reference: {missing:?}");
+}
+
+fn cpu_limit() -> LimitView {
+    LimitView {
+        metric: metrics::CPU.name,
+        unit: Some(metrics::CPU.unit),
+        value: Some(81.5.into()),
+        operator: ">",
+        limit: 80.0.into(),
+    }
+}
+
 #[tokio::test]
 async fn one_service_is_found_by_any_name_it_may_have() {
     let server = server(|_| ()).await;
@@ -72,13 +131,7 @@ async fn one_service_is_found_by_any_name_it_may_have() {
         view.name = "A/b c".into();
         let mut counting = world::rule("if cpu > 80%", false);
         counting.state = RuleState::Counting { seen: 2, of: 3 };
-        counting.limit = Some(LimitView {
-            metric: metrics::CPU.name,
-            unit: Some(metrics::CPU.unit),
-            value: Some(81.5.into()),
-            operator: ">",
-            limit: 80.0.into(),
-        });
+        counting.limit = Some(cpu_limit());
         view.rules = vec![world::rule("if failed port 80", true), counting];
     }
     for path in ["/api/v1/services/a%2Fb%20c", "/api/v1/services/A/b%20c"] {

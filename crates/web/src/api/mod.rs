@@ -14,6 +14,10 @@ use crate::reply::Refusal;
 
 /// Where all of it lies.
 pub(crate) const ROOT: &str = "/api/";
+/// One service; a name may hold slashes.
+pub(crate) const SERVICE: &str = "/api/v1/services/{*name}";
+/// What there may be one day.
+pub(crate) const REST: &str = "/api/{*rest}";
 
 /// Everything that is known.
 pub(crate) fn services(status: &Status, about: &About) -> Response<Body> {
