@@ -71,6 +71,31 @@ fn status_text_colours_what_fails() {
 }
 
 #[test]
+fn status_text_colours_the_values_that_a_failing_rule_is_about() {
+    let mut status = world::status();
+    let red = |status: &Status, name: &str| -> Vec<String> {
+        let view = status.services.iter().find(|view| &*view.name == name).unwrap();
+        let drawn = monit::status(status, &world::about(), &[view]);
+        let lines = drawn.lines().filter_map(|line| line.split_once("\x1b[0;91m"));
+        lines.map(|(key, _)| key.trim().to_owned()).collect()
+    };
+    assert_eq!(red(&status, "notes"), ["status", "permission", "size"]);
+    assert_eq!(red(&status, "folder"), ["status"], "what is not known fails nothing");
+    let root = status.services.iter_mut().find(|view| &*view.name == "rootfs").unwrap();
+    root.failing = vec![hinoban_event::Class::Resource];
+    let resources = [
+        "status",
+        "space free total",
+        "inodes free",
+        "read bytes",
+        "disk read operations",
+        "write bytes",
+        "disk write operations",
+    ];
+    assert_eq!(red(&status, "rootfs"), resources);
+}
+
+#[test]
 fn summary_is_a_table_by_type() {
     let mut status = world::status();
     status.services[0].name = "a name that is longer than its column".into();

@@ -1,5 +1,6 @@
 mod measured;
 
+use hinoban_event::Class;
 use hinoban_supervisor::{Kind, ServiceView, Status};
 
 use super::port::{Port, ports};
@@ -40,7 +41,8 @@ fn line(out: &mut String, key: &str, value: &str) {
 /// Everything about a service but its name, type and status.
 pub(crate) fn rows(status: &Status, about: &About, view: &ServiceView) -> Vec<Row> {
     let (tone, word) = monitoring_words(view);
-    let mut rows = Rows(vec![("monitoring status".into(), tone, word.into())]);
+    let mut rows = Rows { list: Vec::new(), failing: &view.failing };
+    rows.push("monitoring status", tone, word);
     rows.push("monitoring mode", Tone::Plain, mode(view.mode).1);
     rows.push("on reboot", Tone::Plain, on_reboot(view.on_reboot).1);
     if shows_data(view) {
@@ -57,11 +59,11 @@ pub(crate) fn rows(status: &Status, about: &About, view: &ServiceView) -> Vec<Ro
     }
     ours(&mut rows, status, about, view);
     rows.value("data collected", Some(figures::date(view.looked_at.unwrap_or(status.since), &about.zone)));
-    rows.0
+    rows.list
 }
 
 /// What Monit has no line for: why it is not well, and since when.
-fn ours(rows: &mut Rows, status: &Status, about: &About, view: &ServiceView) {
+fn ours(rows: &mut Rows<'_>, status: &Status, about: &About, view: &ServiceView) {
     if let Some(reason) = view.observation.as_ref().and_then(|o| o.standing.reason()) {
         rows.value("reason", Some(reason.text.clone()));
         rows.value("down since", view.since.map(|since| figures::date(since, &about.zone)));
@@ -77,17 +79,22 @@ fn ours(rows: &mut Rows, status: &Status, about: &About, view: &ServiceView) {
     }
 }
 
-struct Rows(Vec<Row>);
+struct Rows<'a> {
+    list: Vec<Row>,
+    failing: &'a [Class],
+}
 
-impl Rows {
+impl Rows<'_> {
     fn push(&mut self, key: &str, tone: Tone, value: impl Into<String>) {
-        self.0.push((key.to_owned(), tone, value.into()));
+        self.list.push((key.to_owned(), tone, value.into()));
     }
 
-    /// A measured value; a dash stands for one that is not known.
+    /// A measured value; a dash stands for one that is not known. All values that a failing rule may be about stand out:
+    /// Monit does not tell which it is either.
     fn value(&mut self, key: &str, value: Option<String>) {
+        let fails = class(key).is_some_and(|class| self.failing.contains(&class));
         match value {
-            Some(value) => self.push(key, Tone::Value, value),
+            Some(value) => self.push(key, if fails { Tone::Bad } else { Tone::Value }, value),
             None => self.push(key, Tone::Faint, "-"),
         }
     }
@@ -109,4 +116,39 @@ impl Rows {
             None => self.value("port response time", None),
         }
     }
+}
+
+/// The class of rules about the value of a line.
+fn class(key: &str) -> Option<Class> {
+    Some(match key {
+        "load average"
+        | "cpu"
+        | "cpu total"
+        | "memory usage"
+        | "swap usage"
+        | "memory"
+        | "memory total"
+        | "threads"
+        | "children"
+        | "filedescriptors"
+        | "total filedescriptors"
+        | "read bytes"
+        | "disk read bytes"
+        | "disk read operations"
+        | "write bytes"
+        | "disk write bytes"
+        | "disk write operations"
+        | "space free total"
+        | "inodes free" => Class::Resource,
+        "pid" => Class::Pid,
+        "parent pid" => Class::PPid,
+        "uid" | "effective uid" => Class::Uid,
+        "gid" => Class::Gid,
+        "uptime" => Class::Uptime,
+        "permission" => Class::Permission,
+        "size" => Class::Size,
+        "access timestamp" | "change timestamp" | "modify timestamp" => Class::Timestamp,
+        "filesystem flags" => Class::FsFlag,
+        _ => return None,
+    })
 }

@@ -9,7 +9,7 @@ use super::Rows;
 use crate::monit::readings::Readings;
 use crate::monit::{About, figures};
 
-pub(super) fn process(rows: &mut Rows, seen: Readings<'_>) {
+pub(super) fn process(rows: &mut Rows<'_>, seen: Readings<'_>) {
     let whole = |metric| seen.int(metric).map(|n| n.to_string());
     rows.value("pid", seen.pid().map(|n| n.to_string()));
     for (key, metric) in
@@ -43,7 +43,7 @@ pub(super) fn process(rows: &mut Rows, seen: Readings<'_>) {
     operations(rows, seen, "disk write operations", "writes", m::DISK_WRITE_OPS_RATE, m::DISK_WRITE_OPS);
 }
 
-pub(super) fn file(rows: &mut Rows, seen: Readings<'_>, about: &About) {
+pub(super) fn file(rows: &mut Rows<'_>, seen: Readings<'_>, about: &About) {
     owner(rows, seen);
     rows.value("size", seen.real(m::SIZE).map(figures::bytes));
     for (key, metric) in [
@@ -55,14 +55,14 @@ pub(super) fn file(rows: &mut Rows, seen: Readings<'_>, about: &About) {
     }
 }
 
-fn owner(rows: &mut Rows, seen: Readings<'_>) {
+fn owner(rows: &mut Rows<'_>, seen: Readings<'_>) {
     rows.value("permission", seen.int(m::PERMISSION).map(|mode| format!("{:o}", mode & 0o7777)));
     rows.value("uid", seen.int(m::UID).map(|n| n.to_string()));
     rows.value("gid", seen.int(m::GID).map(|n| n.to_string()));
 }
 
 /// A file system without inodes, or not on a block device, has no lines about them.
-pub(super) fn filesystem(rows: &mut Rows, seen: Readings<'_>) {
+pub(super) fn filesystem(rows: &mut Rows<'_>, seen: Readings<'_>) {
     rows.value("filesystem type", seen.text(m::FILESYSTEM_TYPE).map(str::to_owned));
     rows.value("filesystem flags", seen.text(m::FILESYSTEM_FLAGS).map(str::to_owned));
     owner(rows, seen);
@@ -101,21 +101,21 @@ pub(super) fn filesystem(rows: &mut Rows, seen: Readings<'_>) {
 }
 
 /// Bytes per second and in all. A counter that cannot be read (another user's process) has no line.
-fn traffic(rows: &mut Rows, seen: Readings<'_>, key: &str, rate: Metric, total: Metric) {
+fn traffic(rows: &mut Rows<'_>, seen: Readings<'_>, key: &str, rate: Metric, total: Metric) {
     if let Some(total) = seen.real(total) {
         let rate = seen.real(rate).unwrap_or(0.0);
         rows.value(key, Some(format!("{}/s [{} total]", figures::bytes(rate), figures::bytes(total))));
     }
 }
 
-fn operations(rows: &mut Rows, seen: Readings<'_>, key: &str, what: &str, rate: Metric, total: Metric) {
+fn operations(rows: &mut Rows<'_>, seen: Readings<'_>, key: &str, what: &str, rate: Metric, total: Metric) {
     if let Some(total) = seen.int(total) {
         let rate = seen.real(rate).unwrap_or(0.0);
         rows.value(key, Some(format!("{rate:.1} {what}/s [{total} {what} total]")));
     }
 }
 
-pub(super) fn system(rows: &mut Rows, seen: Readings<'_>, status: &Status, about: &About) {
+pub(super) fn system(rows: &mut Rows<'_>, seen: Readings<'_>, status: &Status, about: &About) {
     let loads = [m::LOAD_1, m::LOAD_5, m::LOAD_15].map(|metric| seen.real(metric));
     let load = loads
         .iter()
@@ -155,7 +155,7 @@ const CPU: [(&str, Metric); 9] = [
 ];
 
 /// The readings of a kind that we know nothing of: each under the name of its metric.
-pub(super) fn custom(rows: &mut Rows, seen: Readings<'_>) {
+pub(super) fn custom(rows: &mut Rows<'_>, seen: Readings<'_>) {
     for reading in seen.0.iter().flat_map(|o| &o.readings) {
         rows.value(&reading.name, Some(reading.value.to_string()));
     }
