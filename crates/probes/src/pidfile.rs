@@ -40,8 +40,8 @@ impl From<&Stat> for Stamp {
         Self {
             device: stat.st_dev,
             inode: stat.st_ino,
-            seconds: stat.st_mtime as i64,
-            nanoseconds: stat.st_mtime_nsec as u64,
+            seconds: stat.st_mtime,
+            nanoseconds: stat.st_mtime_nsec,
         }
     }
 }
@@ -72,19 +72,19 @@ impl Known {
     /// Remembers what was read, unless the file changed so lately that a further change may not show in its times: before
     /// Linux 6.13 they move in steps of some milliseconds.
     fn of(pid: u32, stat: &Stat) -> Option<Self> {
-        let age = clock::wall().as_secs() as i64 - stat.st_ctime as i64;
+        let age = clock::wall().as_secs() as i64 - stat.st_ctime;
         (age > 1).then(|| Self {
             pid,
             stamp: stat.into(),
-            size: stat.st_size as i64,
-            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
+            size: stat.st_size,
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
         })
     }
 
     fn still(&self, stat: &Stat) -> bool {
         self.stamp == Stamp::from(stat)
-            && self.size == stat.st_size as i64
-            && self.changed == (stat.st_ctime as i64, stat.st_ctime_nsec as u64)
+            && self.size == stat.st_size
+            && self.changed == (stat.st_ctime, stat.st_ctime_nsec)
     }
 }
 
@@ -214,8 +214,8 @@ mod tests {
         reader.known = Some(Known {
             pid: 8, // to tell what is remembered from what is read
             stamp: (&stat).into(),
-            size: stat.st_size as i64,
-            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
+            size: stat.st_size,
+            changed: (stat.st_ctime, stat.st_ctime_nsec),
         });
         assert!(matches!(reader.read(&path), Ok(Pidfile::Names { pid: 8, .. })));
         std::fs::write(&path, "123").unwrap();
