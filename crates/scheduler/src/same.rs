@@ -89,7 +89,11 @@ mod tests {
         let new = [memory.clone(), Rule::existence(), over("load", 1), cpu.clone()];
         assert_eq!(followed(&old, &new), [Some(1), Some(3), Some(0)]);
         assert_eq!(followed(&old, &[Rule::existence(), memory]), [Some(0), None, Some(1)]);
-        assert_eq!(followed(&[cpu.clone(), cpu.clone()], std::slice::from_ref(&cpu)), [Some(0), None], "each is one");
+        assert_eq!(
+            followed(&[cpu.clone(), cpu.clone()], std::slice::from_ref(&cpu)),
+            [Some(0), None],
+            "each is one"
+        );
     }
 
     #[test]

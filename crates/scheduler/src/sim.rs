@@ -1,6 +1,8 @@
 //! A simulated world: services whose processes die, start slowly, hang or refuse, on a clock that jumps from one
 //! happening to the next. Years pass in seconds, and every run is the same.
 
+mod crash;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
@@ -79,6 +81,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// Everything done so far.
     pub deeds: Vec<Deed>,
+    /// Services that were started while they ran, or were about to: nothing but a fault of ours does that.
+    pub doubled: Vec<String>,
     /// Everything to be remembered so far.
     pub remembered: Vec<Remembered>,
     now: Moment,
@@ -111,6 +115,7 @@ impl World {
             behaviour: BTreeMap::new(),
             events: Vec::new(),
             deeds: Vec::new(),
+            doubled: Vec::new(),
             remembered: Vec::new(),
             now: Moment::ZERO,
             processes: BTreeMap::new(),
@@ -274,8 +279,8 @@ impl World {
     }
 
     fn feed(&mut self, input: Input) {
-        let stamp = Stamp::from_micros(1_700_000_000_000_000 + self.now.elapsed().as_micros() as i64);
-        for effect in self.scheduler.handle(Now { moment: self.now, stamp }, input) {
+        let now = self.instant();
+        for effect in self.scheduler.handle(now, input) {
             match effect {
                 Effect::Emit(event) => self.events.push(event),
                 Effect::Remember(entry) => self.remembered.push(entry),
@@ -298,6 +303,10 @@ impl World {
         let name = service.name.clone();
         let behaviour = self.of(&name).clone();
         self.deeds.push(Deed { at: self.now, service: name.clone(), act: act.clone() });
+        let coming = |h: &Happening| matches!(h, Happening::Appear(who) if *who == name);
+        if act == Act::Start && (self.lives(&name) || self.happenings.values().any(coming)) {
+            self.doubled.push(name.clone());
+        }
         let takes = if act == Act::Stop { behaviour.stop_takes } else { behaviour.start_takes };
         let own = matches!(act, Act::Start | Act::Stop | Act::Restart);
         if own {

@@ -275,3 +275,14 @@ impl Watched {
 fn is_test(when: &Condition) -> bool {
     matches!(when, Condition::Test { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There is one for each service, and a host may have thousands.
+    #[test]
+    fn a_service_takes_little_room() {
+        assert!(size_of::<Watched>() <= 768, "{} bytes", size_of::<Watched>());
+    }
+}
