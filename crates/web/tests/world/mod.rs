@@ -373,7 +373,7 @@ impl Backend for Double {
 /// A rule that fails, or holds.
 pub fn rule(text: &str, failed: bool) -> RuleView {
     RuleView {
-        text: text.to_owned(),
+        text: text.into(),
         class: Class::Connection,
         state: if failed { RuleState::Fails } else { RuleState::Unknown },
         failed,
