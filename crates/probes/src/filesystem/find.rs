@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use rustix::fs::{FileType, major, minor, stat};
 
-use crate::mounts::{Mount, Mounts, Place, Way, device};
+use crate::elsewhere::Gate;
+use crate::mounts::{Mount, Mounts, Way, device};
 use crate::node::type_in_words;
 
 /// What a name means.
@@ -18,8 +19,8 @@ pub(super) enum Found {
         mount: Arc<Mount>,
         /// The device node, if that is what was named: permission and owner are asked of it, as Monit does.
         node: Option<PathBuf>,
-        /// Where the way to the mount point leads.
-        place: Place,
+        /// The gate of the first remote mount on the way to its mount point.
+        remote: Option<Gate>,
     },
     /// None; the text says what there is instead.
     NotMounted(String),
@@ -56,9 +57,8 @@ pub(super) fn find(mounts: &Mounts, name: &Path) -> Found {
 }
 
 fn found(mounts: &Mounts, mount: Arc<Mount>, node: Option<PathBuf>) -> Found {
-    let remote = mounts.way(&mount.point, |_| None).remote.is_some();
-    let place = if remote { Place::Remote } else { Place::Local };
-    Found::Mounted { mount, node, place }
+    let remote = mounts.way(&mount.point, |_| None).remote.map(|m| m.gate.clone());
+    Found::Mounted { mount, node, remote }
 }
 
 /// Among several mounts of one thing: one that can be reached, of all of it rather than of a part (a bind mount), and of
@@ -166,13 +166,18 @@ mod tests {
 
     #[test]
     fn what_lies_behind_a_network_is_asked_elsewhere() {
-        let remote = |name: &str| match look(name) {
-            Found::Mounted { place, .. } => place == Place::Remote,
+        let mounts = Mounts::of(MOUNTS);
+        let remote = |name: &str| match find(&mounts, Path::new(name)) {
+            Found::Mounted { remote, .. } => remote,
             Found::NotMounted(text) => panic!("{text}"),
         };
-        assert!(remote("/srv/export"));
-        assert!(remote("/dev/sdd1"), "its disk is ours, but the way to it is not");
-        assert!(!remote("/data"));
+        let export = &mounts.all[3].gate;
+        assert!(remote("/srv/export").is_some_and(|gate| gate.is(export)));
+        assert!(
+            remote("/dev/sdd1").is_some_and(|gate| gate.is(export)),
+            "its disk is ours, the way to it is not"
+        );
+        assert!(remote("/data").is_none());
     }
 
     #[test]

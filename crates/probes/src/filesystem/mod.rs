@@ -25,7 +25,7 @@ use rustix::io::Errno;
 use crate::elsewhere::Elsewhere;
 use crate::failure::plain;
 use crate::file::REPLACING;
-use crate::mounts::{self, Mount, Place};
+use crate::mounts::{self, Mount};
 use crate::node::permission;
 use crate::storm::Storm;
 use disk::Disk;
@@ -156,15 +156,15 @@ impl FilesystemProbe {
         let (mut generation, mut table) = mounts::now().ok_or_else(unreadable)?;
         // What was measured was this file system only if nothing was mounted or unmounted meanwhile.
         for _ in 0..3 {
-            let (mount, node, place) = match find(&table, &self.name) {
+            let (mount, node, remote) = match find(&table, &self.name) {
                 Found::NotMounted(text) => return Ok(Sight::NotMounted(text)),
-                Found::Mounted { mount, node, place } => (mount, node, place),
+                Found::Mounted { mount, node, remote } => (mount, node, remote),
             };
-            let measured = match place {
-                Place::Memory | Place::Local => measure(&mount.point, node.as_deref()),
-                Place::Remote => {
+            let measured = match remote {
+                None => measure(&mount.point, node.as_deref()),
+                Some(gate) => {
                     let point = mount.point.clone();
-                    self.elsewhere.ask(&mount.gate, look, move || measure(&point, node.as_deref())).await?
+                    self.elsewhere.ask(&gate, look, move || measure(&point, node.as_deref())).await?
                 }
             };
             let (after, changed) = mounts::now().ok_or_else(unreadable)?;
