@@ -8,13 +8,16 @@
 mod constants;
 mod daemon;
 mod demo;
+mod first;
 mod flags;
 mod identity;
 mod load;
 mod local;
+mod manager;
 mod pages;
 mod pidfile;
 mod places;
+mod reach;
 mod run;
 mod signals;
 mod surroundings;

@@ -106,10 +106,10 @@ pub(crate) fn announcement(config: &Config) -> String {
 }
 
 /// Ways to ask the daemon with this process id, in the order to try them: the door, which needs no password, before
-/// what is configured. A door that another process keeps is left out.
-pub(crate) fn clients(config: &Config, places: &Places, pid: i32) -> Vec<Client> {
+/// what is configured. A door that another process keeps is left out, unless we cannot know who should.
+pub(crate) fn clients(config: &Config, places: &Places, pid: Option<i32>) -> Vec<Client> {
     let mut clients = Vec::new();
-    if keeper(&places.door).is_none_or(|keeper| keeper == pid) {
+    if keeper(&places.door).is_none_or(|keeper| pid.is_none_or(|pid| pid == keeper)) {
         clients.push(Client::new(Target::Unix(places.door.clone())));
     }
     let users = || {
@@ -162,7 +162,7 @@ mod tests {
             Listen::Tcp { address: None, port: 1, read_only: true },
             Listen::Unix { path: "/u".into(), read_only: false, permission: None, uid: None, gid: None },
         ];
-        let clients = clients(&config, &Places::of(&config), 1);
+        let clients = clients(&config, &Places::of(&config), Some(1));
         let targets: Vec<_> = clients.iter().map(|client| client.target.to_string()).collect();
         assert_eq!(targets, ["/s/state.sock", "/u", "localhost:1"]);
         assert_eq!(clients[0].credentials, None);
@@ -182,7 +182,8 @@ mod tests {
         let places = Places::of(&config);
         let _listener = std::os::unix::net::UnixListener::bind(&places.door).unwrap();
         let us = i32::try_from(std::process::id()).unwrap();
-        assert_eq!(clients(&config, &places, us).len(), 1);
-        assert!(clients(&config, &places, us + 1).is_empty());
+        assert_eq!(clients(&config, &places, Some(us)).len(), 1);
+        assert!(clients(&config, &places, Some(us + 1)).is_empty());
+        assert_eq!(clients(&config, &places, None).len(), 1);
     }
 }

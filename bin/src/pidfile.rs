@@ -225,6 +225,11 @@ pub(crate) fn running(path: &Path) -> io::Result<Option<Running>> {
     Ok((signed(&file)? == Some(pid)).then_some(found))
 }
 
+/// Whether the lock of this pidfile is there, but not for us to open: the daemon, if it runs, is another user's.
+pub(crate) fn is_closed(path: &Path) -> bool {
+    options().open(lock_of(path)).is_err_and(|why| why.kind() == io::ErrorKind::PermissionDenied)
+}
+
 /// Whether the first thread of a process has ended already: proc(5), the state in `stat`.
 fn dying(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -29,6 +29,11 @@ impl Places {
         Self::with(config, root, &home().unwrap_or_else(|| "/".into()))
     }
 
+    /// Where root's daemon has its files under this configuration.
+    pub(crate) fn of_root(config: &Config) -> Self {
+        Self::with(config, true, Path::new("/root"))
+    }
+
     fn with(config: &Config, root: bool, home: &Path) -> Self {
         let files = config.files.clone();
         let default = |name: &str| match (root, name) {

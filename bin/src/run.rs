@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hinoban::config::{Config, Loaded, Mistakes};
 use hinoban::event::{Event, Level};
@@ -14,8 +15,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use crate::daemon::{Ready, Side, detach};
+use crate::first::{self, Orphanage};
 use crate::flags::Flags;
 use crate::load::{name, told};
+use crate::manager::{Manager, VARIABLES};
 use crate::pidfile::{Pidfile, Refused};
 use crate::places::Places;
 use crate::signals::{Signals, Steward};
@@ -38,7 +41,13 @@ pub(crate) struct Plan {
 
 /// Everything that ships, its programs with our environment and the limit of open files that we had.
 pub(crate) fn registry(nofile_soft: Option<u64>) -> Registry {
-    shipped(Spawner::start(SpawnerOptions { environment: std::env::vars_os().collect(), nofile_soft }))
+    shipped(spawner(nofile_soft))
+}
+
+/// Starts programs with our environment, but for what our service manager told us alone.
+fn spawner(nofile_soft: Option<u64>) -> Arc<Spawner> {
+    let environment = std::env::vars_os().filter(|(name, _)| !VARIABLES.iter().any(|ours| name == ours));
+    Spawner::start(SpawnerOptions { environment: environment.collect(), nofile_soft })
 }
 
 /// Finds the mistakes that only the registry can see.
@@ -140,7 +149,7 @@ pub(crate) fn daemon(plan: Plan) -> ExitCode {
 
 /// Whether a daemon stays where it was started. A container ends when its first process does.
 pub(crate) fn foreground(config: &Config) -> bool {
-    config.foreground || std::process::id() == 1
+    config.foreground || first::are_we()
 }
 
 fn begin(plan: Plan) -> Result<ExitCode, String> {
@@ -168,8 +177,9 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
     let voice = Voice::new(config.log.as_ref(), foreground, flags.verbose > 0);
     let (journal, notice) = journal(&places)?;
     let heard = voice.clone();
-    let registry = registry(raise_limit());
+    let spawner = spawner(raise_limit());
     let courier = courier_of(config, &places);
+    let registry = shipped(spawner.clone());
     let supervisor = supervisor(&loaded, registry, journal, courier, move |event| heard.event(event));
     let supervisor = supervisor.map_err(|mistakes| told(&mistakes))?;
     let starting =
@@ -189,6 +199,10 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
     // Whoever unmounts what we were started from is not to wait for us.
     let _ = std::env::set_current_dir("/");
     voice.say(Level::Info, starting);
+    if first::are_we() && !config.foreground {
+        let what = "process 1 stays in the foreground: a container ends when its first process does";
+        voice.say(Level::Info, what);
+    }
     for line in loaded.warnings.lines() {
         voice.say(Level::Warning, line);
     }
@@ -207,7 +221,7 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
     };
     let lived = match runtime() {
         Ok(runtime) => {
-            let lived = runtime.block_on(Box::pin(live(supervisor, steward, ready)));
+            let lived = runtime.block_on(Box::pin(live(supervisor, spawner, steward, ready)));
             // A name being resolved, a file system that hangs: nobody waits for them any more.
             runtime.shutdown_background();
             lived
@@ -245,7 +259,12 @@ pub(crate) fn refused(places: &Places, why: Refused) -> String {
 }
 
 /// Life of the daemon, from the first signal it can take to the last word.
-async fn live(supervisor: Supervisor, steward: Steward, ready: Ready) -> Result<(), String> {
+async fn live(
+    supervisor: Supervisor,
+    spawner: Arc<Spawner>,
+    steward: Steward,
+    ready: Ready,
+) -> Result<(), String> {
     let handle = supervisor.handle();
     let failed = |ready: Ready, why: String| {
         ready.failed(&why);
@@ -254,6 +273,10 @@ async fn live(supervisor: Supervisor, steward: Steward, ready: Ready) -> Result<
     // Before anybody can know our number and send a signal.
     let signals = match Signals::new() {
         Ok(signals) => signals,
+        Err(why) => return failed(ready, format!("Cannot take signals: {why}")),
+    };
+    let orphanage = match Orphanage::new(spawner) {
+        Ok(orphanage) => orphanage,
         Err(why) => return failed(ready, format!("Cannot take signals: {why}")),
     };
     if let Err(why) = steward.sign() {
@@ -268,13 +291,27 @@ async fn live(supervisor: Supervisor, steward: Steward, ready: Ready) -> Result<
     let (door, door_wanted) = watch::channel(pages::door(&steward.config, &steward.places, &id, &file));
     let options = door_wanted.borrow().clone();
     let first = pages::bind(options, &handle, &voice).await;
+    let manager = Manager::of_environment().unwrap_or_else(|why| {
+        voice.say(Level::Warning, why);
+        Manager::default()
+    });
     ready.up();
+    let orphans = async {
+        match orphanage {
+            Some(orphanage) => orphanage.run().await,
+            None => std::future::pending().await,
+        }
+    };
     let ended = tokio::select! {
+        // In this order: whoever looks at processes comes after whoever collects them.
+        biased;
+        () = orphans => Ok(Ended::Stopped),
         ended = supervisor.run() => ended,
         // The rest ends only by being dropped, or because somebody does not want to wait for the supervisor.
         () = pages::serve(Some(first), door_wanted, handle.clone(), voice.clone()) => Ok(Ended::Stopped),
         () = pages::serve(None, wanted, handle.clone(), voice) => Ok(Ended::Stopped),
-        () = steward.attend(signals, handle, web, door) => Ok(Ended::Stopped),
+        () = manager.attend(&handle) => Ok(Ended::Stopped),
+        () = steward.attend(signals, handle.clone(), &manager, web, door) => Ok(Ended::Stopped),
     };
     ended.map(drop).map_err(|why| format!("The supervisor could not begin: {why}"))
 }

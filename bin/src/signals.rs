@@ -16,11 +16,12 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::flags::Flags;
 use crate::load::{NotLoaded, load, name};
+use crate::manager::Manager;
 use crate::pidfile::{Pidfile, Refused};
 use crate::places::Places;
 use crate::run::courier_of;
 use crate::voice::{Voice, trial};
-use crate::{identity, pages, sys};
+use crate::{first, identity, pages, sys};
 
 /// The signals we take.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Signals {
     usr1: Signal,
     term: Signal,
     int: Signal,
+    /// Only as process 1, which containers end by it too; everybody else's SIGQUIT leaves a core.
+    quit: Option<Signal>,
 }
 
 impl Signals {
@@ -42,14 +45,20 @@ impl Signals {
             usr1: signal(SignalKind::user_defined1())?,
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
+            quit: first::are_we().then(|| signal(SignalKind::quit())).transpose()?,
         })
     }
 
-    /// Waits for SIGTERM or SIGINT.
+    /// Waits for SIGTERM or SIGINT, as process 1 for SIGQUIT too.
     pub(crate) async fn end(&mut self) {
+        Self::ended(&mut self.term, &mut self.int, &mut self.quit).await;
+    }
+
+    async fn ended(term: &mut Signal, int: &mut Signal, quit: &mut Option<Signal>) {
         tokio::select! {
-            _ = self.term.recv() => (),
-            _ = self.int.recv() => (),
+            _ = term.recv() => (),
+            _ = int.recv() => (),
+            _ = async { match quit { Some(quit) => quit.recv().await, None => std::future::pending().await } } => (),
         }
     }
 }
@@ -104,11 +113,13 @@ impl Steward {
     /// Does what signals ask for. The first that asks us to end has the supervisor end in order; the second ends this.
     pub(crate) async fn attend(
         mut self,
-        mut signals: Signals,
+        signals: Signals,
         handle: Handle,
+        manager: &Manager,
         web: watch::Sender<Options>,
         door: watch::Sender<Options>,
     ) {
+        let Signals { mut hup, mut usr1, mut term, mut int, mut quit } = signals;
         let mut reading: Option<Reading> = None;
         let mut ending = false;
         let mut glance = tokio::time::interval(GLANCE);
@@ -123,7 +134,8 @@ impl Steward {
                 }
             };
             tokio::select! {
-                _ = signals.hup.recv() => {
+                _ = hup.recv() => {
+                    manager.reloading().await;
                     let what = format!("Reinitializing {} -- control file '{}'", name(&self.config), self.path.display());
                     self.voice.say(Level::Info, what);
                     reading = Some(self.read());
@@ -137,18 +149,24 @@ impl Steward {
                         Ok(read) => self.take_on(read, &handle, &web, &door).await,
                         Err(why) => self.keep(why),
                     }
+                    manager.reloaded().await;
                 }
                 _ = glance.tick() => self.voice.look(),
                 () = async { sleep_until(settle.unwrap_or_else(Instant::now)).await }, if settle.is_some() => {
                     settled = None;
                     sys::unmap_idle_text();
                 }
-                _ = signals.usr1.recv() => {
+                _ = usr1.recv() => {
                     self.voice.say(Level::Info, "Awakened by User defined signal 1");
                     handle.wake();
                 }
-                _ = signals.term.recv() => if std::mem::replace(&mut ending, true) { return } else { handle.stop() },
-                _ = signals.int.recv() => if std::mem::replace(&mut ending, true) { return } else { handle.stop() },
+                () = Signals::ended(&mut term, &mut int, &mut quit) => {
+                    if std::mem::replace(&mut ending, true) {
+                        return;
+                    }
+                    manager.stopping().await;
+                    handle.stop();
+                }
             }
         }
     }

@@ -206,6 +206,36 @@ pub(crate) fn wait_for_term() {
     }
 }
 
+/// Gives back the pages of program text and constants that are mapped, ours and those of libraries: whoever goes on
+/// living needs few of those that the start needed. They stay in the page cache, and what is touched again is mapped
+/// again, by a minor fault of about a microsecond for sixteen pages.
+pub(crate) fn unmap_idle_text() {
+    unsafe extern "C" fn object(
+        info: *mut libc::dl_phdr_info,
+        _size: usize,
+        _data: *mut libc::c_void,
+    ) -> libc::c_int {
+        // SAFETY: dl_iterate_phdr(3) gives a valid object, whose headers are an array of the length it says.
+        let (base, headers) = unsafe {
+            let info = &*info;
+            (info.dlpi_addr, std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)))
+        };
+        let page = rustix::param::page_size() as u64;
+        for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0) {
+            let start = base + header.p_vaddr;
+            let (first, last) = (start / page * page, start + header.p_memsz);
+            // SAFETY: the range is one of a segment that is mapped from a file and never written (relocated data is in
+            // writable segments), so dropping its pages loses nothing: they are read from the file again.
+            unsafe {
+                libc::madvise(first as *mut libc::c_void, (last - first) as usize, libc::MADV_DONTNEED)
+            };
+        }
+        0
+    }
+    // SAFETY: `object` keeps to the contract of dl_iterate_phdr(3), and does not unwind.
+    unsafe { libc::dl_iterate_phdr(Some(object), ptr::null_mut()) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,34 +279,4 @@ mod tests {
         drop(reader);
         assert!(lock(&other, 7).unwrap());
     }
-}
-
-/// Gives back the pages of program text and constants that are mapped, ours and those of libraries: whoever goes on
-/// living needs few of those that the start needed. They stay in the page cache, and what is touched again is mapped
-/// again, by a minor fault of about a microsecond for sixteen pages.
-pub(crate) fn unmap_idle_text() {
-    unsafe extern "C" fn object(
-        info: *mut libc::dl_phdr_info,
-        _size: usize,
-        _data: *mut libc::c_void,
-    ) -> libc::c_int {
-        // SAFETY: dl_iterate_phdr(3) gives a valid object, whose headers are an array of the length it says.
-        let (base, headers) = unsafe {
-            let info = &*info;
-            (info.dlpi_addr, std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)))
-        };
-        let page = rustix::param::page_size() as u64;
-        for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0) {
-            let start = base + header.p_vaddr;
-            let (first, last) = (start / page * page, start + header.p_memsz);
-            // SAFETY: the range is one of a segment that is mapped from a file and never written (relocated data is in
-            // writable segments), so dropping its pages loses nothing: they are read from the file again.
-            unsafe {
-                libc::madvise(first as *mut libc::c_void, (last - first) as usize, libc::MADV_DONTNEED)
-            };
-        }
-        0
-    }
-    // SAFETY: `object` keeps to the contract of dl_iterate_phdr(3), and does not unwind.
-    unsafe { libc::dl_iterate_phdr(Some(object), ptr::null_mut()) };
 }

@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use hinoban::config::{Config, Dialect};
 use hinoban::event::Doing;
-use hinoban_web::client::{Client, ClientError, Format, plain};
+use hinoban_web::client::{Format, plain};
 use rustix::process::Signal;
 
 use crate::flags::{self, Answer, Flags};
 use crate::load::{find, load, name, shown, told};
-use crate::pidfile::{Refused, Running, foreign, running};
+use crate::pidfile::Running;
 use crate::places::Places;
+use crate::reach::{Daemon, found, mine, reachable, through};
 use crate::run::{self, Plan};
 use crate::terminal::{complain, has_colours, say, show};
 use crate::voice::trial;
-use crate::{constants, demo, identity, local, pages};
+use crate::{constants, demo, identity, local};
 
 /// How long `quit` waits for the daemon to end: its last messages may take some seconds to leave.
 const FAREWELL: Duration = Duration::from_secs(15);
@@ -109,28 +110,12 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
         Verb::Daemon => begin(plan),
         Verb::Act(doing) => act(plan, doing),
         Verb::Status | Verb::Summary | Verb::Report => {
-            let daemon = found(&plan)?.ok_or_else(|| not_running(&plan.loaded.config))?;
+            let daemon = reachable(&plan)?.ok_or_else(|| not_running(&plan.loaded.config))?;
             ask(&plan, &daemon, &verb).map(|()| ExitCode::SUCCESS)
         }
         Verb::Reload => reload(&plan),
         Verb::Quit => quit(&plan),
         Verb::Validate => validate(plan),
-    }
-}
-
-/// The daemon that runs with our pidfile.
-///
-/// # Errors
-/// If that cannot be found out. Also if a Monit runs with it: two would undo each other's work.
-fn found(plan: &Plan) -> Result<Option<Running>, String> {
-    let path = &plan.places.pidfile;
-    let daemon =
-        running(path).map_err(|why| format!("Cannot look at the pidfile '{}': {why}", path.display()))?;
-    match foreign(path) {
-        Some((pid, name)) if daemon.is_none() => {
-            Err(run::refused(&plan.places, Refused::Foreign { pid, name }))
-        }
-        _ => Ok(daemon),
     }
 }
 
@@ -196,7 +181,7 @@ fn signal(daemon: &Running, signal: Signal) -> Result<(), String> {
 
 fn act(plan: Plan, doing: Doing) -> Result<ExitCode, String> {
     let names = targets(&plan, &doing)?;
-    let Some(daemon) = found(&plan)? else {
+    let Some(daemon) = reachable(&plan)? else {
         return Ok(local::act(plan, doing, names));
     };
     through(&plan, &daemon, |client| client.act(&doing, &names))?;
@@ -221,37 +206,8 @@ fn targets(plan: &Plan, doing: &Doing) -> Result<Vec<String>, String> {
     Ok(given.to_vec())
 }
 
-/// Asks this daemon, by the first way that leads to it.
-fn through<T>(
-    plan: &Plan,
-    daemon: &Running,
-    ask: impl Fn(&Client) -> Result<T, ClientError>,
-) -> Result<T, String> {
-    let mut last = None;
-    for client in pages::clients(&plan.loaded.config, &plan.places, daemon.pid) {
-        match ask(&client) {
-            Ok(answer) => return Ok(answer),
-            Err(why @ (ClientError::Connect { .. } | ClientError::Refused { status: 401 | 403, .. })) => {
-                last.get_or_insert(why);
-            }
-            Err(why) => return Err(why.to_string()),
-        }
-    }
-    let door = plan.places.door.display();
-    Err(last.map_or_else(
-        || {
-            format!(
-                "No way leads to the daemon with PID {}: another process listens at '{door}', where its state file \
-                 would have its socket; give the same -s and -c as the daemon",
-                daemon.pid
-            )
-        },
-        |why| why.to_string(),
-    ))
-}
-
 /// Shows what the daemon says.
-fn ask(plan: &Plan, daemon: &Running, verb: &Verb) -> Result<(), String> {
+fn ask(plan: &Plan, daemon: &Daemon, verb: &Verb) -> Result<(), String> {
     let names = plan.flags.words[1..].to_vec();
     let group = plan.flags.group.as_deref();
     let answer = through(plan, daemon, |client| match verb {
@@ -268,7 +224,7 @@ fn reload(plan: &Plan) -> Result<ExitCode, String> {
     run::bind(&plan.loaded).map_err(|mistakes| told(&mistakes))?;
     warn(plan);
     let called = name(&plan.loaded.config);
-    let daemon = found(plan)?;
+    let daemon = mine(plan)?;
     say(format!("Reinitializing {} daemon", called.to_lowercase()));
     match daemon {
         Some(daemon) => signal(&daemon, Signal::HUP)?,
@@ -279,7 +235,7 @@ fn reload(plan: &Plan) -> Result<ExitCode, String> {
 
 fn quit(plan: &Plan) -> Result<ExitCode, String> {
     let called = name(&plan.loaded.config);
-    let Some(daemon) = found(plan)? else {
+    let Some(daemon) = mine(plan)? else {
         say(format!("{called} daemon is not running"));
         return Ok(ExitCode::SUCCESS);
     };
@@ -297,10 +253,10 @@ fn quit(plan: &Plan) -> Result<ExitCode, String> {
 fn validate(plan: Plan) -> Result<ExitCode, String> {
     // Monit's clients know that its validate never succeeds.
     let monit = plan.loaded.config.dialect == Dialect::Monit;
-    let code = match found(&plan)? {
+    let code = match mine(&plan)? {
         Some(daemon) => {
             awaken(&plan, &daemon)?;
-            ask(&plan, &daemon, &Verb::Status)?;
+            ask(&plan, &Daemon::Known(daemon), &Verb::Status)?;
             ExitCode::SUCCESS
         }
         None => local::once(plan),

@@ -13,6 +13,7 @@ mod servers;
 
 mod authors_file;
 mod crashes;
+mod first;
 mod foreign_client;
 mod mail;
 mod operator;
