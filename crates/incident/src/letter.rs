@@ -2,6 +2,7 @@
 
 use hinoban_config::Dialect;
 use hinoban_event::{Because, Class, Doing, Event, Failure, Recovery, Report};
+use hinoban_reading::ReasonKind;
 
 use crate::account::{Scene, is_outage};
 use crate::words::{clean, cut, date, one_line, span};
@@ -29,6 +30,13 @@ impl Letter {
         let still = if failure.times > 1 { "still " } else { "" };
         let service = &scene.event.service;
         let subject = match is_outage(failure.class) {
+            // Such a sentence says by itself what is wrong.
+            _ if failure.reason == Some(ReasonKind::WrongType) => {
+                format!("{service} {still}{}", failure.text)
+            }
+            _ if matches!(failure.reason, Some(ReasonKind::FileAbsent | ReasonKind::NotMounted)) => {
+                format!("{service}: {still}{}", failure.text)
+            }
             true => format!("{service} is {still}down: {}", failure.text),
             // The name of the host stands before it anyway.
             false if **service == *scene.host => format!("{still}{}", failure.text),

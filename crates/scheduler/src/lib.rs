@@ -18,6 +18,7 @@
 //! given up, and the next one of the same task is remembered before that: a crash between finds one of them.
 #![forbid(unsafe_code)]
 
+mod judge;
 mod life;
 mod machine;
 mod record;

@@ -1,101 +1,30 @@
-//! What a look means: rules are judged, records kept, and actions begun.
+//! What follows when a rule fails or holds: records are kept, people told, and actions begun.
 
 use std::time::Duration;
 
 use hinoban_config::{Condition, Mode, Rate, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
-use hinoban_reading::{How, Now, Value, metrics};
+use hinoban_reading::{Now, metrics};
 
 use crate::machine::{Out, Scheduler};
 use crate::record::{Record, State, Step};
 use crate::watched::Watched;
-use crate::{Act, Effect, Part, Remembered, Watching, condition_name, sight, wording};
+use crate::{Act, Effect, Part, Remembered, condition_name, sight};
 
 /// Time for an action that an embedder registered.
 const CUSTOM_LIMIT: Duration = Duration::from_secs(60);
 
-/// Time for whoever ended a process in order to start it again himself.
-const GRACE: Duration = Duration::from_secs(2);
-
 impl Scheduler {
-    /// Judges what the last look at the subject saw. Later rules come first, as they do in Monit: those about existence
-    /// before the one about the type, and that before those about readings.
-    pub(crate) fn judge_subject(&mut self, now: Now, i: usize, early: bool, out: &mut Out) {
-        let service = self.services[i].service.clone();
-        let Some(seen) = &self.services[i].subject.seen else { return };
-        let (up, there) = (seen.standing.is_up(), wording::is_there(seen));
-        if !there && self.gives_grace(now, i) {
-            return;
-        }
-        let stages = [Stage::Existence, Stage::Type, Stage::Reading];
-        let backwards = |stage| (0..service.rules.len()).rev().map(move |rule| (stage, rule));
-        for (stage, rule) in stages.into_iter().flat_map(backwards) {
-            if !stage.holds(&service.rules[rule].when) {
-                continue;
-            }
-            self.judge(now, i, rule, early, out);
-            if self.halted(i) {
-                return;
-            }
-        }
-        if !up {
-            self.services[i].generation += 1;
-        }
-    }
-
-    /// Judges by what the rule's look last saw, if that says anything.
-    fn judge(&mut self, now: Now, i: usize, rule: usize, early: bool, out: &mut Out) {
-        if let Some(failed) = sight::fails(&self.services[i], rule) {
-            self.sample(now, i, rule, failed, early, out);
-        }
-    }
-
-    /// Whether to wait before a missing process is judged: it ended in order, by an exit without error or a signal that
-    /// asks to end, so somebody may just be restarting it, and a second start would be in the way.
-    fn gives_grace(&mut self, now: Now, i: usize) -> bool {
-        let watched = &mut self.services[i];
-        let until = match watched.grace {
-            Some(until) => until,
-            None if watched.last_ending().is_some_and(|e| is_orderly(&e.how)) => now.moment + GRACE,
-            None => return false,
-        };
-        watched.grace = Some(until);
-        if now.moment < until {
-            watched.recheck = Some(until);
-        }
-        now.moment < until
-    }
-
-    /// Judges what a test last saw.
-    pub(crate) fn judge_test(&mut self, now: Now, i: usize, rule: usize, early: bool, out: &mut Out) {
-        if sight::fails(&self.services[i], rule) == Some(true) && self.is_young(now, i) {
-            return;
-        }
-        self.judge(now, i, rule, early, out);
-    }
-
-    /// Whether the service was born so recently that its tests may fail without blame: within the time its start
-    /// program has. A test that passes counts all the same.
-    fn is_young(&self, now: Now, i: usize) -> bool {
-        let watched = &self.services[i];
-        let Some(start) = &watched.service.start else { return false };
-        match self.dialect {
-            hinoban_config::Dialect::Monit => {
-                let uptime = watched.subject.seen.as_ref().and_then(|o| o.get(&metrics::UPTIME.name));
-                uptime.and_then(Value::as_f64).is_some_and(|up| up <= start.timeout.as_secs_f64())
-            }
-            hinoban_config::Dialect::Toml => watched.confirm.is_some_and(|c| now.moment < c.until),
-        }
-    }
-
-    /// Whether judging must end: something is being done to the service, or it is no longer watched.
-    fn halted(&self, i: usize) -> bool {
-        let watched = &self.services[i];
-        watched.task.is_some() || watched.watching == Watching::No
-    }
-
     /// One rule has seen something.
-    fn sample(&mut self, now: Now, i: usize, rule: usize, failed: bool, early: bool, out: &mut Out) {
+    pub(crate) fn sample(
+        &mut self,
+        now: Now,
+        i: usize,
+        rule: usize,
+        failed: bool,
+        early: bool,
+        out: &mut Out,
+    ) {
         let dialect = self.dialect;
         let watched = &mut self.services[i];
         let service = watched.service.clone();
@@ -264,16 +193,6 @@ impl Scheduler {
     }
 }
 
-/// Whether a process ended as one does that is asked to.
-fn is_orderly(how: &How) -> bool {
-    const ASKED: [u8; 4] = [1, 2, 3, 15]; // SIGHUP, SIGINT, SIGQUIT, SIGTERM
-    match how {
-        How::Exited { status } => *status == 0,
-        How::Signalled { signal, core } => ASKED.contains(signal) && !core,
-        _ => false,
-    }
-}
-
 /// Classes that fail now.
 pub(crate) fn failing(watched: &Watched) -> Vec<Class> {
     let mut classes: Vec<Class> = watched.failures().map(|(_, class)| class).collect();
@@ -295,24 +214,6 @@ pub(crate) fn class(when: &Condition) -> Class {
         Condition::Compare { metric, .. } if *metric == metrics::SIZE.name => Class::Size,
         Condition::Compare { metric, .. } if *metric == metrics::UPTIME.name => Class::Uptime,
         _ => Class::Resource,
-    }
-}
-
-/// The order in which rules about the subject are judged.
-#[derive(Clone, Copy)]
-enum Stage {
-    Existence,
-    Type,
-    Reading,
-}
-
-impl Stage {
-    fn holds(self, when: &Condition) -> bool {
-        match self {
-            Stage::Existence => matches!(when, Condition::Missing | Condition::Exists),
-            Stage::Type => matches!(when, Condition::WrongType),
-            Stage::Reading => matches!(when, Condition::Compare { .. }),
-        }
     }
 }
 
