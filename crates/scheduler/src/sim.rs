@@ -10,8 +10,8 @@ use std::time::Duration;
 use hinoban_config::{Config, Kind};
 use hinoban_event::{Doing, Event, Report};
 use hinoban_reading::{
-    Confidence, Ending, How, Identity, Metric, Moment, Now, Observation, Reason, ReasonKind, Source, Stamp,
-    Standing, Value, metrics,
+    Confidence, Ending, How, Identity, Metric, Moment, Observation, Reason, ReasonKind, Source, Standing,
+    Value, metrics,
 };
 
 use crate::{Act, Effect, Input, Part, Remembered, Restored, Scheduler, ServiceId, Verdict};

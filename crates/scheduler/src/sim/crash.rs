@@ -1,0 +1,81 @@
+//! The supervisor is killed, and a new one takes up what the old one remembered.
+
+use std::collections::{BTreeMap, HashMap};
+
+use hinoban_config::Config;
+use hinoban_event::{Class, Doing};
+use hinoban_reading::{Now, Stamp};
+
+use super::{Happening, World};
+use crate::{Input, Remembered, Restored, Resumed, Scheduler, Unfinished};
+
+impl World {
+    /// Kills the supervisor and starts it again under `config`, knowing what it had remembered. Programs that it had
+    /// started go on.
+    pub fn crash(&mut self, config: &Config) {
+        let mut open: BTreeMap<u64, &Remembered> = BTreeMap::new();
+        let mut monitored: HashMap<String, bool> = HashMap::new();
+        let mut failing: BTreeMap<(String, usize, Class), Stamp> = BTreeMap::new();
+        let mut last_intent = 0;
+        for entry in &self.remembered {
+            match entry {
+                Remembered::Monitoring { service, on } => {
+                    monitored.insert(service.clone(), *on);
+                }
+                Remembered::Intent { intent, .. } => {
+                    last_intent = last_intent.max(*intent);
+                    open.insert(*intent, entry);
+                }
+                Remembered::Done { intent, .. } => {
+                    open.remove(intent);
+                }
+                Remembered::Failed { service, rule, class, since, .. } => {
+                    failing.insert((service.clone(), *rule, *class), *since);
+                }
+                Remembered::Recovered { service, rule, class } => {
+                    failing.remove(&(service.clone(), *rule, *class));
+                }
+            }
+        }
+        let failing = failing
+            .into_iter()
+            .map(|((service, rule, class), since)| (service, rule, class, since))
+            .collect();
+        let restored = Restored { booted: false, monitored, failing, last_intent };
+        let unfinished: Vec<Unfinished> = open.values().rev().filter_map(|entry| begun(entry)).collect();
+        self.scheduler = Scheduler::new(config, &restored, self.now);
+        let dies = |h: &Happening| matches!(h, Happening::Input(_) | Happening::Looked(_));
+        self.happenings.retain(|_, happening| !dies(happening));
+        for unfinished in unfinished {
+            let intent = unfinished.intent;
+            match self.scheduler.resume(self.instant(), &unfinished) {
+                Resumed::Waits { left, .. } => {
+                    // Whoever waits for a program that has ended hears so at once.
+                    let runs = self.happenings.values().any(|happening| {
+                        matches!(happening, Happening::ActionOver { input: Input::ActionDone { intent: i, .. }, .. } if *i == intent)
+                    });
+                    if !runs {
+                        let (report, verdict) = (Default::default(), crate::Verdict::Ran);
+                        self.feed(Input::ActionDone { intent, report, verdict });
+                    }
+                    debug_assert!(!left.is_zero());
+                }
+                Resumed::AskedAgain => {}
+                Resumed::Over => self.remembered.push(Remembered::Done { intent, ok: false }),
+            }
+        }
+    }
+
+    pub(super) fn instant(&self) -> Now {
+        let stamp = Stamp::from_micros(1_700_000_000_000_000 + self.now.elapsed().as_micros() as i64);
+        Now { moment: self.now, stamp }
+    }
+}
+
+/// Every program that was begun had entered itself.
+fn begun(entry: &Remembered) -> Option<Unfinished> {
+    let Remembered::Intent { intent, service, doing, at, whole, by } = entry else { return None };
+    let whole: Doing = whole.clone().unwrap_or_else(|| doing.clone());
+    let (intent, service, doing, at, by) = (*intent, service.clone(), doing.clone(), *at, by.clone());
+    Some(Unfinished { intent, service, doing, whole, at, by, started: true })
+}
