@@ -1,5 +1,6 @@
 //! Monit and we with the same control file at the same moment: what programs parse is compared piece by piece.
 
+mod commands;
 mod compare;
 
 use std::io::{Read, Write};
@@ -65,6 +66,13 @@ impl<'a> Pair<'a> {
     /// Waits until both answer the same at this path.
     fn alike(&self, path: &str, differences: fn(&str, &str) -> Vec<String>) {
         until_alike(path, differences, || self.get(path));
+    }
+
+    /// Waits until both answer the same at the paths of the whole status, the text with its colours.
+    fn documents(&self) {
+        self.alike("/_status?format=xml", compare::xml);
+        self.alike("/_status2?format=xml", compare::xml);
+        self.alike("/_status", compare::text);
     }
 
     /// Waits until Monit's command line says the same about both.
@@ -172,10 +180,7 @@ fn documents_are_the_same_element_by_element() {
     pair.state("folder", "Invalid type");
     pair.state("lhost", "Connection failed");
 
-    pair.alike("/_status?format=xml", compare::xml);
-    pair.alike("/_status2?format=xml", compare::xml);
-    // With its colours.
-    pair.alike("/_status", compare::text);
+    pair.documents();
     pair.alike("/_status?group=data", compare::text);
     pair.alike("/_summary", compare::text);
     pair.alike("/_summary?group=web", compare::text);
@@ -189,115 +194,26 @@ fn documents_are_the_same_element_by_element() {
         pair.says_alike(line);
     }
     assert_eq!(pair.both("report total").out, "14\n");
-}
 
-/// A daemon that is started and stopped. Each supervisor has its own.
-const DAEMON: &str = "
-check process NAME with pidfile @/@@.NAME.pid
-  start program = \"/bin/sh -c 'sleep 1000 & echo $! > @/@@.NAME.pid'\"
-  stop program = \"/bin/sh -c 'kill `cat @/@@.NAME.pid`; rm @/@@.NAME.pid'\"
-";
-
-#[test]
-fn every_command_comes_to_the_same() {
-    if !installed(&[MONIT]) {
-        return;
-    }
-    let world = World::new();
-    let daemon = |name: &str, more: &str| DAEMON.replace("NAME", name) + more;
-    let group = "  group Pair\n";
-    let text = ["check system here\n", &daemon("one", group), &daemon("two", group), &daemon("three", "")];
-    let pair = Pair::start(&world, &text.concat());
-    let all = ["one", "two", "three"];
-    let states =
-        |wanted: [&str; 3]| all.into_iter().zip(wanted).for_each(|(name, word)| pair.state(name, word));
-    let pids = |name: &str| ["theirs", "ours"].map(|who| world.pid(&format!("{who}.{name}.pid")));
-    let gone = |name: &str| {
-        ["theirs", "ours"].map(|who| world.path(&format!("{who}.{name}.pid"))).iter().all(|p| !p.exists())
-    };
-    let accepted = |line: &str| {
-        let done = pair.both(line);
-        assert_eq!((done.code, done.out.as_str()), (Some(0), ""), "{line}: {done:?}");
-    };
-    let (well, off) = ("OK", "Not monitored");
-    states([well; 3]);
-
-    accepted("stop one");
-    states([off, well, well]);
-    wait_until("the end of one", || gone("one"));
-    accepted("start one");
-    states([well; 3]);
-    let before = pids("one");
-    accepted("restart ONE");
-    wait_until("another one", || {
-        ["theirs", "ours"].iter().zip(before).all(|(who, old)| {
-            let pid = world.read(&format!("{who}.one.pid"));
-            pid.trim().parse::<i32>().is_ok_and(|pid| pid != old)
-        })
-    });
-    states([well; 3]);
-    accepted("unmonitor t.*");
-    states([well, off, off]);
-    accepted("monitor all");
-    states([well; 3]);
-    let kept = pids("three");
-    accepted("-g pair stop");
-    states([off, off, well]);
-    wait_until("the end of the group", || gone("one") && gone("two"));
-    accepted("-g PAIR start");
-    states([well; 3]);
-    let before = [pids("one"), pids("two")];
-    accepted("-g Pair restart");
-    wait_until("others", || {
-        ["one", "two"].iter().zip(before).all(|(name, old)| {
-            ["theirs", "ours"].iter().zip(old).all(|(who, old)| {
-                let pid = world.read(&format!("{who}.{name}.pid"));
-                pid.trim().parse::<i32>().is_ok_and(|pid| pid != old)
-            })
-        })
-    });
-    states([well; 3]);
-    accepted("-g pair unmonitor");
-    states([off, off, well]);
-    accepted("-g pair monitor");
-    states([well; 3]);
-    assert_eq!(pids("three"), kept, "who is not in the group is left alone");
-    accepted("stop all");
-    pair.state("here", off);
-    states([off; 3]);
-    wait_until("the end of all", || all.into_iter().all(gone));
-    accepted("start all");
-    pair.state("here", well);
-    states([well; 3]);
-    accepted("restart all");
-    pair.says_alike("report");
-
-    for line in [
-        "start",
-        "restart nosuch",
-        "stop on",
-        "unmonitor (",
-        "-g nosuch start",
-        "-g nosuch status",
-        "-g nosuch summary",
-        "status nosuch",
-        "summary nosuch",
-        "report bogus",
-        "bogus",
+    // What was well no longer is, and the other way round.
+    world.write("notes", &"x".repeat(1_500_000));
+    world.write("missing", "here\n");
+    std::fs::remove_dir(world.path("folder")).unwrap();
+    std::fs::remove_file(world.path("socket")).unwrap();
+    std::fs::create_dir(world.path("socket")).unwrap();
+    pair.both("monitor left");
+    pair.both("unmonitor pseudo");
+    for (service, state) in [
+        ("missing", "OK"),
+        // What cannot be told any more stands as it was.
+        ("folder", "Invalid type | Does not..."),
+        ("socket", "Invalid type"),
+        ("left", "Does not exist"),
+        ("pseudo", "Not monitored"),
     ] {
-        let refused = pair.both(line);
-        assert_eq!(refused.code, Some(1), "{line}: {refused:?}");
-        assert!(!refused.err.is_empty(), "{line}");
+        pair.state(service, state);
     }
-    // Monit's own oddity: what is asked for is done, and yet the exit code is 1.
-    assert_eq!(monit(&world, "ours", "validate").code, monit(&world, "theirs", "validate").code);
-    for line in ["reload", "quit"] {
-        assert_eq!(pair.both(line).code, Some(0));
-    }
-    wait_until("the end of both", || {
-        ["theirs.pid", "ours.pid"].iter().all(|file| !world.path(file).exists())
-    });
-    for line in ["status", "summary", "report", "start one", "quit"] {
-        pair.both(line);
-    }
+    world.write("folder", "a file at last\n");
+    pair.state("folder", "OK");
+    pair.documents();
 }

@@ -1,22 +1,13 @@
 //! Monit's own command line, which takes us for a Monit.
 
-use std::process::{Command, Stdio};
-
-use crate::common::{Done, World, finished, free_port, wait_until};
+use crate::beside_monit::{self, MONIT};
+use crate::common::{Done, World, free_port, wait_until};
 use crate::servers::installed;
 use crate::servers::nginx::{NGINX, Nginx, control_file};
 
-const MONIT: &str = "/usr/bin/monit";
-
+/// What Monit's command line says, which must succeed.
 fn monit(world: &World, line: &str) -> Done {
-    let mut command = Command::new(MONIT);
-    command
-        .args(["-B", "-c"])
-        .arg(world.path("rc"))
-        .args(line.split(' '))
-        .env("TZ", "UTC")
-        .stdin(Stdio::null());
-    let done = finished(command.output().unwrap());
+    let done = beside_monit::monit(world, "rc", line);
     assert_eq!(done.code, Some(0), "monit {line}: {done:?}");
     done
 }
