@@ -12,6 +12,7 @@ mod common;
 mod servers;
 
 mod authors_file;
+mod beside_monit;
 mod crashes;
 mod first;
 mod foreign_client;
