@@ -135,9 +135,10 @@ impl fmt::Display for Exit<'_> {
 mod tests {
     use std::time::Duration;
 
-    use hinoban_reading::{How, Stamp};
+    use hinoban_reading::{How, Stamp, Unit, Value};
 
     use super::*;
+    use crate::{Class, Comparison};
 
     fn line(fact: Fact) -> String {
         Event { id: 1, at: Stamp::default(), service: "bad".into(), fact }.line()
@@ -164,5 +165,36 @@ mod tests {
         assert_eq!(line(began), "'bad' stop: '/cmd stop'");
         let ended = Fact::Ended { doing: Doing::Stop, because, ok: true, report: Report::default() };
         assert_eq!(line(ended), "'bad' stop action done");
+    }
+
+    #[test]
+    fn what_was_measured_comes_back_from_json() {
+        let compared = Comparison {
+            metric: "size".into(),
+            unit: Unit::Bytes,
+            value: Value::Int(22),
+            operator: ">".into(),
+            limit: Value::Real(10.5),
+        };
+        let failure = Failure {
+            rule: 0,
+            class: Class::Size,
+            reason: None,
+            text: "size test failed for /p -- current size is 22 B".into(),
+            detail: None,
+            then: Doing::Alert,
+            able: true,
+            since: Stamp::default(),
+            times: 1,
+            ending: None,
+            lived: None,
+            compared: Some(Box::new(compared)),
+        };
+        let fact = Fact::Failed(failure);
+        let json = serde_json::to_value(&fact).unwrap();
+        assert_eq!(json["failed"]["compared"]["value"], 22);
+        assert_eq!(json["failed"]["compared"]["operator"], ">");
+        assert_eq!(serde_json::from_value::<Fact>(json).unwrap(), fact);
+        assert_eq!(line(fact), "'bad' size test failed for /p -- current size is 22 B");
     }
 }

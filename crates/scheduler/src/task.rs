@@ -135,7 +135,7 @@ impl Scheduler {
             Doing::Start => self.finish(now, i, Ok(()), out),
             Doing::Stop if down => self.finish(now, i, Ok(()), out),
             Doing::Stop if service.stop.is_some() => self.run(now, i, Act::Stop, out),
-            Doing::Stop => {
+            Doing::Stop if watched.is_process() => {
                 let what = "has no stop program: it goes on running, and is no longer watched".to_owned();
                 self.emit(now, i, Fact::Limited { what }, out);
                 self.finish(now, i, Ok(()), out);

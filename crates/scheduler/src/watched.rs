@@ -217,9 +217,9 @@ impl Watched {
         self.ending.clone().filter(|e| e.identity == identity)
     }
 
-    /// How long its process had lived at `now`.
+    /// How long its process had lived at `now`, if it is one.
     pub(crate) fn lived(&self, now: Moment) -> Option<Duration> {
-        self.alive.map(|alive| alive.age + now.since(alive.seen))
+        self.alive.filter(|alive| alive.identity.is_some()).map(|alive| alive.age + now.since(alive.seen))
     }
 
     /// Takes note of what a look at the subject saw.

@@ -11,7 +11,7 @@ use hinoban_config::{
 use hinoban_event::{Class, Doing, Fact};
 use hinoban_reading::{Metric, Value, metrics};
 use hinoban_scheduler::sim::World;
-use hinoban_scheduler::{Act, RuleState, RuleView};
+use hinoban_scheduler::{Act, RuleState, RuleView, Watching};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -115,6 +115,24 @@ fn what_is_of_another_type_exists_and_is_told_at_each_look() {
     world.run(60 * S);
     assert!(lines(&world).contains(&"is a regular file".to_owned()));
     assert_eq!(world.scheduler.view()[0].failing, [Class::Size]);
+}
+
+#[test]
+fn a_file_has_neither_lived_nor_does_it_run() {
+    let mut world = file();
+    world.appear("it");
+    world.run(S);
+    world.kill("it");
+    world.run(S);
+    let failure = world.events.iter().find_map(|e| match &e.fact {
+        Fact::Failed(failure) => Some(failure.clone()),
+        _ => None,
+    });
+    assert_eq!(failure.unwrap().lived, None);
+    world.command("it", Doing::Stop);
+    world.run(S);
+    assert!(!world.events.iter().any(|e| matches!(e.fact, Fact::Limited { .. })));
+    assert_eq!(world.scheduler.view()[0].watching, Watching::No);
 }
 
 #[test]
