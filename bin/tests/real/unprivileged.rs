@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::common::{HINOBAN, World, finished, kill, wait_until};
+use crate::common::{HINOBAN, TOML, World, finished, free_port, kill, wait_until};
 use crate::servers::nginx::{NGINX, Nginx, control_file};
 use crate::servers::{installed, root};
 
@@ -62,4 +62,96 @@ check process lofty with pidfile @/lofty.pid
     assert!(!status.contains("\n  status                       OK\n"), "{status}");
     world.logged("'lofty' failed to start (/bin/true cannot be run with other groups: ", 1);
     assert!(world.read("log").contains("; only root may change them)"), "{log}");
+}
+
+/// The binary where everybody may run it, and how another user does.
+fn by_another(world: &World) -> impl Fn(&str) -> crate::common::Done {
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(world.dir(), 0o755);
+    let (binary, dir) = (world.path("hinoban"), world.dir().to_owned());
+    std::fs::copy(HINOBAN, &binary).unwrap();
+    mode(&binary, 0o755);
+    let home = world.path("home");
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(65534), Some(65534)).unwrap();
+    move |line| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&binary);
+        command.args(line.split(' ')).current_dir(&dir).env("HOME", &home).stdin(Stdio::null());
+        finished(command.output().unwrap())
+    }
+}
+
+#[test]
+fn status_says_what_cannot_be_seen_of_another_users_process() {
+    if !root("to become another user") {
+        return;
+    }
+    let world = World::new();
+    let by_another = by_another(&world);
+    let mut roots = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+    world.write("home/roots.pid", &format!("{}\n", roots.id()));
+    let text = "set daemon 1
+check process roots with pidfile @/home/roots.pid
+";
+    let rc = world.write("home/rc", text);
+    for path in [rc, world.path("home/roots.pid")] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    let done = by_another("-c home/rc -l home/log");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    wait_until("what is missing", || {
+        let status = by_another("-B -c home/rc status roots").out;
+        assert!(!status.contains("\n  read bytes "), "{status}");
+        status.contains("\n  status                       OK\n")
+            && status.contains(
+                "\n  not visible                  of another user's process what it reads and writes",
+            )
+            && status.contains("; run as root, or with the capability CAP_SYS_PTRACE\n")
+    });
+    let told = world.read("home/log").matches("CAP_SYS_PTRACE").count();
+    assert_eq!(told, 1, "{}", world.read("home/log"));
+    // Root sees everything of everybody.
+    let own = world.path("own.pid");
+    std::fs::copy(world.path("home/roots.pid"), &own).unwrap();
+    world.write("rc", "set daemon 1\nset pidfile @/pid\nset idfile @/id\nset statefile @/state\nset log @/log\ncheck process roots with pidfile @/own.pid\n");
+    world.ok("-c rc");
+    wait_until("traffic", || world.ok("-B -c rc status roots").out.contains("\n  read bytes "));
+    assert!(!world.ok("-B -c rc status roots").out.contains("not visible"));
+    roots.kill().unwrap();
+    roots.wait().unwrap();
+}
+
+#[test]
+fn another_users_daemon_answers_where_it_lets_one_in_and_else_the_way_in_is_told() {
+    if !root("to become another user") {
+        return;
+    }
+    let world = World::new();
+    let by_another = by_another(&world);
+    let file = world.write("c.toml", TOML);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    world.ok("-c c.toml");
+    world.new_pid("svc.pid", 0);
+    for verb in ["status", "summary", "stop svc"] {
+        let done = by_another(&format!("-B -c c.toml {verb}"));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.err.contains("run this as root, or have the configuration listen ([web])"), "{done:?}");
+    }
+    for verb in ["reload", "quit", "validate"] {
+        let done = by_another(&format!("-B -c c.toml {verb}"));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.err.contains("is another user's; only that user and root can do this"), "{done:?}");
+    }
+    let port = free_port();
+    let text = format!("{TOML}\n[web]\nlisten = \"127.0.0.1:{port}\"\nallow = [\"127.0.0.1\"]\n");
+    world.write("c.toml", &text);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    world.ok("-c c.toml reload");
+    wait_until("the way in", || {
+        let done = by_another("-B -c c.toml summary");
+        done.code == Some(0) && done.out.contains(" svc ")
+    });
 }
