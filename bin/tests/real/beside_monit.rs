@@ -151,6 +151,10 @@ check file socket with path @/socket
 check file missing with path @/missing
   group other
 check file under with path @/notes/below
+check file odd with path @/odd
+  if size > 1 GB then alert
+check file link with path @/link
+check file null with path /dev/null
 check filesystem root with path /
   if space usage > 99.9% then alert
   if inode usage > 1 then alert
@@ -162,6 +166,17 @@ check host lhost with address 127.0.0.1
   if failed port CLOSED type tcp with timeout 1 second then alert
 ";
 
+/// Large with nothing in it, as old as can be, with all the bits of a mode; and a link to it.
+fn odd_file(world: &World) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = world.write("odd", "");
+    std::os::unix::fs::symlink(&path, world.path("link")).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(3 << 40).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1)).unwrap();
+    file.set_permissions(std::fs::Permissions::from_mode(0o7640)).unwrap();
+}
+
 #[test]
 fn documents_are_the_same_element_by_element() {
     if !installed(&[NGINX, MONIT]) {
@@ -172,6 +187,7 @@ fn documents_are_the_same_element_by_element() {
     nginx.start();
     std::fs::create_dir(world.path("folder")).unwrap();
     world.write("notes", "12345\n");
+    odd_file(&world);
     let _socket = std::os::unix::net::UnixListener::bind(world.path("socket")).unwrap();
     let text = SERVICES.replace("PORT", &nginx.port.to_string()).replace("CLOSED", &free_port().to_string());
     let pair = Pair::start(&world, &text);
@@ -193,7 +209,7 @@ fn documents_are_the_same_element_by_element() {
     {
         pair.says_alike(line);
     }
-    assert_eq!(pair.both("report total").out, "14\n");
+    assert_eq!(pair.both("report total").out, "17\n");
 
     // What was well no longer is, and the other way round.
     world.write("notes", &"x".repeat(1_500_000));
