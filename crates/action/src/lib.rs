@@ -57,10 +57,11 @@ pub struct Errand {
     pub roll: Option<Roll>,
 }
 
-/// A log in which a process enters itself by one write(2), and goes on only if the supervisor still lives after that.
+/// A log in which a process enters itself by one write(2) before its exec.
 ///
-/// Whoever reads the log once the supervisor is dead finds every program that was begun, and none begins later. Telling
-/// [`Errand::spawned`] afterwards would leave out a program whose supervisor was killed in between.
+/// Telling [`Errand::spawned`] afterwards would leave out a program whose supervisor was killed in between. The log is to
+/// be locked by flock(2): the process holds that lock too until its exec, so whoever gets it after the supervisor's death
+/// finds every program that was begun, and none begins later.
 #[derive(Debug, Clone)]
 pub struct Roll {
     /// The log, opened for appending.

@@ -44,7 +44,6 @@ pub(crate) enum Step {
     User = 6,
     Directory = 7,
     Exec = 8,
-    Orphaned = 9,
 }
 
 /// A child that runs.
@@ -130,7 +129,6 @@ pub(crate) fn clone_exec(
         envp: envp.as_ptr(),
         stdin: stdin.as_raw_fd(),
         output: output.as_raw_fd(),
-        parent: std::process::id().cast_signed(),
         step: AtomicI32::new(0),
         errno: AtomicI32::new(0),
     };
@@ -180,12 +178,11 @@ pub(crate) fn std_exec(plan: &Plan, stdin: BorrowedFd<'_>, output: BorrowedFd<'_
         let value = pair.get(cut + 1..).unwrap_or_default();
         command.env(std::ffi::OsStr::from_bytes(&pair[..cut]), std::ffi::OsStr::from_bytes(value));
     }
-    let parent = std::process::id().cast_signed();
     let (plan, stdin, output) = (plan.clone(), stdin.as_raw_fd(), output.as_raw_fd());
     // SAFETY: between fork and exec `prepare` makes system calls only.
     unsafe {
         command.pre_exec(move || {
-            prepare(&plan, stdin, output, parent).map_err(|_| io::Error::last_os_error())?;
+            prepare(&plan, stdin, output).map_err(|_| io::Error::last_os_error())?;
             unblock_signals();
             Ok(())
         })
@@ -255,7 +252,6 @@ struct Order<'a> {
     envp: *const *const c_char,
     stdin: RawFd,
     output: RawFd,
-    parent: libc::pid_t,
     /// Written by the child, read by the parent after it: which step failed …
     step: AtomicI32,
     /// … and why.
@@ -266,7 +262,7 @@ struct Order<'a> {
 extern "C" fn child(order: *mut c_void) -> c_int {
     // SAFETY: `clone_exec` passes a pointer to an `Order` that outlives the child's use of this memory.
     let order = unsafe { &*order.cast::<Order<'_>>() };
-    let failed = match prepare(order.plan, order.stdin, order.output, order.parent) {
+    let failed = match prepare(order.plan, order.stdin, order.output) {
         Err(step) => step,
         Ok(()) => {
             unblock_signals();
@@ -282,7 +278,7 @@ extern "C" fn child(order: *mut c_void) -> c_int {
 }
 
 /// All that is to be changed in the child before exec. On failure errno tells why.
-fn prepare(plan: &Plan, stdin: RawFd, output: RawFd, parent: libc::pid_t) -> Result<(), Step> {
+fn prepare(plan: &Plan, stdin: RawFd, output: RawFd) -> Result<(), Step> {
     let check = |result: c_long, step: Step| if result < 0 { Err(step) } else { Ok(()) };
     // SAFETY: each call gets plain numbers or pointers into `plan`, which is alive. The ids are changed by raw system
     // calls: the C library's functions would try to change them in all threads of the parent (nptl(7)).
@@ -329,9 +325,6 @@ fn prepare(plan: &Plan, stdin: RawFd, output: RawFd, parent: libc::pid_t) -> Res
         }
         if let Some(roll) = &plan.roll {
             enter(roll);
-            // Whoever comes after a dead supervisor reads the log and decides by it: what it does not hold by then must
-            // not begin any more. If the parent lives now, it lived when the line was written.
-            check(if libc::getppid() == parent { 0 } else { -1 }, Step::Orphaned)?;
         }
     }
     Ok(())
@@ -446,7 +439,7 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 impl Step {
     fn from_raw(raw: i32) -> Option<Self> {
         use Step::*;
-        [Session, Descriptors, Limits, Groups, Group, User, Directory, Exec, Orphaned]
+        [Session, Descriptors, Limits, Groups, Group, User, Directory, Exec]
             .into_iter()
             .find(|s| *s as i32 == raw)
     }

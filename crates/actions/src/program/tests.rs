@@ -290,3 +290,34 @@ async fn a_program_that_comes_out_of_its_exec_too_late_is_killed() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!dir.path().join("mark").exists(), "a start that had been given up was made all the same");
 }
+
+#[tokio::test]
+async fn a_program_has_entered_itself_in_the_log_before_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    for std in [false, true] {
+        let log = std::fs::File::options().append(true).create(true).open(&path).unwrap();
+        log.set_len(0).unwrap();
+        let line = [b"pid ".to_vec(), b" since ".to_vec(), b"\n".to_vec()];
+        let spawner = spawner();
+        if std {
+            spawner.use_std();
+        }
+        let script = format!("cat {}; echo $$; cut -d' ' -f22 /proc/$$/stat", path.display());
+        let program = Program::new(ProgramOptions::new(["/bin/sh", "-c", &script]), spawner);
+        let mut errand = errand(Doing::Start, LONG);
+        errand.roll = Some(hinoban_action::Roll { log: log.into(), line });
+        let output = program.act(&cause(), &errand).await.unwrap().output;
+        let lines: Vec<&str> = output.lines().collect();
+        assert_eq!(lines[0], format!("pid {} since {}", lines[1], lines[2]), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_on_a_full_disk_keeps_no_program_from_running() {
+    let full = std::fs::File::options().append(true).open("/dev/full").unwrap();
+    let mut errand = errand(Doing::Start, LONG);
+    errand.roll = Some(hinoban_action::Roll { log: full.into(), line: Default::default() });
+    let program = Program::new(ProgramOptions::new(["/bin/echo", "runs"]), spawner());
+    assert_eq!(program.act(&cause(), &errand).await.unwrap().output, "runs\n");
+}

@@ -38,7 +38,7 @@ fn text(step: Step, e: &io::Error, plan: &Plan) -> String {
             let directory = plan.directory.as_deref().unwrap_or_default().to_string_lossy();
             format!("{path} cannot be run in the directory {directory}: {e}")
         }
-        Step::Session | Step::Descriptors | Step::Limits | Step::Orphaned => {
+        Step::Session | Step::Descriptors | Step::Limits => {
             format!("{path} cannot be prepared to run: {e}")
         }
         Step::Exec => exec(e, plan),
