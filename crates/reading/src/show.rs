@@ -5,8 +5,8 @@ use std::fmt;
 use crate::{Unit, Value};
 
 impl Unit {
-    /// The value in this unit, fit for people: `13.6 kB`, `1.5 MB/s`, `10.6%`, `5 min 3 s`, `0.48`. Sizes are scaled by
-    /// 1024. Text, and what does not fit the unit, stays as it is.
+    /// The value in this unit, fit for people: `13.6 KiB`, `1.5 MiB/s`, `10.6%`, `5 min 3 s`, `0.48`. Text, and what does
+    /// not fit the unit, stays as it is.
     pub fn show(self, value: &Value) -> Shown<'_> {
         Shown { unit: self, value }
     }
@@ -37,16 +37,43 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Scaled by 1024; one decimal, none if the scaled number is whole.
+/// In `KiB`, `MiB` … (IEC 80000-13) with one decimal, none if the scaled number is whole; in `kB`, `MB` … (SI) if that is
+/// exact and the others are not: so somebody who wrote `10 GB` reads `10 GB`.
 fn bytes(f: &mut fmt::Formatter<'_>, x: f64) -> fmt::Result {
-    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let (mut x, mut unit) = (x, 0);
-    while x.abs() >= 1024.0 && unit + 1 < UNITS.len() {
-        x /= 1024.0;
-        unit += 1;
+    let (binary, thousands) = (Scaled::new(x, 1024.0), Scaled::new(x, 1000.0));
+    if !binary.is_exact(1.0) && thousands.is_exact(10.0) {
+        thousands.write(f, ["B", "kB", "MB", "GB", "TB", "PB", "EB"])
+    } else {
+        binary.write(f, ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
     }
-    let decimals = if (x - x.round()).abs() < 1e-5 { 0 } else { 1 };
-    write!(f, "{x:.decimals$} {}", UNITS[unit])
+}
+
+/// A number, and how often it was divided.
+struct Scaled {
+    number: f64,
+    times: usize,
+}
+
+impl Scaled {
+    fn new(mut number: f64, step: f64) -> Self {
+        let mut times = 0;
+        while number.abs() >= step && times < 6 {
+            number /= step;
+            times += 1;
+        }
+        Self { number, times }
+    }
+
+    /// Whether nothing is lost by writing only `1 / parts`.
+    fn is_exact(&self, parts: f64) -> bool {
+        let scaled = self.number * parts;
+        (scaled - scaled.round()).abs() < 1e-5
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, units: [&str; 7]) -> fmt::Result {
+        let decimals = if self.is_exact(1.0) { 0 } else { 1 };
+        write!(f, "{:.decimals$} {}", self.number, units[self.times])
+    }
 }
 
 /// Below a second in milliseconds, below a minute with a decimal, then in two units: cut, not rounded, so that none
@@ -81,10 +108,13 @@ mod tests {
         let says = |unit: Unit, value: f64| unit.show(&Value::Real(value)).to_string();
         let table = [
             (Unit::Bytes, 0.0, "0 B"),
-            (Unit::Bytes, 13_933.0, "13.6 kB"),
-            (Unit::Bytes, 8_192.0, "8 kB"),
-            (Unit::Bytes, 1e18, "888.2 PB"),
-            (Unit::BytesPerSecond, 1_572_864.0, "1.5 MB/s"),
+            (Unit::Bytes, 13_933.0, "13.6 KiB"),
+            (Unit::Bytes, 8_192.0, "8 KiB"),
+            (Unit::Bytes, 1e10, "10 GB"),
+            (Unit::Bytes, 1.5e9, "1.5 GB"),
+            (Unit::Bytes, 1.53e9, "1.4 GiB"),
+            (Unit::Bytes, 1e12, "1 TB"),
+            (Unit::BytesPerSecond, 1_572_864.0, "1.5 MiB/s"),
             (Unit::PerSecond, 1.94, "1.9/s"),
             (Unit::Seconds, 0.0, "0 s"),
             (Unit::Seconds, 0.000_784, "0.784 ms"),

@@ -19,13 +19,30 @@ impl fmt::Display for Figure<'_> {
         match self.unit {
             Unit::Percent => write!(f, "{single:.1}%"),
             Unit::Ratio => write!(f, "{single:.1}"),
-            Unit::BytesPerSecond if self.limit => self.unit.show(&Value::Int(x as i64)).fmt(f),
+            Unit::Bytes => write!(f, "{}", Bytes(x)),
+            Unit::BytesPerSecond => write!(f, "{}/s", Bytes(if self.limit { x.trunc() } else { x })),
             Unit::PerSecond if self.limit => write!(f, "{x:.0} operations/s"),
             Unit::PerSecond => write!(f, "{x:.1} operations/s"),
             // Of all that is measured in seconds only the time that a disk needs is told so; ages are not.
             Unit::Seconds => write!(f, "{}/operation", Millis(x * 1000.0)),
             _ => self.unit.show(self.value).fmt(f),
         }
+    }
+}
+
+/// Bytes, scaled by 1024: `5 B`, `8 kB`, `13.6 kB`. One decimal unless the scaled number is whole.
+struct Bytes(f64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+        let (mut x, mut unit) = (self.0.max(0.0), 0);
+        while x >= 1024.0 && unit + 1 < UNITS.len() {
+            x /= 1024.0;
+            unit += 1;
+        }
+        let decimals = if (x - x.round()).abs() < 1e-5 { 0 } else { 1 };
+        write!(f, "{x:.decimals$} {}", UNITS[unit])
     }
 }
 

@@ -124,7 +124,7 @@ fn a_metric_of_somebody_elses_is_told_by_its_name_and_in_its_unit() {
         );
         assert_eq!(
             says(Unit::Bytes, 2048.0, 1536.0)[0],
-            "queue.depth of 2 kB matches resource limit [queue.depth > 1.5 kB]"
+            "queue.depth of 2 KiB matches resource limit [queue.depth > 1.5 KiB]"
         );
         assert_eq!(
             says(Unit::Percent, 50.0, 10.0)[1],
