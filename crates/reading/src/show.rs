@@ -41,7 +41,8 @@ impl fmt::Display for Shown<'_> {
 /// exact and the others are not: so somebody who wrote `10 GB` reads `10 GB`.
 fn bytes(f: &mut fmt::Formatter<'_>, x: f64) -> fmt::Result {
     let (binary, thousands) = (Scaled::new(x, 1024.0), Scaled::new(x, 1000.0));
-    if !binary.is_exact(1.0) && thousands.is_exact(10.0) {
+    let shorter = !binary.is_exact(1.0) || thousands.times > binary.times;
+    if shorter && thousands.is_exact(10.0) {
         thousands.write(f, ["B", "kB", "MB", "GB", "TB", "PB", "EB"])
     } else {
         binary.write(f, ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
@@ -110,6 +111,8 @@ mod tests {
             (Unit::Bytes, 0.0, "0 B"),
             (Unit::Bytes, 13_933.0, "13.6 KiB"),
             (Unit::Bytes, 8_192.0, "8 KiB"),
+            (Unit::Bytes, 1e3, "1 kB"),
+            (Unit::Bytes, 1_023.0, "1023 B"),
             (Unit::Bytes, 1e10, "10 GB"),
             (Unit::Bytes, 1.5e9, "1.5 GB"),
             (Unit::Bytes, 1.53e9, "1.4 GiB"),

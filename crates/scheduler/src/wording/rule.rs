@@ -32,7 +32,7 @@ fn condition(when: &Condition) -> String {
     match when {
         Condition::Missing => "does not exist".to_owned(),
         Condition::Exists => "exists".to_owned(),
-        Condition::WrongType => "is of another type".to_owned(),
+        Condition::WrongType => "not a regular file".to_owned(),
         Condition::Compare { metric, operator, limit } => {
             let unit = unit_of(metric).unwrap_or(Unit::Count);
             format!("{} {} {}", name_of(metric), operator.sign(), unit.show(limit))
