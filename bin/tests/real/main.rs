@@ -18,6 +18,7 @@ mod first;
 mod foreign_client;
 mod mail;
 mod operator;
+mod page;
 mod repair;
 mod syslog;
 mod unprivileged;

@@ -150,7 +150,9 @@ pub(crate) fn since(view: &ServiceView, state: State) -> Option<Stamp> {
         State::Failing => {
             view.rules.iter().filter(|rule| rule.failed).filter_map(|rule| rule.since).min().or(view.since)
         }
-        State::Up | State::Down => view.since,
+        State::Down => view.since,
+        // What has no look of its own, a host, stands by its rules.
+        State::Up => view.since.or_else(|| view.rules.iter().filter_map(|rule| rule.since).max()),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! The servers that are watched and talked to, each with a configuration of its own.
 
+pub(crate) mod chromium;
 pub(crate) mod exim;
 pub(crate) mod nginx;
 pub(crate) mod rsyslog;

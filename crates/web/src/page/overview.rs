@@ -104,10 +104,14 @@ pub(super) fn whys<'a>(status: &Status, about: &'a About, view: &'a ServiceView)
 }
 
 fn row<'a>(status: &Status, about: &'a About, view: &'a ServiceView, state: State) -> Row<'a> {
+    // Why it is not well stands above; here, what there is to see all the same.
+    let seen = match state {
+        State::NotMonitored => "".into(),
+        _ => Cow::Owned(seen::line(view, &about.zone)),
+    };
     let seen = match standing::whys(view).first() {
-        Some(why) => Cow::Borrowed(why.text),
-        None if state == State::NotMonitored => "".into(),
-        None => seen::line(view, &about.zone).into(),
+        Some(why) if seen.is_empty() => why.text.into(),
+        _ => seen,
     };
     let since = standing::since(view, state);
     Row {

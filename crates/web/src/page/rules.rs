@@ -7,6 +7,7 @@ use hinoban_reading::Unit;
 use hinoban_supervisor::{LimitView, Mode, RuleState, RuleView, ServiceView, Status, Watching};
 use jiff::tz::TimeZone;
 
+use super::seen::rows;
 use super::{When, units};
 use crate::monit::About;
 use crate::standing::State;
@@ -25,20 +26,21 @@ pub(super) struct Rule<'a> {
 }
 
 pub(super) fn rules<'a>(status: &Status, about: &'a About, view: &'a ServiceView) -> Vec<Rule<'a>> {
-    let rule = |rule: &'a RuleView| {
+    let rule = |(position, rule): (usize, &'a RuleView)| {
         let (stands, state) = stands(view, rule);
         let compared = rule.limit.as_ref().and_then(|limit| compared(limit, &about.zone));
+        let tested = || tested(view, position, &about.zone).map(|read| format!("{} · {read}", rule.last));
         Rule {
             text: &rule.text,
             note: note(view, rule),
             stands,
             class: state.class(),
             sign: state.sign(),
-            seen: compared.map_or(rule.last.as_str().into(), Cow::Owned),
+            seen: compared.or_else(tested).map_or(rule.last.as_str().into(), Cow::Owned),
             since: rule.since.map(|stamp| When { stamp, now: status.now, zone: &about.zone }),
         }
     };
-    view.rules.iter().map(rule).collect()
+    view.rules.iter().enumerate().map(rule).collect()
 }
 
 fn stands(view: &ServiceView, rule: &RuleView) -> (Cow<'static, str>, State) {
@@ -61,9 +63,18 @@ fn compared(view: &LimitView, zone: &TimeZone) -> Option<String> {
     let unit = view.unit.unwrap_or(Unit::Count);
     let mut out = String::new();
     units::value(&mut out, &view.metric, unit, view.value.as_ref()?, zone).ok()?;
-    out += &format!("; fails {} ", view.operator);
+    out += &format!(" (fails if {} ", view.operator);
     units::value(&mut out, &view.metric, unit, &view.limit, zone).ok()?;
+    out.push(')');
     Some(out)
+}
+
+/// What the test of a rule read last.
+fn tested(view: &ServiceView, position: usize, zone: &TimeZone) -> Option<String> {
+    let test = view.tests.iter().find(|test| test.rule == position && test.not_seen.is_none())?;
+    let rows = rows(test.observation.as_ref()?, zone);
+    let read: Vec<_> = rows.iter().map(|row| format!("{} {}", row.label.to_lowercase(), row.value)).collect();
+    (!read.is_empty()).then(|| read.join(" · "))
 }
 
 fn note(view: &ServiceView, rule: &RuleView) -> String {

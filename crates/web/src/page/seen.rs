@@ -192,8 +192,10 @@ enum With {
 }
 
 /// Label, metric, and the metric that is shown with it.
+type Shown = (&'static str, Metric, Option<(With, Metric)>);
+
 #[rustfmt::skip]
-static SHOWN: [(&str, Metric, Option<(With, Metric)>); 55] = [
+static SHOWN: [Shown; 57] = [
     ("Process id", m::PID, None),
     ("Parent process id", m::PPID, None),
     ("Uptime", m::UPTIME, None),
@@ -235,6 +237,8 @@ static SHOWN: [(&str, Metric, Option<(With, Metric)>); 55] = [
     ("Inodes free", m::INODES_FREE, Some((With::Share, m::INODES_FREE_PERCENT))),
     ("Inodes in all", m::INODES_TOTAL, None),
     ("Time of an operation", m::SERVICE_TIME, None),
+    ("Time of a read", m::SERVICE_TIME_READ, None),
+    ("Time of a write", m::SERVICE_TIME_WRITE, None),
     ("Permission", m::PERMISSION, None),
     ("User id", m::UID, None),
     ("Effective user id", m::EUID, None),

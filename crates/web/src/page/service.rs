@@ -31,8 +31,9 @@ struct Service<'a> {
     /// Of the form; `None`: who looks may not act.
     token: Option<&'a str>,
     buttons: Vec<Button<'a>>,
+    has_programs: bool,
     rules: Vec<Rule<'a>>,
-    readings: Vec<Readings<'a>>,
+    readings: Vec<seen::Row<'a>>,
     facts: Vec<Fact<'a>>,
 }
 
@@ -43,12 +44,6 @@ struct Button<'a> {
     enabled: bool,
     /// What follows from it, or why it makes no sense now.
     note: Cow<'a, str>,
-}
-
-/// What one look saw.
-struct Readings<'a> {
-    title: Cow<'a, str>,
-    rows: Vec<seen::Row<'a>>,
 }
 
 /// One service: what is known of it and, if `token` is given, what can be done to it.
@@ -70,24 +65,15 @@ pub(crate) fn service(status: &Status, about: &About, view: &ServiceView, token:
         doing_word: under_way.map_or("", |doing| doing.word()),
         token,
         buttons: buttons(view, state),
+        has_programs: has_programs(view),
         rules: rules(status, about, view),
-        readings: readings(about, view),
+        readings: view.observation.as_ref().map(|seen| rows(seen, &about.zone)).unwrap_or_default(),
         facts: facts(status, about, view),
     };
     let mut out = String::with_capacity(8192);
     // Nothing that is written to a text fails.
     let _ = page.render_into(&mut out);
     out
-}
-
-fn readings<'a>(about: &About, view: &'a ServiceView) -> Vec<Readings<'a>> {
-    let subject = view.observation.as_ref().map(|seen| (Cow::Borrowed("Readings"), seen));
-    let tests = view.tests.iter().filter_map(|test| {
-        let rule = view.rules.get(test.rule).map_or("test", |rule| &*rule.text);
-        Some((format!("Test: {rule}").into(), test.observation.as_ref()?))
-    });
-    let groups = subject.into_iter().chain(tests).filter(|(_, seen)| !seen.readings.is_empty());
-    groups.map(|(title, seen)| Readings { title, rows: rows(seen, &about.zone) }).collect()
 }
 
 /// What can be asked for, and what follows. What makes no sense now is shown, with the reason, but cannot be pressed.
@@ -117,23 +103,31 @@ fn buttons(view: &ServiceView, state: State) -> Vec<Button<'_>> {
         (None, Some(stop), Some(start)) => yes(format!("Runs {stop}, then {start}.")),
         (None, None, Some(_)) => no("It has no stop program: its process would go on."),
         (None, Some(_), None) => no("It has no start program: it would only be stopped."),
-        (None, None, None) => no("It has no programs for that."),
+        (None, None, None) => no("It has no program for that."),
     };
-    let monitoring = match watched {
-        true => no("It is monitored."),
-        false => yes("It is looked at again, and repaired as its rules say.".to_owned()),
-    };
-    let unmonitoring = match watched {
-        true => yes("Nobody looks at it or repairs it until you monitor it again.".to_owned()),
-        false => no("It is not monitored."),
-    };
-    [
-        ("start", "Start", starting),
-        ("stop", "Stop", stopping),
-        ("restart", "Restart", restarting),
-        ("monitor", "Monitor", monitoring),
-        ("unmonitor", "Unmonitor", unmonitoring),
-    ]
-    .map(|(word, label, (enabled, note))| Button { word, label, enabled, note })
-    .into()
+    let mut buttons = Vec::with_capacity(4);
+    if has_programs(view) {
+        buttons.extend([
+            ("start", "Start", starting),
+            ("stop", "Stop", stopping),
+            ("restart", "Restart", restarting),
+        ]);
+    }
+    buttons.push(match watched {
+        true => (
+            "unmonitor",
+            "Unmonitor",
+            yes("Nobody looks at it or repairs it until you monitor it again.".to_owned()),
+        ),
+        false => {
+            ("monitor", "Monitor", yes("It is looked at again, and repaired as its rules say.".to_owned()))
+        }
+    });
+    let button = |(word, label, (enabled, note))| Button { word, label, enabled, note };
+    buttons.into_iter().map(button).collect()
+}
+
+fn has_programs(view: &ServiceView) -> bool {
+    let programs = &view.programs;
+    [&programs.start, &programs.stop, &programs.restart].into_iter().any(Option::is_some)
 }
