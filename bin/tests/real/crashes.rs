@@ -60,6 +60,10 @@ to = ["admin@example.com"]
 const SERVICES: [(&str, &str); 5] =
     [("swift", "0"), ("brisk", "0.05"), ("slow", "0.3"), ("asked", "0.05"), ("laden", "0")];
 
+/// Positions of two of them.
+const ASKED: usize = 3;
+const LADEN: usize = 4;
+
 /// What must have happened to a service by now.
 #[derive(Debug, Default, Clone, PartialEq)]
 struct Due {
@@ -77,6 +81,10 @@ struct Crashes {
     asked: (bool, bool),
     /// Whether `laden` has more children than it should, and how often it came to that.
     laden: (bool, usize),
+    /// The configuration, but for the rules of `laden`.
+    text: String,
+    /// Whether another rule stands where its rule was.
+    moved: bool,
     deaths: usize,
 }
 
@@ -95,11 +103,20 @@ impl Crashes {
                  stop = {{ run = [\"@/stop\", \"{name}\"], timeout = \"10s\" }}\n"
             );
         }
-        text += "[[service.laden.check]]\nwhen = \"children > 2\"\nthen = \"alert\"\n";
-        world.write("rc.toml", &text);
+        world.write("rc.toml", &format!("{text}{}", checks(false)));
         // Each is found missing at first.
         let due = vec![Due { starts: 1, downs: 1, backs: 1 }; SERVICES.len()];
-        Self { world, sink, random: seed, due, asked: (true, true), laden: (false, 0), deaths: 0 }
+        Self {
+            world,
+            sink,
+            random: seed,
+            due,
+            asked: (true, true),
+            laden: (false, 0),
+            text,
+            moved: false,
+            deaths: 0,
+        }
     }
 
     /// A number below `n`: splitmix64.
@@ -139,7 +156,7 @@ impl Crashes {
     /// Waits until everything is as it must be, and says what is not.
     fn settle(&self) {
         for (service, (name, _)) in SERVICES.iter().enumerate() {
-            let runs = *name != "asked" || self.asked.1;
+            let runs = service != ASKED || self.asked.1;
             let so = || self.is(service) == self.due[service] && self.lives(service) == runs;
             if !within_patience(so) {
                 let (subjects, _) = self.sink.all();
@@ -189,9 +206,9 @@ impl Crashes {
 
     /// Asks for something, and has it promised.
     fn ask(&mut self) {
-        const ASKED: usize = 3;
         let doing = match (self.asked, self.perhaps()) {
-            ((_, false), _) => "start",
+            ((_, false), true) => "start",
+            ((_, false), false) => "monitor",
             ((false, true), true) => "monitor",
             ((false, true), false) => "stop",
             ((true, true), true) => "stop",
@@ -204,17 +221,37 @@ impl Crashes {
                 self.asked = (true, true);
             }
             "stop" => self.asked = (false, false),
-            "monitor" => self.asked.0 = true,
+            "monitor" => {
+                if !self.asked.1 {
+                    let due = &mut self.due[ASKED];
+                    *due = Due { starts: due.starts + 1, downs: due.downs + 1, backs: due.backs + 1 };
+                }
+                self.asked = (true, true);
+            }
             _ => self.asked.0 = false,
+        }
+    }
+
+    /// Kills `asked` while nobody watches it: nobody is to care.
+    fn end_unwatched(&mut self) {
+        if self.asked == (false, true) {
+            kill(self.pid(ASKED).unwrap(), "KILL");
+            self.asked.1 = false;
         }
     }
 
     /// Has `laden` begin to fail its rule, or hold it again.
     fn load(&mut self) {
-        const LADEN: usize = 4;
         let (laden, times) = self.laden;
         kill(self.pid(LADEN).unwrap(), if laden { "USR2" } else { "USR1" });
         self.laden = (!laden, times + usize::from(!laden));
+    }
+
+    /// Changes the configuration, so that the rule of `laden` stands elsewhere.
+    fn change(&mut self) {
+        self.moved = !self.moved;
+        self.world.write("rc.toml", &format!("{}{}", self.text, checks(self.moved)));
+        self.world.ok("-c rc.toml reload");
     }
 
     fn die(&mut self) {
@@ -232,6 +269,12 @@ impl Crashes {
         }
         if self.below(3) == 0 {
             self.load();
+        }
+        if self.below(4) == 0 {
+            self.end_unwatched();
+        }
+        if self.below(4) == 0 {
+            self.change();
         }
         let mut again = true;
         while again {
@@ -257,6 +300,13 @@ impl Crashes {
         }
         self.settle();
     }
+}
+
+/// The rules of `laden`.
+fn checks(moved: bool) -> String {
+    let check =
+        |most: u32| format!("[[service.laden.check]]\nwhen = \"children > {most}\"\nthen = \"alert\"\n");
+    format!("{}{}", if moved { check(1000) } else { String::new() }, check(2))
 }
 
 /// Whether this becomes so, in good time.

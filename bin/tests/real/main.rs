@@ -20,5 +20,6 @@ mod mail;
 mod operator;
 mod page;
 mod repair;
+mod state_file;
 mod syslog;
 mod unprivileged;

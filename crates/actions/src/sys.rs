@@ -336,7 +336,7 @@ fn enter(roll: &Roll) {
     let mut line = Line { bytes: [0; 256], len: 0 };
     let Some(start) = own_start() else { return };
     // SAFETY: getpid has no conditions.
-    let pid = unsafe { libc::syscall(libc::SYS_getpid) };
+    let pid = unsafe { libc::getpid() };
     line.add(&roll.line[0]);
     line.decimal(pid.unsigned_abs().into());
     line.add(&roll.line[1]);

@@ -343,3 +343,50 @@ fn a_process_that_enters_itself_reads_as_if_we_had_entered_it() {
     assert_eq!(processes, &[Identity { pid: 4711, start: 123_456 }, identity]);
     assert!(Journal::volatile().file().is_none());
 }
+
+#[test]
+fn a_day_of_flapping_stays_short() {
+    let (_folder, path) = folder();
+    let (mut journal, ..) = Journal::open(&path).unwrap();
+    let (service, class, since) =
+        (|| "httpd".into(), Class::NonExist, Stamp::from_micros(1_795_429_973_000_000));
+    let letter = |id: &str| match owed(id) {
+        Entry::Owed(mut letter) => {
+            letter.body = "It is down, and this is what is known of it.\n".repeat(20);
+            Entry::Owed(letter)
+        }
+        other => other,
+    };
+    let mut longest = 0;
+    // A death, its repair and both messages every ten seconds.
+    for flap in 0..8640u64 {
+        let (down, up) = (format!("{flap}.1@vm"), format!("{flap}.2@vm"));
+        let intent = Entry::Intent {
+            id: flap,
+            service: service(),
+            doing: Doing::Start,
+            at: since,
+            whole: Some(Doing::Restart),
+            by: None,
+        };
+        let (message_id, condition) = (Some(down.clone()), Some("missing/aae5b2b3d27681b4".into()));
+        let failed = Entry::Failed { service: service(), rule: 0, class, since, message_id, condition };
+        let spawned = Entry::Spawned { intent: flap, identity: Identity { pid: 4711, start: flap } };
+        journal.append_all(&[failed, letter(&down)]).unwrap();
+        journal.append(&intent).unwrap();
+        journal.append(&spawned).unwrap();
+        journal.append(&Entry::Carried { id: down }).unwrap();
+        journal.append(&Entry::Done { intent: flap, ok: true }).unwrap();
+        journal.append_all(&[Entry::Recovered { service: service(), rule: 0, class }, letter(&up)]).unwrap();
+        journal.append(&Entry::Carried { id: up }).unwrap();
+        longest = longest.max(fs::metadata(&path).unwrap().len());
+        if let Some(compaction) = journal.compaction() {
+            journal.adopt(compaction.run()).unwrap();
+        }
+    }
+    assert!(longest < 2 << 20, "{longest} bytes");
+    drop(journal);
+    assert!(fs::metadata(&path).unwrap().len() < 2 << 20);
+    drop(Journal::open(&path).unwrap());
+    assert!(fs::metadata(&path).unwrap().len() < 4096, "a start makes it as short as can be");
+}
