@@ -38,14 +38,13 @@ pub(crate) fn type_rank(kind: &Kind) -> u8 {
     }
 }
 
-/// The classes that make up the status: those of the supervisor itself and of finished actions do not.
-fn failing(view: &ServiceView) -> impl Iterator<Item = Class> {
-    let counts = |class: &Class| !matches!(class, Class::Instance | Class::Action);
-    Class::ALL.into_iter().filter(counts).filter(|class| view.failing.contains(class))
+/// Whether a class is part of the status: those of the supervisor itself and of finished actions are not.
+fn counts(class: Class) -> bool {
+    !matches!(class, Class::Instance | Class::Action)
 }
 
 pub(crate) fn status_bits(view: &ServiceView) -> u32 {
-    failing(view).fold(0, |bits, class| bits | class.bit())
+    view.failing.iter().filter(|class| counts(**class)).fold(0, |bits, class| bits | class.bit())
 }
 
 pub(crate) fn monitor(view: &ServiceView) -> u8 {
@@ -68,7 +67,10 @@ pub(crate) fn status_words(view: &ServiceView) -> Vec<(Tone, &'static str)> {
         Watching::No => vec![(Tone::Careful, "Not monitored")],
         Watching::Initializing => vec![(Tone::New, "Initializing")],
         Watching::Yes => {
-            let words: Vec<_> = failing(view).map(|class| (Tone::Bad, class.failed())).collect();
+            // In the order that Monit lists them in, whatever the view's.
+            let fails = |class: &Class| counts(*class) && view.failing.contains(class);
+            let words: Vec<_> =
+                Class::ALL.into_iter().filter(fails).map(|class| (Tone::Bad, class.failed())).collect();
             if words.is_empty() { vec![(Tone::Good, "OK")] } else { words }
         }
     }

@@ -9,11 +9,9 @@ use crate::monit::readings::Readings;
 pub(super) struct Xml(String);
 
 impl Xml {
-    /// The prolog, and room for `services` services.
-    pub(super) fn new(services: usize) -> Self {
-        // As much as a process with a connection test takes.
-        const SERVICE: usize = 1536;
-        let mut text = String::with_capacity(1024 + services * SERVICE);
+    /// The prolog, and room for this many bytes of services.
+    pub(super) fn new(room: usize) -> Self {
+        let mut text = String::with_capacity(1024 + room);
         text.push_str("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>");
         Self(text)
     }
