@@ -1,5 +1,7 @@
 //! What a service manager hears of the daemon, and the unit that the documentation gives it.
 
+#![allow(clippy::unwrap_used)] // helpers of tests may fail them
+
 mod common;
 
 use std::os::unix::net::UnixDatagram;

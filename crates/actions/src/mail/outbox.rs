@@ -1,5 +1,6 @@
 //! Which message is due when: pure state, no clock, no disk, no network.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -83,6 +84,22 @@ impl Outbox {
             *until = now.min(*until);
         }
         Ok(self.insert(letter, pending, now))
+    }
+
+    /// If every slot is taken, gives up the oldest letter that only repeats an earlier one to the same recipients (a
+    /// reminder, a failure that comes and goes): what is new says more than that. Nothing if there is no such letter,
+    /// or there is room.
+    pub fn make_room(&mut self) -> Option<(Key, Letter)> {
+        if self.waiting.len() < self.slots {
+            return None;
+        }
+        let mut seen = HashSet::new();
+        let at = self.waiting.iter().position(|e| {
+            let repeats = !seen.insert((&e.letter.message.to, &e.letter.message.subject));
+            repeats && !e.out
+        })?;
+        let Entry { key, letter, .. } = self.waiting.remove(at);
+        Some((key, letter))
     }
 
     /// Puts a letter back that had waited before a restart. Never refused: it has had its slot.
@@ -243,5 +260,30 @@ mod tests {
         // The same message again is no second message.
         assert_eq!(outbox.push(letter("b", &["x@y.z"]), s(0)), Ok(outbox.keys()[1]));
         assert_eq!(taken(&mut outbox, 0).as_deref(), Some("1795429974.a@vm"));
+    }
+
+    #[test]
+    fn a_full_outbox_gives_up_the_oldest_that_repeats_what_was_said_before() {
+        let mut outbox = outbox(4);
+        let of = |id: &str, subject: &str, to: &str| {
+            let mut letter = letter(id, &[to]);
+            letter.message.subject = subject.to_owned();
+            letter
+        };
+        for (id, subject, to) in
+            [("a", "db is down", "x@y.z"), ("b", "db is down", "u@y.z"), ("c", "db is down", "x@y.z")]
+        {
+            outbox.push(of(id, subject, to), s(0)).unwrap();
+        }
+        assert_eq!(outbox.make_room(), None, "there is room");
+        outbox.push(of("d", "db is down", "x@y.z"), s(0)).unwrap();
+        let gone = |outbox: &mut Outbox| outbox.make_room().map(|(_, letter)| letter.message.id);
+        assert_eq!(gone(&mut outbox).as_deref(), Some("1795429974.c@vm"), "not the first, nor another's");
+        outbox.push(of("e", "web is down", "x@y.z"), s(0)).unwrap();
+        // One that is on its way is not given up.
+        for _ in 0..4 {
+            outbox.take_due(s(0)).unwrap();
+        }
+        assert_eq!(gone(&mut outbox), None);
     }
 }

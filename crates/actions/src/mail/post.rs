@@ -46,6 +46,8 @@ struct Running<'a, F> {
 struct Told {
     disk: Option<String>,
     delivery: Option<String>,
+    /// Messages that were dropped for newer ones since the queue last had room.
+    dropped: usize,
 }
 
 /// How long the queue may be in use when we come: by the post before us, which finishes what it has.
@@ -175,6 +177,18 @@ impl<F: Fn(String) + Send> Running<'_, F> {
     }
 
     async fn accept(&mut self, letter: Letter) {
+        if let Some((key, old)) = self.outbox.make_room() {
+            if self.told.dropped == 0 {
+                (self.on_trouble)(format!(
+                    "the mail queue is full: {} messages wait; the oldest that repeat earlier ones are dropped for new \
+                     ones",
+                    self.outbox.len() + 1
+                ));
+            }
+            self.told.dropped += 1;
+            (self.post.safe)(&old.message.id);
+            self.forget(key, old).await;
+        }
         let before = self.outbox.len();
         match self.outbox.push(letter.clone(), self.now()) {
             // It waits already.
@@ -237,6 +251,7 @@ impl<F: Fn(String) + Send> Running<'_, F> {
                     self.told.delivery = None;
                     self.outbox.done(key);
                     self.forget(key, letter).await;
+                    self.count_dropped();
                     return;
                 }
                 let rest: Vec<String> = deferred.iter().map(|(to, _)| to.clone()).collect();
@@ -282,8 +297,19 @@ impl<F: Fn(String) + Send> Running<'_, F> {
             }
         })
         .await;
+        self.count_dropped();
         if !self.unfiled.is_empty() {
             (self.on_trouble)(format!("{} messages were not delivered and are lost", self.unfiled.len()));
+        }
+    }
+
+    /// There is room again.
+    fn count_dropped(&mut self) {
+        match std::mem::take(&mut self.told.dropped) {
+            0 => {}
+            n => (self.on_trouble)(format!(
+                "{n} messages that repeated earlier ones were dropped while the mail queue was full"
+            )),
         }
     }
 

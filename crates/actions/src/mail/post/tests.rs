@@ -289,12 +289,42 @@ async fn a_dead_server_is_passed_over() {
     );
 }
 
+fn about(id: &str, subject: &str) -> Letter {
+    let mut letter = letter(id, &["ops@example.com"]);
+    letter.message.subject = subject.to_owned();
+    letter
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_what_was_said_before_and_keeps_what_is_new() {
+    let (at, dir) = (dead().await, tempfile::tempdir().unwrap());
+    let rig = Rig::start(vec![Server::plain("127.0.0.1", at.port())], Some(dir.path()), 3);
+    for (id, subject) in [("a", "db is down"), ("b", "db is down"), ("c", "db is down")] {
+        rig.send(&about(id, subject)).await;
+    }
+    until("all wait", || files(dir.path()) == 3).await;
+    for (id, subject) in [("d", "web is down"), ("e", "disk is full")] {
+        rig.send(&about(id, subject)).await;
+    }
+    until("trouble is told", || rig.troubles().iter().any(|t| t.contains("mail queue is full"))).await;
+    let sink = Sink::start_at(at).await;
+    until("three arrive", || sink.mails().len() == 3 && files(dir.path()) == 0).await;
+    let ids: Vec<String> = sink.mails().iter().map(|(_, mail)| message_id(mail).to_owned()).collect();
+    assert_eq!(ids, ["a", "d", "e"].map(|id| format!("Message-ID: <1795429974.{id}@vm>")));
+    let full: Vec<String> = rig.stop().await.into_iter().filter(|t| t.contains("mail queue")).collect();
+    let expected = [
+        "the mail queue is full: 3 messages wait; the oldest that repeat earlier ones are dropped for new ones",
+        "2 messages that repeated earlier ones were dropped while the mail queue was full",
+    ];
+    assert_eq!(full, expected);
+}
+
 #[tokio::test]
 async fn messages_wait_for_a_server_that_comes_back() {
     let (at, dir) = (dead().await, tempfile::tempdir().unwrap());
     let rig = Rig::start(vec![Server::plain("127.0.0.1", at.port())], Some(dir.path()), 2);
     for id in ["a", "b", "c"] {
-        rig.send(&letter(id, &["ops@example.com"])).await;
+        rig.send(&about(id, &format!("{id} is down"))).await;
     }
     until("trouble is told", || rig.troubles().len() == 2).await;
     let troubles = rig.troubles();
@@ -304,7 +334,8 @@ async fn messages_wait_for_a_server_that_comes_back() {
             .any(|t| t.starts_with(&format!("mail cannot be sent: mail server 127.0.0.1:{}: ", at.port()))),
         "{troubles:?}"
     );
-    let full = "the mail queue is full: 2 messages wait; the message to ops@example.com is not sent: monit alert --  Does not exist missing";
+    let full =
+        "the mail queue is full: 2 messages wait; the message to ops@example.com is not sent: c is down";
     assert!(troubles.iter().any(|t| t == full), "{troubles:?}");
     let sink = Sink::start_at(at).await;
     until("both arrive", || sink.mails().len() == 2 && files(dir.path()) == 0).await;
