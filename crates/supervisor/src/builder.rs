@@ -130,7 +130,7 @@ impl Supervisor {
             handle,
             requests,
             post: None,
-            composed: None,
+            composed: Vec::new(),
             couriers: JoinSet::new(),
             compacting: JoinSet::new(),
             notes: mpsc::unbounded_channel(),

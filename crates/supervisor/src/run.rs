@@ -52,8 +52,8 @@ pub(crate) struct Loop {
     pub(crate) handle: Handle,
     pub(crate) requests: mpsc::UnboundedReceiver<Request>,
     pub(crate) post: Option<Post>,
-    /// The event whose messages have been sent, although it is still to be told to others.
-    pub(crate) composed: Option<u64>,
+    /// Events whose messages have been sent, although they are still to be told to others.
+    pub(crate) composed: Vec<u64>,
     pub(crate) couriers: JoinSet<()>,
     pub(crate) compacting: JoinSet<std::io::Result<Compacted>>,
     pub(crate) notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),

@@ -13,8 +13,9 @@ use crate::run::Loop;
 impl Loop {
     /// Tells everybody.
     pub(crate) fn tell(&mut self, event: Event) {
-        if self.composed.take_if(|id| *id == event.id).is_none() {
-            self.compose(&event, None);
+        match self.composed.iter().position(|id| *id == event.id) {
+            Some(at) => drop(self.composed.swap_remove(at)),
+            None => self.compose(&event, None),
         }
         for listener in &self.listeners {
             listener(&event);
@@ -30,7 +31,7 @@ impl Loop {
         match told {
             Some(event) => {
                 self.compose(&event, Some(entry));
-                self.composed = Some(event.id);
+                self.composed.push(event.id);
             }
             None => self.remember(entry),
         }
