@@ -47,6 +47,12 @@ pub(crate) fn decode(text: &[u8], plus: bool) -> String {
 /// Percent-encodes everything but unreserved characters and those in `keep`.
 pub(crate) fn encode(text: &str, keep: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    encode_into(&mut out, text, keep);
+    out
+}
+
+/// The same, behind what `out` holds already.
+pub(crate) fn encode_into(out: &mut String, text: &str, keep: &str) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep.as_bytes().contains(&byte) {
             out.push(byte as char);
@@ -54,7 +60,6 @@ pub(crate) fn encode(text: &str, keep: &str) -> String {
             out.push_str(&format!("%{byte:02X}"));
         }
     }
-    out
 }
 
 fn hex(digit: u8) -> u8 {

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 
 use hinoban_supervisor::{Kind, Mode, OnReboot, ServiceView, Status};
 
-use super::{When, kind, units};
-use crate::monit::About;
+use super::{Clock, kind, units};
 
 /// A label and what stands beside it.
 pub(super) type Fact<'a> = (&'static str, Cow<'a, str>);
 
-pub(super) fn facts<'a>(status: &'a Status, about: &'a About, view: &'a ServiceView) -> Vec<Fact<'a>> {
+pub(super) fn facts<'a>(status: &'a Status, clock: Clock<'a>, view: &'a ServiceView) -> Vec<Fact<'a>> {
     let mut facts: Vec<Fact<'a>> = vec![("Kind", kind(&view.kind).into())];
     let path = |path: &'a std::path::Path| path.to_string_lossy();
     match &view.kind {
@@ -26,7 +25,7 @@ pub(super) fn facts<'a>(status: &'a Status, about: &'a About, view: &'a ServiceV
     // Nothing that is written to a text fails.
     let _ = units::seconds(&mut every, view.every.as_secs_f64());
     facts.push(("Looked at every", if view.every.is_zero() { "once only".into() } else { every.into() }));
-    let when = |stamp| When { stamp, now: status.now, zone: &about.zone };
+    let when = |stamp| clock.at(stamp);
     let last = view.looked_at.map(when);
     facts.push(("Last look", last.map_or("none yet".into(), |w| format!("{w}, {} ago", w.ago()).into())));
     facts.extend(view.next_look.map(|stamp| ("Next look", when(stamp).to_string().into())));

@@ -8,16 +8,14 @@ mod service;
 mod units;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use hinoban_event::Doing;
-use hinoban_reading::Stamp;
 use hinoban_supervisor::{Kind, ServiceView, Status};
-use jiff::tz::TimeZone;
 
 pub(crate) use overview::overview;
 pub(crate) use service::service;
 pub(crate) use units::Rfc3339;
+use units::{Clock, Span, When};
 
 use crate::monit::About;
 use crate::{assets, form};
@@ -49,55 +47,24 @@ struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    fn new(status: &Status, about: &'a About, refresh: Option<u32>) -> Self {
+    fn new(status: &Status, about: &'a About, clock: Clock<'a>, refresh: Option<u32>) -> Self {
         Self {
             style: &assets::STYLE.path,
             icon: &assets::ICON.path,
             banner: &about.banner,
             uptime: Span(status.now.since(status.since)),
-            now: When { stamp: status.now, now: status.now, zone: &about.zone },
+            now: clock.now(),
             refresh,
         }
     }
 }
 
-/// A point in time, as seen from now.
-#[derive(Clone, Copy)]
-struct When<'a> {
-    stamp: Stamp,
-    now: Stamp,
-    zone: &'a TimeZone,
-}
-
-impl When<'_> {
-    fn rfc3339(&self) -> Rfc3339 {
-        Rfc3339(self.stamp)
-    }
-
-    /// How long ago it was.
-    fn ago(&self) -> Span {
-        Span(self.now.since(self.stamp))
-    }
-}
-
-impl fmt::Display for When<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        units::moment(f, self.stamp, self.now, self.zone)
-    }
-}
-
-/// A time between two points.
-struct Span(std::time::Duration);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        units::span(f, self.0)
-    }
-}
-
 /// The address of a service's page.
 pub(crate) fn link(view: &ServiceView) -> String {
-    format!("/{}", form::encode(&view.name, ""))
+    let mut link = String::with_capacity(1 + view.name.len());
+    link.push('/');
+    form::encode_into(&mut link, &view.name, "");
+    link
 }
 
 /// What a service is, in a word or two.

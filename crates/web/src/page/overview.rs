@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use askama::Template;
 use hinoban_supervisor::{ServiceView, Status};
 
-use super::{Frame, When, doing, kind, link, seen};
+use super::{Clock, Frame, When, doing, kind, link, seen};
 use crate::monit::About;
 use crate::standing::{self, State};
 
@@ -57,17 +57,18 @@ struct Row<'a> {
 
 /// All services. `refresh`: after how many seconds the page is loaded again.
 pub(crate) fn overview(status: &Status, about: &About, refresh: Option<u32>) -> String {
+    let clock = Clock::new(status.now, &about.zone);
     let states: Vec<State> = status.services.iter().map(State::of).collect();
     let number = |state| states.iter().filter(|s| **s == state).count();
     let counts = State::ALL.map(|state| Count { state, number: number(state) });
     let mut wrong = Vec::new();
     for state in State::ALL.into_iter().filter(|state| state.is_wrong()) {
         let of = status.services.iter().zip(&states).filter(|(_, s)| **s == state);
-        wrong.extend(of.map(|(view, _)| fault(status, about, view, state)));
+        wrong.extend(of.map(|(view, _)| fault(clock, view, state)));
     }
-    let rows = status.services.iter().zip(&states).map(|(view, state)| row(status, about, view, *state));
+    let rows = status.services.iter().zip(&states).map(|(view, state)| row(clock, view, *state));
     let page = Overview {
-        frame: Frame::new(status, about, refresh),
+        frame: Frame::new(status, about, clock, refresh),
         title: match wrong.len() {
             0 => Cow::Borrowed(&*status.host),
             // A tab shows how it stands while another one is read.
@@ -86,28 +87,27 @@ pub(crate) fn overview(status: &Status, about: &About, refresh: Option<u32>) -> 
     out
 }
 
-fn fault<'a>(status: &'a Status, about: &'a About, view: &'a ServiceView, state: State) -> Wrong<'a> {
+fn fault<'a>(clock: Clock<'a>, view: &'a ServiceView, state: State) -> Wrong<'a> {
     Wrong {
         name: &view.name,
         link: link(view),
         state,
         doing: standing::under_way(view).map(doing),
-        whys: whys(status, about, view),
+        whys: whys(clock, view),
     }
 }
 
 /// Why a service is not well, each with its time.
-pub(super) fn whys<'a>(status: &Status, about: &'a About, view: &'a ServiceView) -> Vec<Why<'a>> {
-    let when = |stamp| When { stamp, now: status.now, zone: &about.zone };
+pub(super) fn whys<'a>(clock: Clock<'a>, view: &'a ServiceView) -> Vec<Why<'a>> {
     let whys = standing::whys(view).into_iter();
-    whys.map(|why| Why { text: why.text, since: why.since.map(when) }).collect()
+    whys.map(|why| Why { text: why.text, since: why.since.map(|stamp| clock.at(stamp)) }).collect()
 }
 
-fn row<'a>(status: &Status, about: &'a About, view: &'a ServiceView, state: State) -> Row<'a> {
+fn row<'a>(clock: Clock<'a>, view: &'a ServiceView, state: State) -> Row<'a> {
     // Why it is not well stands above; here, what there is to see all the same.
     let seen = match state {
         State::NotMonitored => "".into(),
-        _ => Cow::Owned(seen::line(view, &about.zone)),
+        _ => Cow::Owned(seen::line(view, clock.zone)),
     };
     let seen = match standing::whys(view).first() {
         Some(why) if seen.is_empty() => why.text.into(),
@@ -122,6 +122,6 @@ fn row<'a>(status: &Status, about: &'a About, view: &'a ServiceView, state: Stat
         state,
         doing: standing::under_way(view).map(doing),
         seen,
-        since: since.map(|stamp| When { stamp, now: status.now, zone: &about.zone }),
+        since: since.map(|stamp| clock.at(stamp)),
     }
 }

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use hinoban_event::Doing;
 use hinoban_reading::Unit;
-use hinoban_supervisor::{LimitView, Mode, RuleState, RuleView, ServiceView, Status, Watching};
+use hinoban_supervisor::{LimitView, Mode, RuleState, RuleView, ServiceView, Watching};
 use jiff::tz::TimeZone;
 
 use super::seen::rows;
-use super::{When, units};
-use crate::monit::About;
+use super::{Clock, When, units};
 use crate::standing::State;
 
 /// A rule on a service's page.
@@ -25,11 +24,11 @@ pub(super) struct Rule<'a> {
     pub(super) since: Option<When<'a>>,
 }
 
-pub(super) fn rules<'a>(status: &Status, about: &'a About, view: &'a ServiceView) -> Vec<Rule<'a>> {
+pub(super) fn rules<'a>(clock: Clock<'a>, view: &'a ServiceView) -> Vec<Rule<'a>> {
     let rule = |(position, rule): (usize, &'a RuleView)| {
         let (stands, state) = stands(view, rule);
-        let compared = rule.limit.as_ref().and_then(|limit| compared(limit, &about.zone));
-        let tested = || tested(view, position, &about.zone).map(|read| format!("{} · {read}", rule.last));
+        let compared = rule.limit.as_ref().and_then(|limit| compared(limit, clock.zone));
+        let tested = || tested(view, position, clock.zone).map(|read| format!("{} · {read}", rule.last));
         Rule {
             text: &rule.text,
             note: note(view, rule),
@@ -37,7 +36,7 @@ pub(super) fn rules<'a>(status: &Status, about: &'a About, view: &'a ServiceView
             class: state.class(),
             sign: state.sign(),
             seen: compared.or_else(tested).map_or(rule.last.as_str().into(), Cow::Owned),
-            since: rule.since.map(|stamp| When { stamp, now: status.now, zone: &about.zone }),
+            since: rule.since.map(|stamp| clock.at(stamp)),
         }
     };
     view.rules.iter().enumerate().map(rule).collect()

@@ -9,7 +9,7 @@ use super::facts::{Fact, facts};
 use super::overview::{Why, whys};
 use super::rules::{Rule, rules};
 use super::seen::{self, rows};
-use super::{Frame, When, doing, link};
+use super::{Clock, Frame, When, doing, link};
 use crate::monit::About;
 use crate::standing::{self, State};
 
@@ -50,25 +50,27 @@ struct Button<'a> {
 pub(crate) fn service(status: &Status, about: &About, view: &ServiceView, token: Option<&str>) -> String {
     let state = State::of(view);
     let under_way = standing::under_way(view);
-    let when = |stamp| When { stamp, now: status.now, zone: &about.zone };
-    let whys = whys(status, about, view);
+    let clock = Clock::new(status.now, &about.zone);
+    let whys = whys(clock, view);
     let page = Service {
-        frame: Frame::new(status, about, under_way.map(|_| WHILE_UNDER_WAY)),
+        frame: Frame::new(status, about, clock, under_way.map(|_| WHILE_UNDER_WAY)),
         host: &status.host,
         name: &view.name,
         link: link(view),
         state,
         // Said once: beside the state, or beside what is wrong.
-        since: standing::since(view, state).filter(|_| whys.iter().all(|why| why.since.is_none())).map(when),
+        since: standing::since(view, state)
+            .filter(|_| whys.iter().all(|why| why.since.is_none()))
+            .map(|stamp| clock.at(stamp)),
         whys,
         doing: under_way.map(doing),
         doing_word: under_way.map_or("", |doing| doing.word()),
         token,
         buttons: buttons(view, state),
         has_programs: has_programs(view),
-        rules: rules(status, about, view),
+        rules: rules(clock, view),
         readings: view.observation.as_ref().map(|seen| rows(seen, &about.zone)).unwrap_or_default(),
-        facts: facts(status, about, view),
+        facts: facts(status, clock, view),
     };
     let mut out = String::with_capacity(8192);
     // Nothing that is written to a text fails.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hinoban_reading::{Stamp, Unit, Value, metrics as m};
 use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 /// Writes a value in its unit; `name` is that of its metric, for some numbers are no quantities.
@@ -46,8 +47,20 @@ struct Short(f64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimals = usize::from((self.0 - self.0.round()).abs() >= 0.05);
-        write!(f, "{:.decimals$}", self.0)
+        // As whole tenths: the general way with fractions takes several times as long, and pages show hundreds.
+        let tenths = (self.0.abs() * 10.0).round();
+        if tenths >= 1e15 {
+            return write!(f, "{:.0}", self.0);
+        }
+        let tenths = tenths as u64;
+        if self.0 < 0.0 && tenths > 0 {
+            f.write_str("-")?;
+        }
+        (tenths / 10).fmt(f)?;
+        match tenths % 10 {
+            0 => Ok(()),
+            tenth => write!(f, ".{tenth}"),
+        }
     }
 }
 
@@ -92,24 +105,101 @@ pub(crate) fn span(out: &mut impl Write, time: Duration) -> fmt::Result {
     if small.0 == 0 { Ok(()) } else { write!(out, " {} {}", small.0, small.1) }
 }
 
+/// The time on the wall of a zone.
+fn local(stamp: Stamp, zone: &TimeZone) -> Option<DateTime> {
+    let time = Timestamp::from_microsecond(stamp.micros()).ok()?;
+    Some(zone.to_offset(time).to_datetime(time))
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn month(at: DateTime) -> &'static str {
+    usize::try_from(at.month() - 1).ok().and_then(|month| MONTHS.get(month)).copied().unwrap_or("–")
+}
+
 /// `23 Nov 2026 10:32:53`
 pub(crate) fn date(out: &mut impl Write, stamp: Stamp, zone: &TimeZone) -> fmt::Result {
-    match Timestamp::from_microsecond(stamp.micros()) {
-        Ok(time) => write!(out, "{}", time.to_zoned(zone.clone()).strftime("%-d %b %Y %H:%M:%S")),
-        Err(_) => out.write_str("–"),
+    let Some(at) = local(stamp, zone) else { return out.write_str("–") };
+    write!(out, "{} {} {} {}", at.day(), month(at), at.year(), Time(at))
+}
+
+/// `10:32:53`, or as much of it as a precision asks for.
+struct Time(DateTime);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = *b"00:00:00";
+        for (at, n) in [(0, self.0.hour()), (3, self.0.minute()), (6, self.0.second())] {
+            let n = n.unsigned_abs();
+            digits[at] += n / 10;
+            digits[at + 1] += n % 10;
+        }
+        let length = f.precision().unwrap_or(digits.len()).min(digits.len());
+        f.write_str(std::str::from_utf8(&digits[..length]).unwrap_or_default())
     }
 }
 
-/// The shortest form that is no riddle on the day of `now`: `10:32:53`, or with the date before it.
-pub(crate) fn moment(out: &mut impl Write, stamp: Stamp, now: Stamp, zone: &TimeZone) -> fmt::Result {
-    let at = |stamp: Stamp| Timestamp::from_microsecond(stamp.micros()).map(|t| t.to_zoned(zone.clone()));
-    let (Ok(then), Ok(now)) = (at(stamp), at(now)) else { return out.write_str("–") };
-    if then.date() == now.date() {
-        write!(out, "{}", then.strftime("%H:%M:%S"))
-    } else if then.year() == now.year() {
-        write!(out, "{}", then.strftime("%-d %b %H:%M"))
-    } else {
-        write!(out, "{}", then.strftime("%-d %b %Y"))
+/// Now, on the wall of a zone: what other points in time are told from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock<'a> {
+    pub(crate) zone: &'a TimeZone,
+    now: Stamp,
+    today: Date,
+}
+
+impl<'a> Clock<'a> {
+    pub(crate) fn new(now: Stamp, zone: &'a TimeZone) -> Self {
+        Self { zone, now, today: local(now, zone).unwrap_or_default().date() }
+    }
+
+    pub(crate) fn at(self, stamp: Stamp) -> When<'a> {
+        When { stamp, clock: self }
+    }
+
+    pub(crate) fn now(self) -> When<'a> {
+        self.at(self.now)
+    }
+}
+
+/// A point in time, as seen from now. Shown in the shortest form that is no riddle today: `10:32:53`, or with the date
+/// before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct When<'a> {
+    stamp: Stamp,
+    clock: Clock<'a>,
+}
+
+impl When<'_> {
+    pub(crate) fn rfc3339(&self) -> Rfc3339 {
+        Rfc3339(self.stamp)
+    }
+
+    /// How long ago it was.
+    pub(crate) fn ago(&self) -> Span {
+        Span(self.clock.now.since(self.stamp))
+    }
+}
+
+impl fmt::Display for When<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(at) = local(self.stamp, self.clock.zone) else { return f.write_str("–") };
+        if at.date() == self.clock.today {
+            Time(at).fmt(f)
+        } else if at.year() == self.clock.today.year() {
+            write!(f, "{} {} {:.5}", at.day(), month(at), Time(at))
+        } else {
+            write!(f, "{} {} {}", at.day(), month(at), at.year())
+        }
+    }
+}
+
+/// A time between two points; see [`span`].
+pub(crate) struct Span(pub(crate) Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        span(f, self.0)
     }
 }
 
@@ -144,6 +234,9 @@ mod tests {
         assert_eq!(says(&m::READ_RATE, 2.4), "2.4 B/s");
         assert_eq!(says(&m::CPU, 12.5), "12.5%");
         assert_eq!(says(&m::CPU, 0.0), "0%");
+        assert_eq!(says(&m::CPU, 99.97), "100%");
+        assert_eq!(says(&m::READ_RATE, -2.44), "-2.4 B/s");
+        assert_eq!(says(&m::DISK_READ_OPS_RATE, 1e300).len(), 303);
         assert_eq!(says(&m::MEMORY_PERCENT, 0.0875), "0.09%");
         assert_eq!(says(&m::LOAD_1, 0.234), "0.23");
         assert_eq!(says(&m::THREADS, 4i64), "4");
@@ -174,10 +267,8 @@ mod tests {
         );
         let now = Stamp::from_micros(1_795_429_973_134_190);
         let moment = |ago: i64| {
-            let mut out = String::new();
             let then = Stamp::from_micros(now.micros() - ago * 1_000_000);
-            super::moment(&mut out, then, now, &TimeZone::UTC).unwrap();
-            out
+            Clock::new(now, &TimeZone::UTC).at(then).to_string()
         };
         assert_eq!([0, 86_400, 400 * 86_400].map(moment), ["10:32:53", "22 Nov 10:32", "19 Oct 2025"]);
         assert_eq!(Rfc3339(now).to_string(), "2026-11-23T10:32:53.13419Z");
