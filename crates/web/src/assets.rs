@@ -38,7 +38,43 @@ fn hash(content: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    /// The colours of one block of the style sheet, by name: red, green, blue from 0 to 1.
+    fn colours(block: &str) -> BTreeMap<&str, [f64; 3]> {
+        let lines = block.lines().filter_map(|line| line.trim().strip_prefix("--")?.split_once(": #"));
+        let part =
+            |hex: &str, at: usize| u8::from_str_radix(&hex[at..at + 2], 16).map(|n| f64::from(n) / 255.0);
+        lines.map(|(name, hex)| (name, [0, 2, 4].map(|at| part(hex, at).unwrap()))).collect()
+    }
+
+    /// WCAG 2.2, "contrast ratio".
+    fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+        let linear = |c: f64| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+        let light = |[r, g, b]: [f64; 3]| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) + 0.05;
+        f64::max(light(a) / light(b), light(b) / light(a))
+    }
+
+    #[test]
+    fn every_text_can_be_read_on_every_ground_by_day_and_by_night() {
+        let sheet = std::str::from_utf8(STYLE.content).unwrap();
+        let blocks: Vec<_> =
+            sheet.split(":root {").skip(1).map(|rest| rest.split_once('}').unwrap().0).collect();
+        for block in &blocks[..2] {
+            let colours = colours(block);
+            let grounds: Vec<_> =
+                colours.keys().filter(|name| **name == "card" || name.ends_with("ground")).collect();
+            assert_eq!(grounds.len(), 5);
+            for text in ["text", "muted", "link", "up", "failing", "down", "other"] {
+                for ground in &grounds {
+                    let ratio = contrast(colours[text], colours[**ground]);
+                    assert!(ratio >= 4.5, "{text} on {ground}: {ratio:.2}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_hash_is_fnv_1a_and_the_address_its_own() {

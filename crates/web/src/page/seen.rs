@@ -173,10 +173,14 @@ fn both(
         With::Share => " (",
         With::Of => " of ",
         With::Rate => ", now ",
-        With::Each => ", for each processor ",
+        With::Each => " (",
     });
     units::value(out, &metric.name, metric.unit, value, zone)?;
-    if matches!(form, With::Share) { out.write_str(")") } else { Ok(()) }
+    match form {
+        With::Share => out.write_str(")"),
+        With::Each => out.write_str(" for each CPU)"),
+        _ => Ok(()),
+    }
 }
 
 /// What a second reading is to the first.
@@ -195,7 +199,7 @@ enum With {
 type Shown = (&'static str, Metric, Option<(With, Metric)>);
 
 #[rustfmt::skip]
-static SHOWN: [Shown; 57] = [
+static SHOWN: [Shown; 58] = [
     ("Process id", m::PID, None),
     ("Parent process id", m::PPID, None),
     ("Uptime", m::UPTIME, None),
@@ -223,6 +227,7 @@ static SHOWN: [Shown; 57] = [
     ("Open files with descendants", m::FDS_TOTAL, None),
     ("Open files, hard limit", m::FDS_HARD, None),
     ("Open files of the system", m::FDS_ALLOCATED, Some((With::Of, m::FDS_MAXIMUM))),
+    ("Open files, free again", m::FDS_UNUSED, None),
     ("Response time", m::RESPONSE_TIME, None),
     ("HTTP status", m::HTTP_STATUS, None),
     ("Size", m::SIZE, None),

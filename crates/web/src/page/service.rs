@@ -34,6 +34,8 @@ struct Service<'a> {
     has_programs: bool,
     rules: Vec<Rule<'a>>,
     readings: Vec<seen::Row<'a>>,
+    /// Whether nobody has looked since.
+    stale: bool,
     facts: Vec<Fact<'a>>,
 }
 
@@ -69,6 +71,7 @@ pub(crate) fn service(status: &Status, about: &About, view: &ServiceView, token:
         buttons: buttons(view, state),
         has_programs: has_programs(view),
         rules: rules(clock, view),
+        stale: matches!(state, State::NotMonitored | State::NotSeen),
         readings: view.observation.as_ref().map(|seen| rows(seen, &about.zone)).unwrap_or_default(),
         facts: facts(status, clock, view),
     };
