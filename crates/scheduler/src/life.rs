@@ -22,6 +22,8 @@ pub struct Restored {
     pub monitored: HashMap<String, bool>,
     /// Rules that had failed: service, position of the rule, class, since when.
     pub failing: Vec<(String, usize, Class, Stamp)>,
+    /// Programs that rules were about to run when it ended, and that were never begun: service, and when that was decided.
+    pub unbegun: Vec<(String, Stamp)>,
     /// The highest number of an intent so far.
     pub last_intent: u64,
 }
@@ -64,7 +66,11 @@ impl Scheduler {
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
                 let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
                 if same && watched.watching != Watching::No {
-                    watched.records[*rule] = Some(Record::failed(*since));
+                    let mut record = Record::failed(*since);
+                    // A rule fails and decides what to run at the same instant.
+                    record.unbegun =
+                        restored.unbegun.iter().any(|(name, at)| *name == service.name && at == since);
+                    watched.records[*rule] = Some(record);
                 }
             }
             scheduler.services.push(watched);

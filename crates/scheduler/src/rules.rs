@@ -118,7 +118,8 @@ impl Scheduler {
         let recovery = step == Step::Recover;
         let branch = if recovery { &service.rules[rule].ok } else { &service.rules[rule].fail };
         let times = watched.records[rule].as_ref().map_or(1, |r| r.times);
-        let fresh = step != Step::StillFailing;
+        let unbegun = watched.records[rule].as_mut().is_some_and(|r| std::mem::take(&mut r.unbegun));
+        let fresh = step != Step::StillFailing || unbegun;
         match &branch.then {
             Then::Nothing | Then::Alert => {}
             Then::Exec { program, repeat }

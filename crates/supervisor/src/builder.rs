@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use hinoban_config::{Config, Mistake, Mistakes};
-use hinoban_event::Event;
+use hinoban_event::{Doing, Event};
 use hinoban_incident::{Incidents, Options};
 use hinoban_journal::{Entry, Failing, InFlight, Journal};
 use hinoban_reading::Moment;
@@ -101,6 +101,11 @@ impl Supervisor {
                 .filter_map(|s| Some((s.name.clone(), state.monitored(&s.name)?)))
                 .collect(),
             failing: failing.iter().map(|(f, now)| (f.service.to_string(), *now, f.class, f.since)).collect(),
+            unbegun: state
+                .in_flight()
+                .filter(|flight| flight.doing == Doing::Exec && flight.processes.is_empty())
+                .map(|flight| (flight.service.to_string(), flight.at))
+                .collect(),
             last_intent: state.next_intent() - 1,
         };
         remember

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hinoban_action::Message;
-use hinoban_event::{Event, Fact};
+use hinoban_event::{Doing, Event, Fact};
 use hinoban_journal::{Entry, Letter};
 use hinoban_reading::Stamp;
 use hinoban_scheduler::{Effect, Remembered};
@@ -15,7 +15,7 @@ impl Loop {
     pub(crate) fn tell(&mut self, event: Event) {
         match self.composed.iter().position(|id| *id == event.id) {
             Some(at) => drop(self.composed.swap_remove(at)),
-            None => self.compose(&event, None),
+            None => self.compose(&event, None, None),
         }
         for listener in &self.listeners {
             listener(&event);
@@ -30,15 +30,15 @@ impl Loop {
         let Some(entry) = crate::carry::entry(remembered) else { return };
         match told {
             Some(event) => {
-                self.compose(&event, Some(entry));
+                self.compose(&event, Some(entry), intended(following));
                 self.composed.push(event.id);
             }
             None => self.remember(entry),
         }
     }
 
-    /// Sends the messages that this event is worth, having entered them and `entry`.
-    fn compose(&mut self, event: &Event, entry: Option<Entry>) {
+    /// Sends the messages that this event is worth, having entered them, `entry` and `intent`.
+    fn compose(&mut self, event: &Event, entry: Option<Entry>, intent: Option<Entry>) {
         let deliveries = self.incidents.handle(event);
         let mut entries: Vec<Entry> = entry.into_iter().collect();
         let mut messages = Vec::new();
@@ -52,6 +52,7 @@ impl Loop {
             }
             messages.push(message);
         }
+        entries.extend(intent);
         self.remember_all(&entries);
         if let Some(post) = &self.post {
             for message in messages {
@@ -91,6 +92,17 @@ impl Loop {
                 None => self.remember(Entry::Carried { id }),
             }
         }
+    }
+}
+
+/// The program that a rule is to run because of what has just happened, if one is. It is entered with that: a crash
+/// between would leave a failure that is known, and for which nothing is run any more.
+fn intended(following: &[Effect]) -> Option<Entry> {
+    match following.first()? {
+        Effect::Remember(intent @ Remembered::Intent { doing: Doing::Exec, .. }) => {
+            crate::carry::entry(intent.clone())
+        }
+        _ => None,
     }
 }
 

@@ -41,7 +41,7 @@ impl World {
             .into_iter()
             .map(|((service, rule, class), since)| (service, rule, class, since))
             .collect();
-        let restored = Restored { booted: false, monitored, failing, last_intent };
+        let restored = Restored { monitored, failing, last_intent, ..Restored::default() };
         let unfinished: Vec<Unfinished> = open.values().rev().filter_map(|entry| begun(entry)).collect();
         self.scheduler = Scheduler::new(config, &restored, self.now);
         let dies = |h: &Happening| matches!(h, Happening::Input(_) | Happening::Looked(_));
