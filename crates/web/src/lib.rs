@@ -4,6 +4,9 @@
 //! [`Backend`], which the supervisor's handle implements. Each connection is a task of its own with a deadline of its
 //! own, so a slow client delays nobody (invariant 6).
 //!
+//! People get pages that need no script: what is wrong now and why, then everything, and on each service's own page what
+//! its buttons would do. Programs get the same as JSON below `/api/v1/`.
+//!
 //! What other programs parse is Monit 5.33's, byte by byte: the documents of [`monit`], the status codes, the cookie
 //! that guards a POST, the one line of an error page. Tools that poll Monit, and `monit` itself as a command line,
 //! work against this server unchanged.

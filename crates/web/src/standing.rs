@@ -133,6 +133,10 @@ pub(crate) fn whys(view: &ServiceView) -> Vec<Why<'_>> {
         };
         whys.push(Why { kind: reason.map(|r| r.kind), text, since: rule.since });
     }
+    // Why it does not come back.
+    if let Some(failed) = view.last_action.as_ref().filter(|action| !action.ok) {
+        whys.push(Why { kind: None, text: &failed.text, since: None });
+    }
     if whys.is_empty() {
         // A class fails whose rule says nothing more.
         whys.extend(view.failing.iter().map(|class| Why {

@@ -4,8 +4,10 @@
 #[allow(unreachable_pub)]
 mod world;
 
+use std::time::Duration;
+
 use hinoban_event::{Class, Doing};
-use hinoban_supervisor::Programs;
+use hinoban_supervisor::{LastAction, Programs};
 use world::serving::{ADMIN, Server, body, server, status};
 
 /// The value of a header field, by its name in lower case.
@@ -133,6 +135,32 @@ async fn a_test_that_fails_is_told_in_the_words_of_its_rule() {
             .await
             .contains("<td role='cell' class='seen'>2 of 5 tests passed, slowest 33.7 ms</td>")
     );
+}
+
+#[tokio::test]
+async fn a_repair_that_failed_is_told_where_people_look_first() {
+    let server = server(|_| ()).await;
+    {
+        let mut status = server.double.status.lock().unwrap();
+        for view in &mut status.as_mut().unwrap().services {
+            view.last_action = Some(LastAction {
+                doing: Doing::Start,
+                ok: false,
+                at: world::LOOKED,
+                took: Duration::from_secs(2),
+                by: None,
+                text: "failed to start (exit status 3) -- no <memory>".to_owned(),
+            });
+        }
+    }
+    let said = "<p>failed to start (exit status 3) -- no &#60;memory&#62;</p>";
+    let overview = server.get("/").await;
+    assert_eq!(overview.matches(said).count(), overview.matches("<p class='what'>").count(), "{overview}");
+    let page = server.get("/dead").await;
+    let (top, rest) = page.split_once("<main>").unwrap();
+    assert!(top.contains(&said.replace("<p>", "<p class='why'>")) && rest.contains("for a rule"), "{page}");
+    let page = server.get("/svc").await;
+    assert!(!page.split_once("<main>").unwrap().0.contains("failed to start"), "it is well since: {page}");
 }
 
 #[tokio::test]
