@@ -26,6 +26,7 @@ mod sys;
 mod terminal;
 mod verbs;
 mod voice;
+mod zone;
 
 fn main() -> std::process::ExitCode {
     verbs::obey(std::env::args_os())

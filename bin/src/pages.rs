@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::places::Places;
 use crate::voice::Voice;
+use crate::zone;
 
 /// What the configured interface serves.
 pub(crate) fn options(config: &Config, id: &str, file: &str) -> Options {
@@ -33,6 +34,7 @@ pub(crate) fn options(config: &Config, id: &str, file: &str) -> Options {
 /// What we call ourselves to people: under a control file scripts read it, and it is Monit's.
 fn about(config: &Config, id: &str, file: &str) -> Options {
     let mut options = Options::new(id, file);
+    options.zone = Some(zone::of_host());
     if config.dialect == Dialect::Toml {
         options.banner = concat!("Hinoban ", env!("CARGO_PKG_VERSION")).to_owned();
     }

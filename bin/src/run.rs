@@ -24,7 +24,7 @@ use crate::places::Places;
 use crate::signals::{Signals, Steward};
 use crate::terminal::{complain, say};
 use crate::voice::{Voice, trial};
-use crate::{identity, pages};
+use crate::{identity, pages, zone};
 
 /// What is needed to run.
 #[derive(Debug)]
@@ -47,7 +47,11 @@ pub(crate) fn registry(nofile_soft: Option<u64>) -> Registry {
 /// Starts programs with our environment, but for what our service manager told us alone.
 fn spawner(nofile_soft: Option<u64>) -> Arc<Spawner> {
     let environment = std::env::vars_os().filter(|(name, _)| !VARIABLES.iter().any(|ours| name == ours));
-    Spawner::start(SpawnerOptions { environment: environment.collect(), nofile_soft })
+    Spawner::start(SpawnerOptions {
+        environment: environment.collect(),
+        nofile_soft,
+        zone: Some(zone::of_host()),
+    })
 }
 
 /// Finds the mistakes that only the registry can see.
@@ -98,7 +102,7 @@ pub(crate) fn supervisor(
     let mut builder = Supervisor::builder(loaded.config.clone(), registry)
         .journal(journal)
         .courier(courier)
-        .zone(jiff::tz::TimeZone::system())
+        .zone(zone::of_host())
         .listen(listener);
     if let Some((id, time)) = boot() {
         builder = builder.boot(id, time);

@@ -154,7 +154,7 @@ impl Steward {
                 _ = glance.tick() => self.voice.look(),
                 () = async { sleep_until(settle.unwrap_or_else(Instant::now)).await }, if settle.is_some() => {
                     settled = None;
-                    sys::unmap_idle_text();
+                    sys::forget_the_start();
                 }
                 _ = usr1.recv() => {
                     self.voice.say(Level::Info, "Awakened by User defined signal 1");

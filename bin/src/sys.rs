@@ -206,10 +206,10 @@ pub(crate) fn wait_for_term() {
     }
 }
 
-/// Gives back the pages of program text and constants that are mapped, ours and those of libraries: whoever goes on
-/// living needs few of those that the start needed. They stay in the page cache, and what is touched again is mapped
+/// Gives back what only the start needed: free memory, and the pages of program text and constants that are mapped, ours
+/// and those of libraries. They stay in the page cache, and what is touched again is mapped
 /// again, by a minor fault of about a microsecond for sixteen pages.
-pub(crate) fn unmap_idle_text() {
+pub(crate) fn forget_the_start() {
     unsafe extern "C" fn object(
         info: *mut libc::dl_phdr_info,
         _size: usize,
@@ -234,6 +234,11 @@ pub(crate) fn unmap_idle_text() {
     }
     // SAFETY: `object` keeps to the contract of dl_iterate_phdr(3), and does not unwind.
     unsafe { libc::dl_iterate_phdr(Some(object), ptr::null_mut()) };
+    // SAFETY: malloc_trim(3) only gives free memory back to the system.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use hinoban::event::{Event, Level};
 use hinoban::reading::Stamp;
 use hinoban::{Log, log};
 
+use crate::zone;
+
 /// How long the end may wait for the log.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -62,7 +64,7 @@ impl Voice {
     /// Writes to `target`, and in the foreground to the terminal too.
     pub(crate) fn new(target: Option<&LogTarget>, foreground: bool, verbose: bool) -> Self {
         let level = if verbose { Level::Debug } else { Level::Info };
-        let log = log(target, foreground, level);
+        let log = log(target, foreground, level, Some(zone::of_host()));
         Self(Arc::new(Mutex::new(Current {
             target: target.cloned(),
             foreground,
@@ -93,7 +95,7 @@ impl Voice {
         if current.target.as_ref() == target {
             current.log.reopen();
         } else {
-            current.log = log(target, current.foreground, current.level);
+            current.log = log(target, current.foreground, current.level, Some(zone::of_host()));
             current.target = target.cloned();
         }
     }
@@ -116,7 +118,9 @@ impl Voice {
             return;
         };
         let other = if current.foreground { LogTarget::Stderr } else { LogTarget::Syslog(Facility::Daemon) };
-        let spare = current.spare.get_or_insert_with(|| log(Some(&other), false, Level::Error));
+        let spare = current
+            .spare
+            .get_or_insert_with(|| log(Some(&other), false, Level::Error, Some(zone::of_host())));
         spare.write(Level::Error, now(), format!("{trouble}; its last lines wait in memory until it can"));
     }
 

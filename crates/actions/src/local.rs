@@ -4,14 +4,18 @@ use hinoban_reading::Stamp;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-/// Writes stamps in one time zone. Cheap to make: the zone of the host is read once and kept by the library.
+/// Writes stamps in one time zone.
 #[derive(Debug, Clone)]
 pub(crate) struct Local(TimeZone);
 
+/// Where the zone comes from, asked when a line has to be stamped.
+pub(crate) type Clock = Box<dyn Fn() -> Local + Send>;
+
 impl Local {
-    /// The time zone of this host: `TZ`, else `/etc/localtime`, else UTC.
-    pub(crate) fn system() -> Self {
-        Self(TimeZone::system())
+    /// This zone; without one, that of the host: `TZ`, else `/etc/localtime`, else UTC. The first who asks for that has
+    /// the library list the whole time zone database.
+    pub(crate) fn of(zone: Option<TimeZone>) -> Self {
+        Self(zone.unwrap_or_else(TimeZone::system))
     }
 
     /// `Mon, 23 Nov 2026 10:32:53`: what `MONIT_DATE` holds.
@@ -61,7 +65,7 @@ mod tests {
     fn the_zone_of_the_host_is_used() {
         let at = Stamp::from_micros(1_793_701_974_000_000);
         if std::env::var("TZ").as_deref() == Ok("Asia/Tokyo") {
-            assert_eq!(Local::system().iso(at), "2026-11-03T19:32:54+0900");
+            assert_eq!(Local::of(None).iso(at), "2026-11-03T19:32:54+0900");
             return;
         }
         if !std::path::Path::new("/usr/share/zoneinfo/Asia/Tokyo").exists() {

@@ -3,11 +3,12 @@
 use hinoban_actions::log::{Log, LogOptions, SyslogOptions, Target, facility};
 use hinoban_config::{Facility, LogTarget};
 use hinoban_event::Level;
+use jiff::tz::TimeZone;
 
 /// Starts the log that `target` asks for, and to the terminal as well while in the foreground.
 ///
-/// `level` is the least grave that is written.
-pub fn log(target: Option<&LogTarget>, foreground: bool, level: Level) -> Log {
+/// `level` is the least grave that is written, `zone` that of stamps, `None` being the host's.
+pub fn log(target: Option<&LogTarget>, foreground: bool, level: Level, zone: Option<TimeZone>) -> Log {
     let mut targets = Vec::new();
     if foreground {
         targets.push(Target::Terminal);
@@ -29,5 +30,5 @@ pub fn log(target: Option<&LogTarget>, foreground: bool, level: Level) -> Log {
         Some(LogTarget::Stderr) if !foreground => targets.push(Target::Stderr),
         Some(LogTarget::Stderr) | None => {}
     }
-    Log::start(LogOptions { targets, level })
+    Log::start(LogOptions { targets, level, zone })
 }

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
+
 /// The version of Monit whose dialect this is: what clients read as the version of the program they talk to.
 pub const DIALECT: &str = "5.33.0";
 
@@ -22,6 +24,8 @@ pub struct Options {
     /// From where one may connect: names, addresses, networks (`10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `fe80::/10`). If
     /// there are any, everybody on a network must match one.
     pub hosts: Vec<String>,
+    /// The time zone of what is shown; `None`: that of the host.
+    pub zone: Option<TimeZone>,
 }
 
 /// One place to listen at.
@@ -73,6 +77,7 @@ impl Options {
             listen: Vec::new(),
             users: Vec::new(),
             hosts: Vec::new(),
+            zone: None,
         }
     }
 }

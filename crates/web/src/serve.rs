@@ -84,7 +84,7 @@ impl<B: Backend> Web<B> {
             control_file: options.control_file.clone(),
             address: shown(&options.listen),
             platform: Platform::here(),
-            zone: jiff::tz::TimeZone::system(),
+            zone: options.zone.clone().unwrap_or_else(jiff::tz::TimeZone::system),
         };
         let site = Arc::new(Site { backend, options, about });
         (Self { site, networks, open: open_now, waiting }, problems)

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::Line;
 use super::lane::Sink;
-use crate::local::Local;
+use crate::local::Clock;
 
 /// Appends lines; one write(2) each, so that other programs may append to the same file.
 pub(super) struct File {
@@ -15,11 +15,11 @@ pub(super) struct File {
     open: Option<fs::File>,
     /// The second in which it was last seen that the file is still the one of that name.
     seen: i64,
-    local: fn() -> Local,
+    local: Clock,
 }
 
 impl File {
-    pub(super) fn new(path: PathBuf, local: fn() -> Local) -> Self {
+    pub(super) fn new(path: PathBuf, local: Clock) -> Self {
         Self { path, open: None, seen: 0, local }
     }
 

@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use hinoban_action::{Action, ActionError, Errand, Outcome};
 use hinoban_event::{Event, Level};
 use hinoban_reading::Stamp;
+use jiff::tz::TimeZone;
 
 use crate::local::Local;
 use file::File;
@@ -81,11 +82,13 @@ pub struct LogOptions {
     pub targets: Vec<Target>,
     /// The least grave level that is logged. By default, [`Level::Info`].
     pub level: Level,
+    /// The time zone of stamps. By default, that of the host, which is looked up when the first line comes.
+    pub zone: Option<TimeZone>,
 }
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { targets: Vec::new(), level: Level::Info }
+        Self { targets: Vec::new(), level: Level::Info, zone: None }
     }
 }
 
@@ -136,7 +139,7 @@ impl Log {
     /// Makes a log. Files are opened and the thread is made when the first line comes, so that a daemon may fork
     /// before.
     pub fn start(options: LogOptions) -> Self {
-        let lanes = options.targets.iter().map(|target| Lane::new(sink(target))).collect();
+        let lanes = options.targets.iter().map(|target| Lane::new(sink(target, &options.zone))).collect();
         Self::over(lanes, options.level)
     }
 
@@ -280,12 +283,14 @@ impl Shared {
     }
 }
 
-fn sink(target: &Target) -> Box<dyn Sink> {
+fn sink(target: &Target, zone: &Option<TimeZone>) -> Box<dyn Sink> {
+    let zone = zone.clone();
+    let local = move || Local::of(zone.clone());
     match target {
         Target::Terminal => Box::new(Terminal { out: std::io::stdout(), err: std::io::stderr() }),
         Target::Stderr => Box::new(Terminal { out: std::io::stderr(), err: std::io::stderr() }),
-        Target::File(path) => Box::new(File::new(path.clone(), Local::system)),
-        Target::Syslog(options) => Box::new(Syslog::new(options.clone(), Local::system)),
+        Target::File(path) => Box::new(File::new(path.clone(), Box::new(local))),
+        Target::Syslog(options) => Box::new(Syslog::new(options.clone(), Box::new(local))),
     }
 }
 

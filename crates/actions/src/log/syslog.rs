@@ -14,7 +14,7 @@ use hinoban_event::Level;
 
 use super::lane::Sink;
 use super::{Line, SyslogOptions};
-use crate::local::Local;
+use crate::local::Clock;
 
 /// Longest text sent in one line: daemons take 8 KiB (rsyslog's `$MaxMessageSize`) with the header.
 const LONGEST: usize = 8000;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(super) struct Syslog {
     options: SyslogOptions,
     socket: Option<Socket>,
-    local: fn() -> Local,
+    local: Clock,
 }
 
 enum Socket {
@@ -35,7 +35,7 @@ enum Socket {
 }
 
 impl Syslog {
-    pub(super) fn new(options: SyslogOptions, local: fn() -> Local) -> Self {
+    pub(super) fn new(options: SyslogOptions, local: Clock) -> Self {
         Self { options, socket: None, local }
     }
 
@@ -130,7 +130,7 @@ mod tests {
     fn a_line_is_one_line_of_rfc_3164_in_local_time() {
         let options =
             SyslogOptions { facility: super::super::facility("log_local3").unwrap(), ..Default::default() };
-        let syslog = Syslog::new(options, || Local::east(9));
+        let syslog = Syslog::new(options, Box::new(|| crate::local::Local::east(9)));
         let at = Stamp::from_micros(1_793_701_974_000_000);
         let text = "'web' failed to start -- first\nsecond\u{7}".to_owned();
         let expected = format!(

@@ -56,7 +56,7 @@ fn a_file_reads_as_scripts_expect_it() {
         "second line",
     ];
     assert_eq!(lines(&path), expected);
-    let stamp = Local::system().iso(at(0));
+    let stamp = Local::of(None).iso(at(0));
     assert!(fs::read_to_string(&path).unwrap().contains(&format!("\n[{stamp}] error")));
 }
 

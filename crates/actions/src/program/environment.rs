@@ -3,6 +3,7 @@
 use hinoban_action::Errand;
 use hinoban_event::{Class, Doing, Event, Fact};
 use hinoban_reading::{Value, metrics};
+use jiff::tz::TimeZone;
 
 use crate::local::Local;
 
@@ -10,10 +11,15 @@ use crate::local::Local;
 const LONGEST: usize = 64 * 1024;
 
 /// The variables for one attempt. `process`: the service is a process even if nothing has been read of it.
-pub(super) fn of(cause: &Event, errand: &Errand, process: bool) -> Vec<(&'static str, String)> {
+pub(super) fn of(
+    cause: &Event,
+    errand: &Errand,
+    process: bool,
+    zone: Option<TimeZone>,
+) -> Vec<(&'static str, String)> {
     let (event, description) = words(cause, &errand.doing);
     let mut all = vec![
-        ("MONIT_DATE", Local::system().date(cause.at)),
+        ("MONIT_DATE", Local::of(zone).date(cause.at)),
         ("MONIT_SERVICE", errand.service.to_string()),
         ("MONIT_HOST", errand.host.to_string()),
         ("MONIT_EVENT", event),
@@ -88,7 +94,7 @@ mod tests {
         let mut errand = Errand::new("web", doing, Instant::now().into_std() + Duration::from_secs(1));
         errand.host = "box".into();
         errand.readings = readings.readings;
-        of(&cause, &errand, process)
+        of(&cause, &errand, process, None)
             .into_iter()
             .skip(1)
             .map(|(name, value)| format!("{name}={value}"))

@@ -103,7 +103,7 @@ impl Program {
         let Some(word) = self.options.words.first().filter(|word| !word.is_empty()) else {
             return Err(ActionError::NotRunnable("the command is empty; name a program".to_owned()));
         };
-        let added = environment::of(cause, errand, self.options.process);
+        let added = environment::of(cause, errand, self.options.process, self.spawner.zone());
         let text = |word: &String| without_nul(word.clone().into_bytes());
         Ok(Plan {
             path: text(word),

@@ -12,7 +12,7 @@ use crate::spawner::SpawnerOptions;
 
 fn spawner() -> Arc<Spawner> {
     let environment = vec![("PATH".into(), "/usr/bin:/bin".into()), ("KEEP".into(), "kept".into())];
-    Spawner::start(SpawnerOptions { environment, nofile_soft: Some(77) })
+    Spawner::start(SpawnerOptions { environment, nofile_soft: Some(77), zone: None })
 }
 
 fn cause() -> Event {

@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hinoban_action::ActionError;
+use jiff::tz::TimeZone;
 use rustix::event::epoll;
 use tokio::sync::oneshot;
 
@@ -56,6 +57,8 @@ pub struct SpawnerOptions {
     /// The soft limit of open files that programs get (`RLIMIT_NOFILE`, cut to the hard limit), where the supervisor
     /// has raised its own. By default, they inherit the supervisor's.
     pub nofile_soft: Option<u64>,
+    /// The time zone of `MONIT_DATE`. By default, that of the host, which is looked up when the first program is run.
+    pub zone: Option<TimeZone>,
 }
 
 /// Starts programs. Dropping it lets running programs run; its thread ends when nothing is left to read or collect.
@@ -64,6 +67,7 @@ pub struct Spawner {
     shared: Arc<Shared>,
     environment: Vec<(Vec<u8>, Vec<u8>)>,
     nofile_soft: Option<u64>,
+    zone: Option<TimeZone>,
 }
 
 /// What a caller wants started; the rest of the plan is the spawner's.
@@ -114,11 +118,16 @@ impl Spawner {
             }),
             environment,
             nofile_soft: options.nofile_soft,
+            zone: options.zone,
         })
     }
 
     pub(crate) fn nofile_soft(&self) -> Option<u64> {
         self.nofile_soft
+    }
+
+    pub(crate) fn zone(&self) -> Option<TimeZone> {
+        self.zone.clone()
     }
 
     /// The inherited environment with `more` in it, which replaces what has the same name.
