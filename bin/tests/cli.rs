@@ -51,6 +51,33 @@ fn rules_over_readings_nobody_gives_are_mistakes() {
 }
 
 #[test]
+fn a_name_behind_a_command_that_takes_none_never_ends_the_daemon() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    world.write("c.toml", TOML);
+    for file in ["rc", "c.toml"] {
+        world.ok(&format!("-c {file}"));
+        let daemon = world.pid("pid");
+        let done = world.run(&format!("-c {file} quit svc"));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert_eq!(done.err, "quit takes no name; to stop a service: hinoban stop svc\n");
+        assert!(alive(daemon));
+        for word in ["reload", "validate"] {
+            let done = world.run(&format!("-c {file} {word} svc"));
+            let refused = done.err.starts_with(&format!("{word} takes no name; "));
+            match (file, word) {
+                ("c.toml", _) => assert!(refused && done.code == Some(1), "{done:?}"),
+                // As Monit: scripts may rely on it.
+                (_, "reload") => assert!(refused && done.code == Some(0), "{done:?}"),
+                _ => assert!(!refused && done.out.contains("'svc'") && done.code == Some(1), "{done:?}"),
+            }
+        }
+        assert_eq!(world.pid("pid"), daemon);
+        world.ok(&format!("-c {file} quit"));
+    }
+}
+
+#[test]
 fn a_control_file_that_others_may_read_is_refused() {
     let world = World::new();
     let rc = world.write("rc", CONTROL_FILE);
