@@ -74,6 +74,16 @@ impl Incidents {
         }
     }
 
+    /// So many looks of a service that saw nothing are made no more after a reload: for them that is over without a word.
+    pub fn dropped(&mut self, service: &str, looks: usize) {
+        if let Some((parts, _)) = self.unseen.get_mut(service) {
+            *parts = parts.saturating_sub(looks);
+            if *parts == 0 {
+                self.unseen.remove(service);
+            }
+        }
+    }
+
     /// The messages to be sent because of this event; mostly none. All have the event's time.
     pub fn handle(&mut self, event: &Event) -> Vec<Delivery> {
         let Some((audience, letter)) = self.letter(event) else { return Vec::new() };

@@ -21,6 +21,7 @@
 mod judge;
 mod life;
 mod machine;
+mod over;
 mod record;
 mod rules;
 mod same;

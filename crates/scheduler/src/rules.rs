@@ -134,11 +134,14 @@ impl Scheduler {
                 self.act(now, i, Act::Custom(name.clone()), CUSTOM_LIMIT, event.clone(), out);
             }
             Then::Unmonitor => self.unwatch(now, i, out),
-            then if watched.may_act(then) => match watched.held_until(now.moment).filter(|_| early) {
+            then if !self.ending && watched.may_act(then) => match watched
+                .held_until(now.moment)
+                .filter(|_| early)
+            {
                 Some(until) => watched.recheck = Some(until),
                 None => {
-                    watched.acts(then, now.moment);
-                    self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), out);
+                    watched.acts(now.moment);
+                    self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), None, out);
                 }
             },
             _ => {}

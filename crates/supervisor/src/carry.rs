@@ -165,7 +165,7 @@ impl Loop {
         let unfinished = Unfinished {
             intent,
             service: service.to_string(),
-            whole: whole.unwrap_or_else(|| doing.clone()),
+            whole,
             doing: doing.clone(),
             at,
             by,

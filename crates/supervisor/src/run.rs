@@ -13,6 +13,7 @@ use hinoban_reading::{Identity, Stamp};
 use hinoban_scheduler::{Input, Scheduler, ServiceId};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::acts::Acts;
 use crate::builder::Listener;
@@ -23,8 +24,11 @@ use crate::looks::{Looked, Looks};
 use crate::plane::{Owner, Plane};
 use crate::registry::{Bound, Registry};
 
-/// How long the courier may take to end.
+/// How long the end may take.
 const FAREWELL: Duration = Duration::from_secs(8);
+
+/// How much of that is for what is being done to services; the rest is the courier's.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the supervisor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,17 +106,7 @@ impl Loop {
             match self.next().await {
                 Stir::Request(Some(Request::Stop)) | Stir::Request(None) => break Ended::Stopped,
                 Stir::Request(Some(request)) => self.request(request),
-                Stir::Looked(looked) => self.looked(looked),
-                Stir::Input(input) => self.feed([input]),
-                Stir::Owners(owners) => {
-                    self.feed(owners.into_iter().map(|(service, part)| Input::Woken { service, part }));
-                }
-                Stir::Note(note) => self.note(note),
-                Stir::Compacted(compacted) => {
-                    // The long log goes on if there is no shorter one; the next try comes when it has grown further.
-                    let _ = self.journal.adopt(compacted);
-                }
-                Stir::Due => self.feed([Input::Tick]),
+                stir => self.stirred(stir),
             }
             if self.config.every.is_none() && self.scheduler.settled() && self.acts.is_empty() {
                 break Ended::Once;
@@ -120,6 +114,23 @@ impl Loop {
         };
         self.farewell().await;
         ended
+    }
+
+    fn stirred(&mut self, stir: Stir) {
+        match stir {
+            Stir::Request(_) => {}
+            Stir::Looked(looked) => self.looked(looked),
+            Stir::Input(input) => self.feed([input]),
+            Stir::Owners(owners) => {
+                self.feed(owners.into_iter().map(|(service, part)| Input::Woken { service, part }));
+            }
+            Stir::Note(note) => self.note(note),
+            Stir::Compacted(compacted) => {
+                // The long log goes on if there is no shorter one; the next try comes when it has grown further.
+                let _ = self.journal.adopt(compacted);
+            }
+            Stir::Due => self.feed([Input::Tick]),
+        }
     }
 
     /// Waits for whatever comes first. What ends a life comes before what goes by the clock.
@@ -258,12 +269,25 @@ impl Loop {
         });
     }
 
-    /// Says goodbye, and lets the last messages leave.
+    /// Sees what is being done to its end, says goodbye, and lets the last messages leave.
     async fn farewell(&mut self) {
-        self.tell_of_host(Fact::Stopped { who: self.who.clone() });
+        let now = Instant::now();
+        self.scheduler.end();
+        while self.scheduler.under_way() {
+            match tokio::time::timeout_at(now + PATIENCE, self.next()).await {
+                Ok(Stir::Request(Some(Request::Status(answer)))) => drop(answer.send(self.status())),
+                // Nothing new is begun: whoever asks hears that we have ended.
+                Ok(stir) => self.stirred(stir),
+                Err(_) => break,
+            }
+        }
+        self.requests.close();
+        while self.requests.try_recv().is_ok() {}
+        let left = self.scheduler.halfway();
+        self.tell_of_host(Fact::Stopped { who: self.who.clone(), left });
         self.post = None;
         let all = async { while self.couriers.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(FAREWELL, all).await;
+        let _ = tokio::time::timeout_at(now + FAREWELL, all).await;
         // What the courier said last.
         while let Ok(note) = self.notes.1.try_recv() {
             self.note(note);
