@@ -146,7 +146,7 @@ fn included_files_are_read_last_first_and_where_they_stand() {
     file("/d2/rules", "if cpu > 10% then alert include /d2/rules");
     let loaded = load(
         &world,
-        "check process first pidfile /run/f.pid\ninclude /d/*\nif cpu > 90% then stop\ninclude /none/x",
+        "check process first pidfile /run/f.pid\ninclude /d/*\nif cpu > 90% then unmonitor\ninclude /none/x",
     );
     let services: Vec<_> = loaded.config.services.iter().map(|s| (s.name.as_str(), s.rules.len())).collect();
     assert_eq!(services, [("first", 1), ("b", 2), ("a", 2), ("tower", 0)]);
