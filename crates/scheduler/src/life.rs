@@ -1,6 +1,6 @@
 //! How a scheduler begins, and how it takes on another configuration.
 
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +22,6 @@ pub struct Restored {
     pub monitored: HashMap<String, bool>,
     /// Rules that had failed: service, position of the rule, class, since when.
     pub failing: Vec<(String, usize, Class, Stamp)>,
-    /// Programs that rules were about to run when it ended, and that were never begun: service, and when that was decided.
-    pub unbegun: Vec<(String, Stamp)>,
     /// The highest number of an intent so far.
     pub last_intent: u64,
 }
@@ -55,6 +53,8 @@ impl Scheduler {
             positions: HashMap::new(),
             heap: BinaryHeap::new(),
             running: HashMap::new(),
+            errands: HashMap::new(),
+            failed_errands: HashSet::new(),
             asked_before: Vec::new(),
             ending: false,
             default_every: config.every.unwrap_or(Duration::MAX / 4),
@@ -68,11 +68,7 @@ impl Scheduler {
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
                 let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
                 if same && watched.watching != Watching::No {
-                    let mut record = Record::failed(*since);
-                    // A rule fails and decides what to run at the same instant.
-                    record.unbegun =
-                        restored.unbegun.iter().any(|(name, at)| *name == service.name && at == since);
-                    watched.records[*rule] = Some(record);
+                    watched.records[*rule] = Some(Record::failed(*since));
                 }
             }
             scheduler.services.push(watched);

@@ -1,7 +1,7 @@
 //! The state machine itself: whose turn it is, and where each input goes.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use hinoban_config::{Dialect, Service};
 use hinoban_event::{Event, Fact};
 use hinoban_reading::{Moment, Now, Observation};
 
+use crate::errand::Errand;
 use crate::watched::{Flight, Watched};
 use crate::{Effect, Input, LookId, Part, ServiceId, ServiceView, Watching, view};
 
@@ -26,6 +27,10 @@ pub struct Scheduler {
     pub(crate) heap: BinaryHeap<Reverse<(Moment, ServiceId)>>,
     /// Intents whose end is waited for.
     pub(crate) running: HashMap<u64, ServiceId>,
+    /// What runs because of rules.
+    pub(crate) errands: HashMap<u64, Errand>,
+    /// What of that failed the last time: service, and command line or name.
+    pub(crate) failed_errands: HashSet<(Arc<str>, String)>,
     /// Services for which a wish of an earlier life waits.
     pub(crate) asked_before: Vec<ServiceId>,
     /// What is being done comes to its end, and nothing new is begun.
@@ -71,6 +76,10 @@ impl Scheduler {
                 {
                     self.look(i, part, true, &mut out);
                 }
+                None
+            }
+            Input::ActionDone { intent, report, verdict } if self.errands.contains_key(&intent) => {
+                self.errand_done(now, intent, report, verdict, &mut out);
                 None
             }
             Input::ActionDone { intent, report, verdict } => {

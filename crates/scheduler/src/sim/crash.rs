@@ -26,6 +26,8 @@ impl World {
                     last_intent = last_intent.max(*intent);
                     open.insert(*intent, entry);
                 }
+                // What rules run was run when it was remembered.
+                Remembered::Reaction { intent, .. } => last_intent = last_intent.max(*intent),
                 Remembered::Done { intent, .. } => {
                     open.remove(intent);
                 }
