@@ -286,3 +286,17 @@ fn without_a_period_everything_is_looked_at_once() {
     // Monit's clients know that validate ends with 1 whatever it finds.
     assert_eq!(world.run("-c rc validate").code, Some(1));
 }
+
+#[test]
+fn a_directory_that_is_included_by_its_name_is_warned_of() {
+    let world = World::new();
+    std::fs::create_dir(world.path("conf")).unwrap();
+    world.write("conf/a", "check file a with path /etc/passwd\n");
+    for path in ["@/conf", "@/conf/"] {
+        world.write("rc", &format!("{CONTROL_FILE}\ninclude {path}\n"));
+        let done = world.ok("-t -c rc");
+        assert!(done.err.contains("this is a directory, and nothing in it is read"), "{path}: {done:?}");
+    }
+    world.write("rc", &format!("{CONTROL_FILE}\ninclude @/conf/*\n"));
+    assert_eq!(world.ok("-t -c rc").err, "");
+}

@@ -248,11 +248,14 @@ fn warned(text: &str) -> Vec<String> {
 
 #[test]
 fn a_directory_that_is_included_by_its_name_is_warned_of() {
-    let world = World { files: [("/conf/".into(), String::new()), ("/conf/a".into(), String::new())].into() };
-    let text = "include /conf/\n";
-    let warnings = load(&world, text).warnings;
-    assert_eq!(warnings.lines(), ["monitrc:1: this is a directory, and nothing in it is read '/conf/'"]);
-    assert!(warnings.to_string().contains("write include /conf/*"), "{warnings}");
+    let folders = ["/conf", "/conf/", "/conf/inner"].map(|path| (path.into(), world::FOLDER.to_owned()));
+    let world = World { files: folders.into() };
+    for path in ["/conf", "/conf/"] {
+        let warnings = load(&world, &format!("include {path}\n")).warnings;
+        let told = format!("monitrc:1: this is a directory, and nothing in it is read '{path}'");
+        assert_eq!(warnings.lines(), [told]);
+        assert!(warnings.to_string().contains("write include /conf/*"), "{warnings}");
+    }
     assert_eq!(load(&world, "include /conf/*\n").warnings.lines(), [""; 0]);
 }
 
