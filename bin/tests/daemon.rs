@@ -56,6 +56,45 @@ fn term_ends_it_in_order_and_leaves_the_service_alone() {
 }
 
 #[test]
+fn what_is_stopped_for_a_restart_is_started_before_the_daemon_ends() {
+    let world = World::new();
+    world.write("c.toml", &TOML.replace("kill $(cat", "sleep 1; kill $(cat"));
+    let (daemon, service) = started(&world, "c.toml");
+    world.logged(&format!("process is running with pid {service}"), 1);
+    world.ok("-c c.toml restart svc");
+    world.logged("'svc' stop:", 1);
+    kill(daemon, "TERM");
+    wait_until("the daemon's end", || !alive(daemon));
+    assert!(alive(world.new_pid("svc.pid", service)), "{}", world.read("log"));
+    world.logged("'svc' restart action done", 1);
+}
+
+#[test]
+fn what_is_left_half_done_is_named_and_a_second_signal_does_not_wait() {
+    let world = World::new();
+    world.write("c.toml", &TOML.replace("kill $(cat", "sleep 25; kill $(cat"));
+    let (daemon, service) = started(&world, "c.toml");
+    world.logged(&format!("process is running with pid {service}"), 1);
+    world.ok("-c c.toml restart svc");
+    world.logged("'svc' stop:", 1);
+    kill(daemon, "TERM");
+    world.logged("svc was stopped for a restart and has not been started again", 1);
+    wait_until("the daemon's end", || !alive(daemon));
+
+    let again = World::new();
+    again.write("c.toml", &TOML.replace("kill $(cat", "sleep 25; kill $(cat"));
+    let (daemon, service) = started(&again, "c.toml");
+    again.logged(&format!("process is running with pid {service}"), 1);
+    again.ok("-c c.toml restart svc");
+    again.logged("'svc' stop:", 1);
+    kill(daemon, "TERM");
+    kill(daemon, "HUP");
+    kill(daemon, "INT");
+    wait_until("the daemon's end", || !alive(daemon));
+    assert!(!again.read("log").contains("has not been started again"), "it ended before its time was over");
+}
+
+#[test]
 fn a_second_start_wakes_the_first() {
     let world = World::new();
     world.write("rc", &CONTROL_FILE.replace("set daemon 1", "set daemon 1000"));
