@@ -6,11 +6,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
-use crate::common::{PATIENCE, World, wait_for, wait_until};
+use crate::common::{PATIENCE, World, pause, wait_for, wait_until};
 
 pub(crate) const CHROMIUM: &str = "/usr/bin/chromium";
 
@@ -117,8 +118,17 @@ impl Chromium {
         self.ask("Emulation.setDeviceMetricsOverride", metrics);
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
         self.ask("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
-        let size = self.ask("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
-        size["width"].as_f64().unwrap().round() as u32
+        let width_of = |size: &Value| size["width"].as_f64().unwrap().round() as u32;
+        // The layout follows the new size in its own time: what is too wide is asked for again.
+        let mut needed = u32::MAX;
+        for _ in 0..100 {
+            needed = width_of(&self.ask("Page.getLayoutMetrics", json!({}))["cssContentSize"]);
+            if needed <= width {
+                break;
+            }
+            pause(Duration::from_millis(50));
+        }
+        needed
     }
 
     /// Writes a picture of the whole page to this file.
