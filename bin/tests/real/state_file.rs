@@ -97,6 +97,8 @@ fn a_full_disk_keeps_no_service_down_and_is_told() {
     for _ in 0..3 {
         kill(pid, "KILL");
         pid = world.new_pid("svc.pid", pid);
+        // One that dies before it was seen is waited for as long as a start may take.
+        world.logged(&format!("process is running with pid {pid}"), 1);
     }
     world.logged("cannot write the state file", 1);
     // A start finds it full, too.
