@@ -295,3 +295,25 @@ fn an_interface_that_lets_nobody_in_is_warned_of_and_a_period_of_nothing_is_refu
     let mistakes = toml::parse("h.toml".as_ref(), "every = \"1ns\"\n", &NoSurroundings).unwrap_err();
     assert_eq!(mistakes.lines(), ["h.toml:1: `every` must be at least 100ms"]);
 }
+
+#[test]
+fn turns_and_limits_are_written_as_people_say_them() {
+    let turns = |lines: &str| {
+        let service = service(&format!("pidfile = \"/run/x.pid\"\n{lines}"));
+        (service.every, service.turns.clone())
+    };
+    let pattern = |text: &str| hinoban_config::Cron::parse(text).unwrap().0;
+    assert_eq!(turns("every = \"10s\""), (Some(Duration::from_secs(10)), Turns::Each));
+    assert_eq!(turns("every = \"3 cycles\""), (None, Turns::Nth(3)));
+    assert_eq!(turns("every = \"*/5 8-19 * * 1-5\""), (None, Turns::At(pattern("*/5 8-19 * * 1-5"))));
+    assert_eq!(turns("every = \"30 4 1 1 0\""), (None, Turns::At(pattern("30 4 1 1 0"))));
+    let except = Turns::Except(pattern("* 2-4 * * *"));
+    assert_eq!(turns("every = \"10s\"\nnot-every = \"* 2-4 * * *\""), (Some(Duration::from_secs(10)), except));
+
+    let service = service(
+        "pidfile = \"/run/x.pid\"\n[[service.x.check]]\nrestarts = \"3 within 5 cycles\"\nthen = \"unmonitor\"",
+    );
+    let rule = service.rules.last().unwrap();
+    assert_eq!(rule.when, Condition::Restarts { count: 3, within: 5 });
+    assert_eq!(rule.fail, Branch::once(Then::Unmonitor));
+}

@@ -7,7 +7,7 @@ use hinoban_reading::{Identity, Moment, Now};
 
 use crate::machine::{Out, Scheduler};
 use crate::watched::Confirm;
-use crate::{Act, Effect, LastAction, Part, Remembered, ServiceId, Verdict, Watching};
+use crate::{Act, Effect, LastAction, Part, Remembered, ServiceId, Verdict, Watching, rules};
 
 /// One thing being done to one service.
 #[derive(Debug)]
@@ -356,10 +356,14 @@ impl Scheduler {
             let pause = Duration::from_millis(100);
             watched.confirm = Some(Confirm { next: now.moment + pause, pause, until: now.moment + window });
         }
+        let why = match &task.because {
+            Because::Rule { .. } => Some(rules::given_up(&task.cause, &Doing::Stop)),
+            _ => None,
+        };
         let fact = Fact::Ended { doing, because: task.because, ok, report: task.report };
         self.emit(now, i, fact, out);
         match task.doing {
-            Doing::Stop if ok => self.unwatch(now, i, out),
+            Doing::Stop if ok => self.unwatch(now, i, why, out),
             Doing::Start | Doing::Restart if by_command => self.watch(now, i, out),
             _ => {}
         }

@@ -7,7 +7,7 @@ use hinoban_reading::{Now, Stamp};
 
 use crate::machine::{Out, Scheduler};
 use crate::task::{Step, Task};
-use crate::{Act, Effect, Remembered, ServiceId, Watching};
+use crate::{Act, Effect, Remembered, ServiceId, Watching, limit};
 
 /// An intent that an earlier life of the supervisor did not see to its end.
 #[derive(Debug, Clone)]
@@ -112,7 +112,7 @@ impl Scheduler {
                 self.begin(now, i, doing, Because::Command { by }, cause, out);
             }
             Doing::Monitor => self.watch(now, i, out),
-            Doing::Unmonitor => self.unwatch(now, i, out),
+            Doing::Unmonitor => self.unwatch(now, i, None, out),
             _ => {}
         }
     }
@@ -132,26 +132,31 @@ impl Scheduler {
         if watched.watching == Watching::No {
             watched.watching = Watching::Initializing;
             watched.due = now.moment;
+            watched.turn = None;
+            watched.gave_up = None;
             let service = watched.service.name.clone();
-            out.push(Effect::Remember(Remembered::Monitoring { service, on: true }));
+            out.push(Effect::Remember(Remembered::Monitoring { service, on: true, why: None }));
             self.emit(now, i, Fact::Monitoring { on: true }, out);
         }
     }
 
-    /// Stops watching.
-    pub(crate) fn unwatch(&mut self, now: Now, i: usize, out: &mut Out) {
+    /// Stops watching; `why`, if a rule wants it.
+    pub(crate) fn unwatch(&mut self, now: Now, i: usize, why: Option<String>, out: &mut Out) {
         let watched = &mut self.services[i];
         // A failure ends with the watching: what is not watched does not fail, and must not recover one day.
         for (rule, class) in watched.failures() {
             let service = watched.service.name.clone();
             out.push(Effect::Remember(Remembered::Recovered { service, rule, class }));
         }
+        limit::clear(watched, out);
         watched.forget();
+        watched.turn = None;
         if watched.watching != Watching::No {
             watched.watching = Watching::No;
             watched.generation += 1;
+            watched.gave_up = why.as_deref().map(Into::into);
             let service = watched.service.name.clone();
-            out.push(Effect::Remember(Remembered::Monitoring { service, on: false }));
+            out.push(Effect::Remember(Remembered::Monitoring { service, on: false, why }));
             self.emit(now, i, Fact::Monitoring { on: false }, out);
         }
     }
