@@ -191,10 +191,11 @@ impl State {
     /// The fewest entries that give this state again.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         let boot = self.boot.iter().map(|(id, time)| Entry::Boot { boot_id: id.clone(), boot_time: *time });
-        let monitoring = self
-            .monitoring
-            .iter()
-            .map(|(service, (on, why))| Entry::Monitoring { service: service.clone(), on: *on, why: why.clone() });
+        let monitoring = self.monitoring.iter().map(|(service, (on, why))| Entry::Monitoring {
+            service: service.clone(),
+            on: *on,
+            why: why.clone(),
+        });
         let restarts = self.restarts.iter().map(|(service, (restarts, cycles))| Entry::Restarts {
             service: service.clone(),
             restarts: *restarts,

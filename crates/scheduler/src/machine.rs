@@ -226,8 +226,10 @@ impl Scheduler {
                 self.services[i].recheck = None;
                 // What was begun in time is seen through; everything else has its time.
                 let begun = self.services[i].task.is_some() || self.services[i].grace.is_some();
-                if self.wants_looks(i) && (begun || self.may_look_early(now, i)) {
-                    self.look(i, Part::Subject, true, out);
+                match self.services[i].has_subject() {
+                    _ if !self.wants_looks(i) || !begun && !self.may_look_early(now, i) => {}
+                    true => self.look(i, Part::Subject, true, out),
+                    false => self.look_at_tests(i, true, out),
                 }
             }
             self.tick_confirm(now, i, out);

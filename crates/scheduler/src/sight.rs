@@ -5,8 +5,8 @@ use hinoban_config::{Condition, Dialect, Expect};
 use hinoban_event::Comparison;
 use hinoban_reading::{ReasonKind, Unit, Value};
 
-use crate::watched::Watched;
 use crate::rules;
+use crate::watched::Watched;
 use crate::wording::{self, Compared};
 
 /// What one rule saw in one look, in words.

@@ -67,7 +67,8 @@ impl Turn {
         let (mut read, mut named) = (before, false);
         while read.minute < now {
             // Up to the next change of the clock.
-            let to = change_after(zone, read.minute).map_or(now, |change| now.min(change - 1)).max(read.minute);
+            let to =
+                change_after(zone, read.minute).map_or(now, |change| now.min(change - 1)).max(read.minute);
             let to = if to == read.minute { (read.minute + 1).min(now) } else { to };
             let shift = offset(zone, to);
             let from = if cron.is_hourly() { read.minute + shift } else { read.local };
@@ -107,9 +108,20 @@ pub(crate) fn next_turn(watched: &Watched, zone: &TimeZone, due: Stamp) -> Optio
     let begins = |minute: i64| Stamp::from_micros(minute.saturating_mul(60_000_000));
     match &watched.service.turns {
         Turns::Each => Some((0, due)),
-        Turns::Nth(n) => Some((watched.turn.as_ref().and_then(|turn| turn.passed).map_or(0, |passed| n.saturating_sub(passed + 1)), due)),
+        Turns::Nth(n) => Some((
+            watched
+                .turn
+                .as_ref()
+                .and_then(|turn| turn.passed)
+                .map_or(0, |passed| n.saturating_sub(passed + 1)),
+            due,
+        )),
         Turns::At(cron) => {
-            let read = watched.turn.as_ref().and_then(|turn| turn.read).map_or(at - 1 + offset(zone, at), |read| read.local);
+            let read = watched
+                .turn
+                .as_ref()
+                .and_then(|turn| turn.read)
+                .map_or(at - 1 + offset(zone, at), |read| read.local);
             let local = first(cron, read + 1, read + 366 * DAY)?;
             // What a change of the clock leaves out comes right after it, and so does this.
             let guess = local - offset(zone, at);
@@ -155,7 +167,8 @@ fn first(cron: &Cron, from: i64, to: i64) -> Option<i64> {
     while day * DAY + after <= to {
         let date = Offset::UTC.to_datetime(timestamp(day * DAY)).date();
         let weekday = date.weekday().to_sunday_zero_offset();
-        let [month, of_month, weekday] = [date.month(), date.day(), weekday].map(|n| u32::from(n.unsigned_abs()));
+        let [month, of_month, weekday] =
+            [date.month(), date.day(), weekday].map(|n| u32::from(n.unsigned_abs()));
         if cron.names_day(month, of_month, weekday)
             && let Some(minute) = u32::try_from(after).ok().and_then(|after| cron.first_from(after))
         {

@@ -7,8 +7,8 @@ use hinoban_config::{Condition, Kind, Mode, Service, Then};
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
 
-use crate::record::{Record, State};
 use crate::limit::Tally;
+use crate::record::{Record, State};
 use crate::task::Task;
 use crate::turns::Turn;
 use crate::{LastAction, Part, ServiceId, Watching, rules, wording};

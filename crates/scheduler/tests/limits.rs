@@ -186,7 +186,10 @@ fn a_changed_rule_keeps_the_count_and_a_service_without_limits_has_none() {
     let now = hinoban_reading::Now { moment: world.now(), stamp: Default::default() };
     world.scheduler.reload(now, &after);
     world.run(S);
-    assert_eq!((starts(&world), view(&world).rules[0].last.as_str()), (3, "service restarted 3 times within 2 cycles(s) - unmonitor"));
+    assert_eq!(
+        (starts(&world), view(&world).rules[0].last.as_str()),
+        (3, "service restarted 3 times within 2 cycles(s) - unmonitor")
+    );
 }
 
 proptest! {
@@ -221,4 +224,33 @@ proptest! {
         }
         prop_assert_eq!(told(&world), expected);
     }
+}
+
+#[test]
+fn a_host_that_a_rule_restarts_is_looked_at_by_its_tests_alone() {
+    use hinoban_config::{Expect, Family, PortTest, Protocol, Test};
+    let test = Test::Port(Box::new(PortTest {
+        host: "db".into(),
+        port: 1,
+        family: Family::Any,
+        protocol: Protocol::Default,
+        tls: None,
+        timeout: 5 * S,
+        retry: 1,
+    }));
+    let failed = Rule {
+        when: Condition::Test { test, expect: Expect::Failed },
+        fail: Branch::once(Then::Restart),
+        ok: Branch::once(Then::Alert),
+        place: Default::default(),
+    };
+    let config = config(vec![limit(3, 3, Then::Unmonitor)], |s| {
+        s.kind = Kind::Host { address: "db".into() };
+        s.stop = None;
+        s.rules = vec![failed, s.rules[0].clone()];
+    });
+    let mut world = broken(&config);
+    world.run(600 * S);
+    assert_eq!((starts(&world), view(&world).watching), (3, Watching::No));
+    assert_eq!(view(&world).observation, None, "a host has no look of its own");
 }

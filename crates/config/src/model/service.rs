@@ -160,7 +160,7 @@ pub enum Condition {
     Restarts {
         /// So often …
         count: u32,
-        /// … within so many cycles. `count` at least.
+        /// … within so many cycles.
         within: u32,
     },
 }

@@ -6,7 +6,7 @@ pub enum Turns {
     /// In each.
     #[default]
     Each,
-    /// In the first, and then in each so many-th. 1 at least.
+    /// In the first, and then in each so many-th. 0 is as good as 1: in each.
     Nth(u32),
     /// When the pattern's time has come: once for each minute that it names.
     At(Cron),
@@ -37,8 +37,13 @@ pub struct Cron {
 }
 
 /// A field: its name, its least value and its greatest.
-const FIELDS: [(&str, u32, u32); 5] =
-    [("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 6)];
+const FIELDS: [(&str, u32, u32); 5] = [
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day of the month", 1, 31),
+    ("month", 1, 12),
+    ("day of the week", 0, 6),
+];
 
 /// Something in a pattern that can never match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +104,8 @@ impl Cron {
     /// The first minute of a day, counted from midnight, that is named and not before `from`.
     pub fn first_from(&self, from: u32) -> Option<u32> {
         let (hour, minute) = (from / 60, from % 60);
-        let after = |set: u64, n: u32| set.checked_shr(n).filter(|rest| *rest != 0).map(|r| n + r.trailing_zeros());
+        let after =
+            |set: u64, n: u32| set.checked_shr(n).filter(|rest| *rest != 0).map(|r| n + r.trailing_zeros());
         if hour < 24
             && self.hours & 1 << hour != 0
             && let Some(minute) = after(self.minutes, minute)
@@ -149,7 +155,9 @@ fn read(part: &str, name: &str, least: u32, greatest: u32, never: &mut Vec<Never
     let (from, to) = match range.split_once('-') {
         _ if range == "*" => (least, greatest),
         Some((from, to)) => (number(from)?, number(to)?),
-        None if part.contains('/') => return Err(format!("a step in the {name} follows * or a range: */{step}")),
+        None if part.contains('/') => {
+            return Err(format!("a step in the {name} follows * or a range: */{step}"));
+        }
         None => number(range).map(|n| (n, n))?,
     };
     for n in if from == to { vec![from] } else { vec![from, to] } {
@@ -216,7 +224,18 @@ mod tests {
         assert_eq!(told("0 0 0 * *").unwrap(), ["0 is no day of the month: it may be 1 to 31"]);
         assert_eq!(told("0-99999999999 * * * *").unwrap().len(), 1);
         assert_eq!(minutes(&cron("50-10 99 * * *")), [] as [u32; 0]);
-        for wrong in ["", "* * * *", "* * * * * *", ", * * * *", "1,,2 * * * *", "*/0 * * * *", "5/2 * * * *", "a * * * *", "-5 * * * *", "* * * jan *"] {
+        for wrong in [
+            "",
+            "* * * *",
+            "* * * * * *",
+            ", * * * *",
+            "1,,2 * * * *",
+            "*/0 * * * *",
+            "5/2 * * * *",
+            "a * * * *",
+            "-5 * * * *",
+            "* * * jan *",
+        ] {
             assert!(told(wrong).is_err(), "{wrong}");
         }
     }

@@ -54,8 +54,7 @@ impl Reader<'_> {
         let sort = match &sorts[..] {
             [sort] => sort,
             [] => {
-                let help =
-                    "it needs one of `http`, `tcp`, `url`, `probe`, `when` or `restarts`: http = \"http://localhost/\"";
+                let help = "it needs one of `http`, `tcp`, `url`, `probe`, `when` or `restarts`: http = \"http://localhost/\"";
                 self.missing(span, "this check checks nothing", help);
                 return None;
             }

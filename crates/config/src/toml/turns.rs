@@ -23,7 +23,8 @@ impl Reader<'_> {
         let Some(item) = fields.take("not-every") else { return };
         let except = self.pattern(&item).map(Turns::Except).unwrap_or_default();
         if service.turns != Turns::Each {
-            let help = "leave out one of the two; beside `not-every`, `every` may be a duration: every = \"10s\"";
+            let help =
+                "leave out one of the two; beside `not-every`, `every` may be a duration: every = \"10s\"";
             self.error(item.span.clone(), "`not-every` does not go with this `every`", help);
             return;
         }
@@ -70,7 +71,8 @@ impl Reader<'_> {
             _ => None,
         };
         let Some((count, within)) = numbers else {
-            let time = text.split_once("within").is_some_and(|(_, time)| crate::units::duration(time).is_ok());
+            let time =
+                text.split_once("within").is_some_and(|(_, time)| crate::units::duration(time).is_ok());
             let help = if time {
                 "count cycles instead, of which `every` is the length: \"3 within 5 cycles\""
             } else {
@@ -79,12 +81,9 @@ impl Reader<'_> {
             self.error(item.span.clone(), format!("`restarts` cannot be \"{text}\""), help);
             return None;
         };
-        if count == 0 || count > within {
-            let message = match count {
-                0 => "a limit of no restarts at all would be reached at once".to_owned(),
-                _ => format!("there is one restart in a cycle: never {count} within {within}"),
-            };
-            self.error(item.span.clone(), message, HELP);
+        // More than one in a cycle is possible: a death is repaired when it is seen.
+        if count == 0 || within == 0 {
+            self.error(item.span.clone(), "a limit of no restarts at all is none", HELP);
             return None;
         }
         Some(Condition::Restarts { count, within })
@@ -94,7 +93,11 @@ impl Reader<'_> {
     pub(super) fn counts_itself(&mut self, items: [Option<Item<'_>>; 2]) {
         for item in items.into_iter().flatten() {
             let message = format!("`{}` does not go with `restarts`", item.key);
-            self.error(item.span, message, "take it out; `restarts` counts by itself, and ends with its window");
+            self.error(
+                item.span,
+                message,
+                "take it out; `restarts` counts by itself, and ends with its window",
+            );
         }
     }
 }

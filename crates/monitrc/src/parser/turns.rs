@@ -15,11 +15,7 @@ impl Parser<'_> {
             Kind::Number if !except => {
                 let n = self.int("a number")?;
                 self.need(Cycle, &["cycles"])?;
-                // None is as good as one, as in Monit.
-                match u32::try_from(n).unwrap_or(u32::MAX) {
-                    0 | 1 => Turns::Each,
-                    n => Turns::Nth(n),
-                }
+                Turns::Nth(u32::try_from(n).unwrap_or(u32::MAX))
             }
             Kind::Cron => {
                 let place = self.here();
@@ -76,7 +72,7 @@ impl Parser<'_> {
             let message = "The number of restarts must be less than poll cycles";
             let mistake = Mistake::error(bounds, message).word(count.to_string());
             self.note(mistake.help(format!(
-                "there is at most one restart in a cycle: if {within} restarts within {count} cycles?"
+                "Monit restarts at most once in a cycle; did you mean: if {within} restarts within {count} cycles?"
             )));
         }
         let number = |n: i64| u32::try_from(n).unwrap_or(u32::MAX).max(1);

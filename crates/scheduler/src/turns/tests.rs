@@ -133,7 +133,8 @@ fn names(pattern: &str, time: DateTime) -> bool {
         field.split(',').any(|part| {
             let (range, step) = part.split_once('/').unwrap_or((part, "1"));
             let least = if range == "*" { 0 } else { range.split('-').next().unwrap_or("").parse().unwrap() };
-            let greatest = if range == "*" { 99 } else { range.split('-').next_back().unwrap_or("").parse().unwrap() };
+            let greatest =
+                if range == "*" { 99 } else { range.split('-').next_back().unwrap_or("").parse().unwrap() };
             (least..=greatest).contains(&value) && (value - least) % step.parse::<i32>().unwrap() == 0
         })
     })

@@ -11,8 +11,8 @@ use hinoban_reading::{Ending, Identity, Moment, Now, Observation, Stamp};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::{rules, turns};
 use crate::watched::Watched;
+use crate::{rules, turns};
 
 pub use rule::{LimitView, RuleState, RuleView};
 
@@ -176,7 +176,9 @@ pub(crate) fn view(watched: &Watched, now: Now, dialect: Dialect, zone: &TimeZon
         waiting: watched.watching != Watching::No && watched.waits(),
         passed_over: watched.turn.as_ref().map_or(0, |turn| turn.passed()),
         gave_up: watched.gave_up.clone(),
-        next_look: (watched.watching != Watching::No).then(|| next_look(watched, zone, ahead(watched.due))).flatten(),
+        next_look: (watched.watching != Watching::No)
+            .then(|| next_look(watched, zone, ahead(watched.due)))
+            .flatten(),
         doing_since: watched.task.as_ref().map(|t| ago(t.begun)),
         last_action: watched.last_action.as_deref().cloned(),
     }

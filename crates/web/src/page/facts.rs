@@ -28,8 +28,12 @@ pub(super) fn facts<'a>(status: &'a Status, clock: Clock<'a>, view: &'a ServiceV
         _ if view.every.is_zero() => "once only".to_owned(),
         Turns::Each => every,
         Turns::Nth(n) => format!("{n} cycles of {every}"),
-        Turns::At(cron) => format!("{cron} (minute, hour, day, month, day of the week), in cycles of {every}"),
-        Turns::Except(cron) => format!("{every}, but not at {cron} (minute, hour, day, month, day of the week)"),
+        Turns::At(cron) => {
+            format!("{cron} (minute, hour, day, month, day of the week), in cycles of {every}")
+        }
+        Turns::Except(cron) => {
+            format!("{every}, but not at {cron} (minute, hour, day, month, day of the week)")
+        }
     };
     facts.push(("Looked at every", every.into()));
     let when = |stamp| clock.at(stamp);
