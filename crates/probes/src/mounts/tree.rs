@@ -13,6 +13,9 @@ pub(crate) struct Mounts {
     pub(crate) all: Vec<Arc<Mount>>,
 }
 
+/// So many links does the kernel follow for one path (path_resolution(7), ELOOP).
+const MOST_LINKS: usize = 40;
+
 /// Where the way of a path ends.
 #[derive(Debug)]
 pub(crate) struct Way {
@@ -22,6 +25,8 @@ pub(crate) struct Way {
     pub(crate) mount: Option<Arc<Mount>>,
     /// The first remote mount on the way: nothing behind it was touched.
     pub(crate) remote: Option<Arc<Mount>>,
+    /// The links that were followed, each without a link before it.
+    pub(crate) links: Vec<PathBuf>,
 }
 
 impl Mounts {
@@ -77,7 +82,7 @@ impl Mounts {
         let mut at = PathBuf::from("/");
         let mut mount = self.at(&at);
         let mut remote = mount.filter(|m| m.is_remote());
-        let mut links = 0;
+        let mut links = Vec::new();
         while let Some(component) = rest.pop() {
             match component.as_os_str().as_encoded_bytes() {
                 b"." => continue,
@@ -98,17 +103,17 @@ impl Mounts {
             if remote.is_none()
                 && let Some(target) = read_link(&at)
             {
-                links += 1;
-                if links > 40 {
-                    break; // the kernel gives up here too (ELOOP)
+                if links.len() >= MOST_LINKS {
+                    break;
                 }
+                links.push(at.clone());
                 at.pop();
                 rest.extend(target.components().rev().map(|c| PathBuf::from(c.as_os_str())));
                 continue;
             }
             mount = here;
         }
-        Way { mount: self.at(&at).cloned(), path: at, remote: remote.cloned() }
+        Way { mount: self.at(&at).cloned(), path: at, remote: remote.cloned(), links }
     }
 }
 
@@ -161,6 +166,7 @@ pub(super) mod tests {
         assert_eq!(way.path, PathBuf::from("/srv/big disk/inner"));
         assert_eq!(way.mount.map(|m| m.id), Some(31));
         assert_eq!(way.remote.map(|m| m.id), Some(30));
+        assert_eq!(way.links, [PathBuf::from("/home/me/run")]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::elsewhere::Elsewhere;
 use crate::mounts::{Place, Remembered};
 use crate::pidfile::{self, Pidfile, Stamp};
 use crate::proc::{Stat, says_gone};
+use crate::storm::Storm;
 use ending::Endings;
 use reuse::born_after;
 use sample::Meter;
@@ -60,6 +61,7 @@ pub struct PidfileProcess {
     adopted: Option<(Identity, Stamp)>,
     endings: Endings,
     blind: Option<String>,
+    storm: Storm,
 }
 
 /// The process we believe in.
@@ -87,6 +89,7 @@ impl Watched {
 #[async_trait]
 impl Probe for PidfileProcess {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
+        self.storm.note(look);
         let place = self.place.place_of(&self.path);
         let file = match place {
             Place::Remote => self.read_elsewhere(look).await,
@@ -122,7 +125,8 @@ impl Probe for PidfileProcess {
         let living = self.watched.iter().filter_map(|w| w.pidfd.clone()).map(Wake::Fd);
         let mut wakes: Vec<Wake> = living.chain(self.endings.wakes()).collect();
         // To watch a remote path is to walk it, which may take for ever.
-        if self.place.last() != Place::Remote {
+        // Some programs write their pidfile all the time.
+        if self.place.last() != Place::Remote && !self.storm.rages() {
             wakes.push(Wake::Path(self.path.clone()));
         }
         wakes
@@ -146,6 +150,7 @@ impl PidfileProcess {
             adopted: None,
             endings: Endings::default(),
             blind: None,
+            storm: Storm::default(),
         }
     }
 

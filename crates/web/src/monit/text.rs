@@ -1,5 +1,7 @@
 mod measured;
 
+use std::borrow::Cow;
+
 use hinoban_event::Class;
 use hinoban_supervisor::{Kind, ServiceView, Status};
 
@@ -15,13 +17,13 @@ pub(crate) type Row = (String, Tone, String);
 pub fn status(status: &Status, about: &About, services: &[&ServiceView]) -> String {
     let mut out = first_line(status, about) + "\n";
     for view in services {
-        let heading = format!("{} '{}'", type_name(&view.kind), view.name);
+        let heading = format!("{} '{}'", type_name(&view.kind), harmless(&view.name, ""));
         out += &Tone::Heading.paint(&heading);
         out.push('\n');
         let words = status_words(view).into_iter().map(|(tone, word)| tone.paint(word)).collect::<Vec<_>>();
         line(&mut out, "status", &(words.join(" | ") + &pending_words(view)));
         for (key, tone, value) in rows(status, about, view) {
-            line(&mut out, &key, &tone.paint(&value));
+            line(&mut out, &key, &tone.paint(&harmless(&value, "\r\n\t")));
         }
         out.push('\n');
     }
@@ -31,6 +33,20 @@ pub fn status(status: &Status, about: &About, services: &[&ServiceView]) -> Stri
 /// The line above every answer.
 pub(crate) fn first_line(status: &Status, about: &About) -> String {
     format!("{} uptime: {}\n", about.banner, figures::uptime(status.now.since(status.since)))
+}
+
+/// The same without control characters, which a terminal would obey, but for those in `keep`: they are written as Rust
+/// and most languages write them.
+pub(crate) fn harmless<'a>(text: &'a str, keep: &str) -> Cow<'a, str> {
+    let harms = |c: char| c.is_control() && !keep.contains(c);
+    if !text.contains(harms) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if harms(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.into()
 }
 
 /// Values begin in column 32, which readers count on.
