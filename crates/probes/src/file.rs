@@ -128,7 +128,7 @@ impl FileProbe {
         }
         let (links, end) = self.place.links().unwrap_or((&[], &self.path));
         let missing = if self.was_there { None } else { first_missing(end) };
-        let also = links.iter().map(PathBuf::as_path).chain([missing.unwrap_or(end)]);
+        let also = links.iter().map(|link| link.at.as_path()).chain([missing.unwrap_or(end)]);
         for path in also.filter(|path| *path != self.path) {
             if !self.also.iter().any(|known| known == path) {
                 self.also.push(path.to_owned());

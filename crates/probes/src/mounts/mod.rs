@@ -7,7 +7,7 @@ mod tree;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use crate::clock;
 use crate::elsewhere::Gate;
 
 pub(crate) use mount::{Mount, device};
-pub(crate) use tree::{Mounts, Way};
+pub(crate) use tree::{Link, Mounts, Way};
 
 /// Where a path lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,26 +49,30 @@ struct Known {
     place: Place,
     gate: Option<Gate>,
     /// The links on the way, and where it ends; empty if there are none.
-    links: Vec<PathBuf>,
+    links: Vec<Link>,
     end: PathBuf,
+    /// Whether it can be proved without walking it again.
+    provable: bool,
 }
 
 impl Remembered {
     /// Where `path` lies now. If the table cannot be read the path counts as remote, which is only slower.
     ///
     /// A link may be put in the way, or lead elsewhere, and the mount table does not change. So each look proves anew where
-    /// the path leads: one without links by a single walk of the kernel's that refuses links (openat2(2), Linux 5.6), any
-    /// other by walking it by hand. Neither touches anything remote.
+    /// the path leads: by walks of the kernel's that refuse links (openat2(2), Linux 5.6) to each link there was and to the
+    /// end, or else by walking it by hand. Neither touches anything remote.
     pub(crate) fn place_of(&mut self, path: &Path) -> Place {
         let mut shared = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(table) = Table::refreshed(&mut shared, None) else { return Place::Remote };
         match &self.known {
-            Some(known) if known.generation == table.generation && known.still_straight(path) => known.place,
+            Some(known) if known.generation == table.generation && known.holds(path) => known.place,
             _ => {
                 let way = table.mounts.way(path, read_link);
                 let (place, gate) = place_on(&way);
+                let provable = way.whole && place != Place::Remote && path.is_absolute();
                 let end = if way.links.is_empty() { PathBuf::new() } else { way.path };
-                self.known = Some(Known { generation: table.generation, place, gate, links: way.links, end });
+                let (generation, links) = (table.generation, way.links);
+                self.known = Some(Known { generation, place, gate, links, end, provable });
                 place
             }
         }
@@ -79,8 +83,8 @@ impl Remembered {
         self.known.as_ref().map_or(Place::Remote, |known| known.place)
     }
 
-    /// The links that were on its way, each without a link before it, and the path without any where they lead.
-    pub(crate) fn links(&self) -> Option<(&[PathBuf], &Path)> {
+    /// The links that were on its way, and the path without any where they lead.
+    pub(crate) fn links(&self) -> Option<(&[Link], &Path)> {
         let known = self.known.as_ref().filter(|known| !known.links.is_empty())?;
         Some((&known.links, &known.end))
     }
@@ -93,23 +97,43 @@ impl Remembered {
 }
 
 impl Known {
-    /// Whether the path leads where it led, which was through no link and to nothing remote. What is missing or may not be
-    /// entered is found out before anything behind it is touched.
-    fn still_straight(&self, path: &Path) -> bool {
-        if self.place == Place::Remote || !self.links.is_empty() || !path.is_absolute() {
-            return false;
-        }
-        match openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
-            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => true,
-            // A link is in the way now, this kernel is older, a sandbox forbids the call, no descriptor is left.
-            Err(_) => false,
-        }
+    /// Whether the path leads where it led, which was to nothing remote.
+    fn holds(&self, path: &Path) -> bool {
+        self.provable
+            && self.links.iter().all(Link::holds)
+            && is_straight(if self.links.is_empty() { path } else { &self.end })
     }
 }
 
+impl Link {
+    fn holds(&self) -> bool {
+        let mut buffer = [MaybeUninit::uninit(); PATH_MAX];
+        without_links(&self.at, OFlags::NOFOLLOW)
+            .and_then(|link| {
+                Ok(readlinkat_raw(link, c"", &mut buffer)?.0 == self.target.as_os_str().as_bytes())
+            })
+            .unwrap_or(false)
+    }
+}
+
+/// Whether no link is in the way. What is missing or may not be entered is found out before anything behind it is touched.
+/// Other errors say that a link is there, that this kernel is older, that a sandbox forbids the call, or that no descriptor
+/// is left.
+fn is_straight(path: &Path) -> bool {
+    matches!(without_links(path, OFlags::empty()), Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS))
+}
+
+/// Opens what is there for no more than to name it; the last part may be a link with `NOFOLLOW`.
+fn without_links(path: &Path, last: OFlags) -> rustix::io::Result<OwnedFd> {
+    openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC | last, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+}
+
+/// No path is longer.
+const PATH_MAX: usize = 4096;
+
 /// The target of a link; `None` for whatever is none.
 pub(crate) fn read_link(path: &Path) -> Option<PathBuf> {
-    let mut buffer = [MaybeUninit::uninit(); 4096]; // PATH_MAX: none is longer
+    let mut buffer = [MaybeUninit::uninit(); PATH_MAX];
     let (target, _) = readlinkat_raw(CWD, path, &mut buffer).ok()?;
     Some(OsStr::from_bytes(target).into())
 }
@@ -230,6 +254,43 @@ mod tests {
         assert_eq!(place("/srv/big disk/inner/x.pid"), Place::Remote, "its way leads through the network");
         assert_eq!(place("/loop/x.pid"), Place::Local);
         assert_eq!(place("/run/../etc/./x.pid"), Place::Local);
+    }
+
+    #[test]
+    fn what_is_known_holds_until_a_link_comes_or_changes() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| std::fs::canonicalize(dir.path()).unwrap().join(name);
+        let holds = |path: &Path, change: &dyn Fn()| {
+            let mut remembered = Remembered::default();
+            remembered.place_of(path);
+            let known = remembered.known.unwrap();
+            assert!(known.holds(path), "nothing has changed yet: {known:?}");
+            change();
+            known.holds(path)
+        };
+        std::fs::create_dir_all(at("one/two")).unwrap();
+        std::fs::create_dir_all(at("other/two")).unwrap();
+        let plain = at("one/two/x");
+        assert!(holds(&plain, &|| std::fs::write(&plain, "").unwrap()));
+        assert!(holds(&plain, &|| std::fs::remove_file(&plain).unwrap()));
+        assert!(!holds(&plain, &|| symlink("/etc/passwd", &plain).unwrap()), "the last part");
+        std::fs::remove_file(&plain).unwrap();
+
+        symlink("one", at("link")).unwrap();
+        let linked = at("link/two/x");
+        assert!(holds(&linked, &|| std::fs::write(&linked, "").unwrap()));
+        let behind = &|| {
+            std::fs::rename(at("one/two"), at("one/old")).unwrap();
+            symlink("../other/two", at("one/two")).unwrap();
+        };
+        assert!(!holds(&linked, behind), "a part behind the link");
+        std::fs::remove_file(at("one/two")).unwrap();
+        let switched = &|| {
+            std::fs::remove_file(at("link")).unwrap();
+            symlink("other", at("link")).unwrap();
+        };
+        assert!(!holds(&linked, switched), "the link itself");
     }
 
     #[test]

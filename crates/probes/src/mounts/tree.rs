@@ -25,8 +25,19 @@ pub(crate) struct Way {
     pub(crate) mount: Option<Arc<Mount>>,
     /// The first remote mount on the way: nothing behind it was touched.
     pub(crate) remote: Option<Arc<Mount>>,
-    /// The links that were followed, each without a link before it.
-    pub(crate) links: Vec<PathBuf>,
+    /// The links that were followed.
+    pub(crate) links: Vec<Link>,
+    /// Whether the parts of `path` and `links` are all that was passed through; not if `..` left one of them again.
+    pub(crate) whole: bool,
+}
+
+/// A link that was followed.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Where it lies, without a link before it.
+    pub(crate) at: PathBuf,
+    /// What is written in it.
+    pub(crate) target: PathBuf,
 }
 
 impl Mounts {
@@ -83,11 +94,13 @@ impl Mounts {
         let mut mount = self.at(&at);
         let mut remote = mount.filter(|m| m.is_remote());
         let mut links = Vec::new();
+        let mut whole = true;
         while let Some(component) = rest.pop() {
             match component.as_os_str().as_encoded_bytes() {
                 b"." => continue,
                 b".." => {
                     at.pop();
+                    whole = false;
                     mount = self.at(&at);
                     continue;
                 }
@@ -106,14 +119,14 @@ impl Mounts {
                 if links.len() >= MOST_LINKS {
                     break;
                 }
-                links.push(at.clone());
-                at.pop();
                 rest.extend(target.components().rev().map(|c| PathBuf::from(c.as_os_str())));
+                links.push(Link { at: at.clone(), target });
+                at.pop();
                 continue;
             }
             mount = here;
         }
-        Way { mount: self.at(&at).cloned(), path: at, remote: remote.cloned(), links }
+        Way { mount: self.at(&at).cloned(), path: at, remote: remote.cloned(), links, whole }
     }
 }
 
@@ -166,7 +179,9 @@ pub(super) mod tests {
         assert_eq!(way.path, PathBuf::from("/srv/big disk/inner"));
         assert_eq!(way.mount.map(|m| m.id), Some(31));
         assert_eq!(way.remote.map(|m| m.id), Some(30));
-        assert_eq!(way.links, [PathBuf::from("/home/me/run")]);
+        let [link] = way.links.as_slice() else { panic!("{:?}", way.links) };
+        assert_eq!(link.at, PathBuf::from("/home/me/run"));
+        assert!(!way.whole, "it left /home again, which may become a link unseen");
     }
 
     #[test]

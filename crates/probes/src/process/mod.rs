@@ -347,6 +347,27 @@ mod tests {
         assert_eq!(probe.read_elsewhere(&look).await, pidfile::read(&path));
     }
 
+    /// A look for each would be a load of its own; the end of the process is heard of all the same.
+    #[tokio::test]
+    async fn a_pidfile_that_is_written_all_the_time_is_read_at_its_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        std::fs::write(&path, std::process::id().to_string()).unwrap();
+        let mut probe = PidfileProcess::new(path);
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+        let look = Look::new(deadline.into_std(), std::time::Duration::ZERO, hinoban_probe::Cause::Early);
+        let paths = |probe: &PidfileProcess| {
+            probe.wakes().iter().filter(|wake| matches!(wake, Wake::Path(_))).count()
+        };
+        probe.observe(&look).await.unwrap();
+        assert_eq!(paths(&probe), 1);
+        while paths(&probe) == 1 {
+            assert!(tokio::time::Instant::now() < deadline, "each writing is looked at");
+            probe.observe(&look).await.unwrap();
+        }
+        assert!(probe.wakes().iter().any(|wake| matches!(wake, Wake::Fd(_))));
+    }
+
     #[test]
     fn what_may_hang_is_not_watched_either() {
         let mut probe = PidfileProcess::new("/proc/self/x.pid".into());

@@ -49,9 +49,20 @@ pub(crate) fn harmless<'a>(text: &'a str, keep: &str) -> Cow<'a, str> {
     out.into()
 }
 
-/// Values begin in column 32, which readers count on.
+/// Values begin in column 32, which readers count on. They hold what programs printed, and that may be anything: but for
+/// line ends, control characters stand as three octal digits, so that a terminal obeys none.
 fn line(out: &mut String, key: &str, value: &str) {
-    *out += &format!("  {key:<28} {}\n", value.replace('\r', "").replace('\n', &format!("\n{:31}", "")));
+    *out += &format!("  {key:<28} ");
+    for c in value.chars() {
+        match c {
+            '\r' => {}
+            '\n' => *out += &format!("\n{:31}", ""),
+            '\t' => out.push(c),
+            c if c.is_control() => *out += &format!("#{:03o}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out.push('\n');
 }
 
 /// Everything about a service but its name, type and status.
@@ -170,4 +181,15 @@ fn class(key: &str) -> Option<Class> {
         "filesystem flags" => Class::FsFlag,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_value_cannot_speak_to_the_terminal() {
+        let mut out = String::new();
+        super::line(&mut out, "reason", "it said \x1b]0;x\x07\u{9b}m\r\nand\tmore");
+        let expected = format!("  {:<28} it said #033]0;x#007#233m\n{:31}and\tmore\n", "reason", "");
+        assert_eq!(out, expected);
+    }
 }
