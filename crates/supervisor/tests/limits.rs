@@ -99,7 +99,7 @@ async fn patterns_are_of_the_zone_that_the_supervisor_was_given() {
         .programs(|_, _| Arc::new(Recorder::new()))
         .probe("db", move |_| Ok(Box::new(script.probe())));
     let supervisor = Supervisor::builder(config, registry)
-        .journal(Journal::open(&folder.path().join("state")).unwrap().0)
+        .journal(Journal::open(folder.path().join("state")).unwrap().0)
         .wall(Arc::new(move || clock.stamp()))
         .zone(zone)
         .build()
