@@ -173,7 +173,7 @@ proptest! {
                         due |= names(&pattern, time);
                     } else {
                         while local < time {
-                            local = local + jiff::Span::new().minutes(1);
+                            local += jiff::Span::new().minutes(1);
                             due |= names(&pattern, local);
                         }
                     }
