@@ -62,6 +62,8 @@ pub struct PidfileProcess {
     endings: Endings,
     blind: Option<String>,
     storm: Storm,
+    /// Whether the last look found it alive, and its end will be told.
+    is_followed: bool,
 }
 
 /// The process we believe in.
@@ -90,6 +92,7 @@ impl Watched {
 impl Probe for PidfileProcess {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
         self.storm.note(look);
+        self.is_followed = false;
         let place = self.place.place_of(&self.path);
         let file = match place {
             Place::Remote => self.read_elsewhere(look).await,
@@ -114,6 +117,7 @@ impl Probe for PidfileProcess {
         {
             reason.text += &format!("; process {}, which it had named, still runs", former.pid);
         }
+        self.is_followed = seen.standing.is_up() && self.watched.as_ref().is_some_and(|w| w.pidfd.is_some());
         Ok(seen)
     }
 
@@ -124,10 +128,12 @@ impl Probe for PidfileProcess {
     fn wakes(&self) -> Vec<Wake> {
         let living = self.watched.iter().filter_map(|w| w.pidfd.clone()).map(Wake::Fd);
         let mut wakes: Vec<Wake> = living.chain(self.endings.wakes()).collect();
-        // To watch a remote path is to walk it, which may take for ever.
-        // Some programs write their pidfile all the time.
+        // To watch a remote path is to walk it, which may take for ever. Some programs write their pidfile all the time.
         if self.place.last() != Place::Remote && !self.storm.rages() {
-            wakes.push(Wake::Path(self.path.clone()));
+            // Whoever follows a living process writes the pidfile before it ends, or by a new file; its end is told. Only
+            // without one each writing counts, some keep the file open; and what is written beside it is not told for long.
+            let wake = if self.is_followed { Wake::Presence } else { Wake::Path };
+            wakes.push(wake(self.path.clone()));
         }
         wakes
     }
@@ -151,6 +157,7 @@ impl PidfileProcess {
             endings: Endings::default(),
             blind: None,
             storm: Storm::default(),
+            is_followed: false,
         }
     }
 
@@ -356,9 +363,8 @@ mod tests {
         let mut probe = PidfileProcess::new(path);
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
         let look = Look::new(deadline.into_std(), std::time::Duration::ZERO, hinoban_probe::Cause::Early);
-        let paths = |probe: &PidfileProcess| {
-            probe.wakes().iter().filter(|wake| matches!(wake, Wake::Path(_))).count()
-        };
+        let paths =
+            |probe: &PidfileProcess| probe.wakes().iter().filter(|wake| !matches!(wake, Wake::Fd(_))).count();
         probe.observe(&look).await.unwrap();
         assert_eq!(paths(&probe), 1);
         while paths(&probe) == 1 {
