@@ -4,7 +4,7 @@ use std::sync::Arc;
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Identity, Stamp};
 
-use crate::{Entry, Letter};
+use crate::{Branch, Entry, Letter};
 
 /// What the entries of a journal say, taken together.
 ///
@@ -36,6 +36,8 @@ pub struct InFlight {
     pub whole: Option<Doing>,
     /// Who had asked for it; `None`: a rule.
     pub by: Option<String>,
+    /// The branch of the rule that runs it; see [`Entry::Intent`].
+    pub branch: Option<Box<Branch>>,
     /// The processes started for it so far, in order; none if the crash came first. Any that still lives is to be
     /// waited for.
     pub processes: Vec<Identity>,
@@ -72,7 +74,7 @@ impl State {
             Entry::Restarts { service, restarts, cycles } => {
                 self.restarts.insert(service.clone(), (*restarts, *cycles));
             }
-            Entry::Intent { id, service, doing, at, whole, by } => {
+            Entry::Intent { id, service, doing, at, whole, by, branch } => {
                 let flight = InFlight {
                     id: *id,
                     service: service.clone(),
@@ -80,6 +82,7 @@ impl State {
                     at: *at,
                     whole: whole.clone(),
                     by: by.clone(),
+                    branch: branch.clone(),
                     processes: Vec::new(),
                 };
                 self.intents.insert(*id, flight);
@@ -218,6 +221,7 @@ impl State {
                 at: flight.at,
                 whole: flight.whole.clone(),
                 by: flight.by.clone(),
+                branch: flight.branch.clone(),
             };
             let spawned = flight
                 .processes

@@ -18,10 +18,12 @@
 //! given up, and the next one of the same task is remembered before that: a crash between finds one of them.
 #![forbid(unsafe_code)]
 
+mod errand;
 mod judge;
 mod life;
 mod limit;
 mod machine;
+mod over;
 mod record;
 mod rules;
 mod same;
@@ -41,6 +43,7 @@ use hinoban_event::{Class, Doing, Event, Report};
 use hinoban_reading::{Observation, Stamp};
 use serde::{Deserialize, Serialize};
 
+pub use errand::Unbegun;
 pub use life::{Reload, Restored};
 pub use machine::Scheduler;
 pub use same::{condition_name, follow};
@@ -212,6 +215,25 @@ pub enum Remembered {
         whole: Option<Doing>,
         /// Who asked for it; `None`: a rule.
         by: Option<String>,
+    },
+    /// A rule is about to run something that nothing waits for.
+    Reaction {
+        /// Its number, as that of an intent.
+        intent: u64,
+        /// The service's name.
+        service: String,
+        /// What.
+        doing: Doing,
+        /// When.
+        at: Stamp,
+        /// Position of the rule.
+        rule: usize,
+        /// What the rule asks: its [`condition_name`].
+        condition: String,
+        /// Whether it is of the branch for recovery.
+        recovery: bool,
+        /// What was seen.
+        text: String,
     },
     /// An action ended.
     Done {

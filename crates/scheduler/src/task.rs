@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use hinoban_config::Dialect;
 use hinoban_event::{Because, Doing, Event, Fact, Report};
 use hinoban_reading::{Identity, Moment, Now};
 
 use crate::machine::{Out, Scheduler};
-use crate::watched::Confirm;
-use crate::{Act, Effect, LastAction, Part, Remembered, ServiceId, Verdict, Watching, rules};
+use crate::over::close;
+use crate::{Act, Effect, Part, Remembered, Verdict};
 
 /// One thing being done to one service.
 #[derive(Debug)]
@@ -75,13 +76,24 @@ impl Task {
         }
     }
 
-    /// Whether something of it is still going on: a program runs, or what it has started or stopped is waited for.
-    pub(crate) fn goes_on(&self, now: Moment) -> bool {
+    /// Whether anything has been done for it.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.step != Step::Peek
+    }
+
+    /// Whether it is worth waiting for when we end: its program may not have begun yet, or another one is to follow.
+    pub(crate) fn is_under_way(&self) -> bool {
         match &self.step {
-            Step::Peek => false,
-            Step::Running { .. } => true,
-            Step::AwaitUp(wait) | Step::AwaitDown(wait) => now < wait.until,
+            Step::Peek | Step::Running { .. } => true,
+            Step::AwaitUp(_) => false,
+            Step::AwaitDown(_) => self.doing == Doing::Restart,
         }
+    }
+
+    /// Whether it has stopped, or is stopping, what it is to start again.
+    pub(crate) fn is_halfway(&self) -> bool {
+        let stops = matches!(self.step, Step::Running { act: Act::Stop, .. } | Step::AwaitDown(_));
+        stops && self.doing == Doing::Restart
     }
 
     fn wait(&mut self) -> Option<&mut Wait> {
@@ -93,7 +105,8 @@ impl Task {
 }
 
 impl Scheduler {
-    /// Begins to do something to a service to which nothing is being done.
+    /// Begins to do something to a service to which nothing is being done. `asked`: the intent that stands for it so far.
+    #[allow(clippy::too_many_arguments)] // what, why, and because of what: each is known to one caller only
     pub(crate) fn begin(
         &mut self,
         now: Now,
@@ -101,6 +114,7 @@ impl Scheduler {
         doing: Doing,
         because: Because,
         cause: Event,
+        asked: Option<u64>,
         out: &mut Out,
     ) {
         let watched = &mut self.services[i];
@@ -110,7 +124,7 @@ impl Scheduler {
         let by_command = matches!(because, Because::Command { .. });
         let step = Step::Peek;
         let report = Report::default();
-        let open = watched.asked.take().map(|intent| (intent, false));
+        let open = asked.map(|intent| (intent, false));
         watched.task =
             Some(Box::new(Task { doing, because, cause, step, begun: now.moment, target, report, open }));
         if by_command && watched.has_subject() {
@@ -125,6 +139,7 @@ impl Scheduler {
         let watched = &self.services[i];
         let Some(task) = &watched.task else { return };
         let service = watched.service.clone();
+        let by_command = matches!(task.because, Because::Command { .. });
         // What could not be seen is neither up nor down.
         let known = watched.is_process() && watched.subject.not_seen.is_none();
         let up = known && watched.is_up();
@@ -135,10 +150,15 @@ impl Scheduler {
             Doing::Start => self.finish(now, i, Ok(()), out),
             Doing::Stop if down => self.finish(now, i, Ok(()), out),
             Doing::Stop if service.stop.is_some() => self.run(now, i, Act::Stop, out),
-            Doing::Stop if watched.is_process() => {
-                let what = "has no stop program: it goes on running, and is no longer watched".to_owned();
+            Doing::Stop if watched.is_process() || !by_command => {
+                let goes_on = if watched.is_process() { "it goes on running" } else { "nothing is stopped" };
+                let what = format!("has no stop program: {goes_on}, and is no longer watched");
                 self.emit(now, i, Fact::Limited { what }, out);
-                self.finish(now, i, Ok(()), out);
+                // Whoever reads Monit's log waits for the end of what was asked for.
+                match by_command && self.dialect == Dialect::Monit {
+                    true => self.finish(now, i, Ok(()), out),
+                    false => self.pass_over(now, i, out),
+                }
             }
             Doing::Restart if service.restart.is_some() => self.run(now, i, Act::Restart, out),
             Doing::Restart if !down && service.stop.is_some() => self.run(now, i, Act::Stop, out),
@@ -154,6 +174,7 @@ impl Scheduler {
     /// Runs one of the service's own programs.
     fn run(&mut self, now: Now, i: usize, act: Act, out: &mut Out) {
         let intent = self.next_intent();
+        self.renew_pending(now, i, out);
         let watched = &mut self.services[i];
         let service = watched.service.clone();
         let (doing, program) = match act {
@@ -171,7 +192,7 @@ impl Scheduler {
             Because::Command { by } => Some(by.clone()),
             _ => None,
         };
-        let limit = program.timeout;
+        let (limit, by_rule) = (program.timeout, by.is_none());
         out.push(Effect::Remember(Remembered::Intent {
             intent,
             service: service.name.clone(),
@@ -181,6 +202,9 @@ impl Scheduler {
             by,
         }));
         close(before, out);
+        if by_rule && act != Act::Stop {
+            self.services[i].restarts = self.services[i].restarts.saturating_add(1);
+        }
         self.running.insert(intent, id);
         out.push(Effect::Act { intent, service: id, act, limit, cause });
         // Told after the act is on its way: the log must not delay a restart.
@@ -197,9 +221,7 @@ impl Scheduler {
         out: &mut Out,
     ) {
         let ok = verdict == Verdict::Ran;
-        let id = self.running.remove(&intent);
-        let Some(i) = id.and_then(|id| self.position(id)) else {
-            self.departed_done(now, id, report.took);
+        let Some(i) = self.running.remove(&intent).and_then(|id| self.position(id)) else {
             return close(Some((intent, ok)), out);
         };
         let watched = &mut self.services[i];
@@ -236,19 +258,6 @@ impl Scheduler {
                 self.finish(now, i, Err((doing, String::new())), out);
             }
         }
-    }
-
-    /// A program of a service ended that a reload had removed: should the service come back, it is there or gone soon.
-    fn departed_done(&mut self, now: Now, id: Option<ServiceId>, took: Duration) {
-        let Some(watched) = self.departed.iter_mut().find(|w| Some(w.id) == id) else { return };
-        let service = watched.service.clone();
-        let Some(task) = watched.task.as_mut() else { return };
-        let wait = |program| Wait::new(now.moment, now.moment - took + limit(program));
-        task.step = match &task.step {
-            Step::Running { act: Act::Stop, .. } => Step::AwaitDown(wait(&service.stop)),
-            Step::Running { act: Act::Restart, .. } => Step::AwaitUp(wait(&service.restart)),
-            _ => Step::AwaitUp(wait(&service.start)),
-        };
     }
 
     /// A look at the subject ended while something is being done to it.
@@ -319,95 +328,8 @@ impl Scheduler {
             self.finish(now, i, Ok(()), out);
         }
     }
-
-    /// It is over: tells so, and goes on with what was asked for meanwhile.
-    fn finish(&mut self, now: Now, i: usize, result: Result<(), (Doing, String)>, out: &mut Out) {
-        let watched = &mut self.services[i];
-        let Some(mut task) = watched.task.take().map(|task| *task) else { return };
-        let ok = result.is_ok();
-        task.report.took = now.moment.since(task.begun);
-        let doing = match result {
-            Ok(()) => task.doing.clone(),
-            Err((doing, trouble)) => {
-                if !trouble.is_empty() {
-                    task.report.trouble = Some(trouble);
-                }
-                doing
-            }
-        };
-        let sentence = done_sentence(&doing, ok, &task.report);
-        let by = match &task.because {
-            Because::Command { by } => Some(by.clone()),
-            _ => None,
-        };
-        let (at, took, text) = (now.stamp, task.report.took, sentence.clone());
-        watched.last_action = Some(Box::new(LastAction { doing: doing.clone(), ok, at, took, by, text }));
-        if matches!(task.because, Because::Rule { .. }) && watched.done.last() != Some(&sentence) {
-            watched.done.push(sentence);
-            let excess = watched.done.len().saturating_sub(20);
-            watched.done.drain(..excess);
-        }
-        let open = task.open.take();
-        let by_command = matches!(task.because, Because::Command { .. });
-        let began = matches!(task.doing, Doing::Start | Doing::Restart);
-        let service = watched.service.clone();
-        if ok && began && watched.test_rules().next().is_some() {
-            let window = service.start.as_ref().map_or(Duration::from_secs(30), |p| p.timeout);
-            let pause = Duration::from_millis(100);
-            watched.confirm = Some(Confirm { next: now.moment + pause, pause, until: now.moment + window });
-        }
-        let why = match &task.because {
-            Because::Rule { .. } => Some(rules::given_up(&task.cause, &Doing::Stop)),
-            _ => None,
-        };
-        let fact = Fact::Ended { doing, because: task.because, ok, report: task.report };
-        self.emit(now, i, fact, out);
-        match task.doing {
-            Doing::Stop if ok => self.unwatch(now, i, why, out),
-            Doing::Start | Doing::Restart if by_command => self.watch(now, i, out),
-            _ => {}
-        }
-        // After what it led to: a stop that is over without the service being unwatched would be undone by a crash here.
-        close(open, out);
-        // What the last look saw now counts, as an early look: a process that is back has recovered. Nobody has looked
-        // at anything else since.
-        let watched = &self.services[i];
-        if watched.watching != Watching::No && ok && began {
-            match watched.is_process() || !watched.has_subject() {
-                true => self.judge_subject(now, i, true, out),
-                false => self.look(i, Part::Subject, true, out),
-            }
-        }
-        self.take_pending(now, i, out);
-    }
-}
-
-/// An intent is over.
-fn close(open: Option<(u64, bool)>, out: &mut Out) {
-    if let Some((intent, ok)) = open {
-        out.push(Effect::Remember(Remembered::Done { intent, ok }));
-    }
 }
 
 fn limit(program: &Option<hinoban_config::Program>) -> Duration {
     program.as_ref().map_or(Duration::ZERO, |p| p.timeout)
-}
-
-/// What was done, as a sentence for whoever reads of the recovery.
-fn done_sentence(doing: &Doing, ok: bool, report: &Report) -> String {
-    let took = report.took;
-    let took = if took < Duration::from_secs(10) {
-        format!("{} ms", took.as_millis())
-    } else {
-        format!("{:.0} s", took.as_secs_f64())
-    };
-    let past = match doing {
-        Doing::Start => "started",
-        Doing::Stop => "stopped",
-        _ => "restarted",
-    };
-    match ok {
-        true => format!("{past} in {took}"),
-        false => format!("failed to {} after {took}{}", doing.word(), report.failure()),
-    }
 }

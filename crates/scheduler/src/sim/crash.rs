@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use hinoban_config::Config;
-use hinoban_event::{Class, Doing};
+use hinoban_event::Class;
 use hinoban_reading::{Now, Stamp};
 
 use super::{Happening, World};
@@ -33,6 +33,8 @@ impl World {
                     last_intent = last_intent.max(*intent);
                     open.insert(*intent, entry);
                 }
+                // What rules run was run when it was remembered.
+                Remembered::Reaction { intent, .. } => last_intent = last_intent.max(*intent),
                 Remembered::Done { intent, .. } => {
                     open.remove(intent);
                 }
@@ -79,10 +81,10 @@ impl World {
     }
 }
 
-/// Every program that was begun had entered itself.
+/// Every program that was begun had entered itself. What was only asked for has none.
 fn begun(entry: &Remembered) -> Option<Unfinished> {
     let Remembered::Intent { intent, service, doing, at, whole, by } = entry else { return None };
-    let whole: Doing = whole.clone().unwrap_or_else(|| doing.clone());
     let (intent, service, doing, at, by) = (*intent, service.clone(), doing.clone(), *at, by.clone());
-    Some(Unfinished { intent, service, doing, whole, at, by, started: true })
+    let started = whole.is_some() || by.is_none();
+    Some(Unfinished { intent, service, doing, whole: whole.clone(), at, by, started })
 }
