@@ -2,6 +2,7 @@
 
 mod service;
 mod test;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ pub use service::{
     Branch, Condition, Kind, Mode, OnReboot, Operator, Options, Program, Rate, Rule, Service, Then,
 };
 pub use test::{Expect, Family, HttpTest, Method, PortTest, Protocol, Test, Tls, UrlTest};
+pub use turns::{Cron, Never, Turns};
 
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hinoban_config::{Dialect, Service};
 use hinoban_event::{Event, Fact};
 use hinoban_reading::{Moment, Now, Observation};
+use jiff::tz::TimeZone;
 
 use crate::errand::Errand;
 use crate::watched::{Flight, Watched};
@@ -22,6 +23,8 @@ pub struct Scheduler {
     /// In the order of the configuration; behind them those that leave.
     pub(crate) services: Vec<Watched>,
     pub(crate) dialect: Dialect,
+    /// In which patterns of the calendar are meant.
+    pub(crate) zone: TimeZone,
     pub(crate) positions: HashMap<ServiceId, usize>,
     /// When each service next wants to be called; entries that are no longer true are passed over.
     pub(crate) heap: BinaryHeap<Reverse<(Moment, ServiceId)>>,
@@ -73,6 +76,7 @@ impl Scheduler {
             Input::Woken { service, part } => {
                 if let Some(i) = self.position(service)
                     && self.wants_looks(i, part)
+                    && (self.services[i].task.is_some() || self.may_look_early(now, i))
                 {
                     self.look(i, part, true, &mut out);
                 }
@@ -151,7 +155,8 @@ impl Scheduler {
             let looked = w.subject.at.is_some() || w.subject.not_seen.is_some() || !w.has_subject();
             let tested = !w.is_up()
                 || w.tests.iter().flatten().all(|looks| looks.at.is_some() || looks.not_seen.is_some());
-            w.watching == Watching::No || (w.task.is_none() && w.cycle > 0 && looked && tested)
+            let waits = w.waits() && w.task.is_none();
+            w.watching == Watching::No || waits || (w.task.is_none() && w.cycle > 0 && looked && tested)
         })
     }
 
@@ -196,7 +201,7 @@ impl Scheduler {
 
     /// Every service as it stands, in the order of the configuration.
     pub fn view(&self) -> Vec<ServiceView> {
-        self.present().map(|w| view::view(w, self.now, self.dialect)).collect()
+        self.present().map(|w| view::view(w, self.now, self.dialect, &self.zone)).collect()
     }
 
     pub(crate) fn position(&self, id: ServiceId) -> Option<usize> {
@@ -271,8 +276,12 @@ impl Scheduler {
             }
             if self.services[i].recheck.is_some_and(|at| at <= now.moment) {
                 self.services[i].recheck = None;
-                if self.wants_looks(i, Part::Subject) {
-                    self.look(i, Part::Subject, true, out);
+                // What was begun in time is seen through; everything else has its time.
+                let begun = self.services[i].task.is_some() || self.services[i].grace.is_some();
+                match self.services[i].has_subject() {
+                    _ if !self.wants_looks(i, Part::Subject) || !begun && !self.may_look_early(now, i) => {}
+                    true => self.look(i, Part::Subject, true, out),
+                    false => self.look_at_tests(i, true, out),
                 }
             }
             self.tick_confirm(now, i, out);
@@ -294,7 +303,14 @@ impl Scheduler {
         if watched.watching == Watching::No || watched.task.is_some() || self.ending {
             return;
         }
-        watched.cycle += 1;
+        if !self.turn_comes(now, i) {
+            return;
+        }
+        self.services[i].cycle += 1;
+        if !self.within_limits(now, i, out) {
+            return;
+        }
+        let watched = &mut self.services[i];
         if watched.has_subject() {
             self.look(i, Part::Subject, false, out);
         } else {

@@ -8,7 +8,7 @@ use hinoban_reading::Now;
 use crate::machine::{Out, Scheduler};
 use crate::task::Task;
 use crate::watched::Confirm;
-use crate::{Effect, LastAction, Part, Remembered, Watching};
+use crate::{Effect, LastAction, Part, Remembered, Watching, rules};
 
 impl Scheduler {
     /// It is over: tells so, and goes on with what was asked for meanwhile.
@@ -64,7 +64,10 @@ impl Scheduler {
         match task.doing {
             // Whoever switched it since has the last word.
             _ if switched.is_some() => {}
-            Doing::Stop if ok => self.unwatch(now, i, out),
+            Doing::Stop if ok => {
+                let why = (!by_command).then(|| rules::given_up(&task.cause, &Doing::Stop));
+                self.unwatch(now, i, why, out);
+            }
             Doing::Start | Doing::Restart if by_command => self.watch(now, i, out),
             _ => {}
         }
