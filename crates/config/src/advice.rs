@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::{Condition, Config, Kind, Mistake, Rule, Service, Then};
 
 impl Config {
@@ -5,14 +7,17 @@ impl Config {
     ///
     /// Both languages add this to their warnings.
     pub fn advice(&self) -> Vec<Mistake> {
+        // A restart of what others depend on restarts those: it needs no program of its own.
+        let names = self.services.iter().flat_map(|s| &s.depends_on).map(|wanted| wanted.name.to_lowercase());
+        let needed: HashSet<String> = names.collect();
         self.services
             .iter()
-            .flat_map(|service| service.rules.iter().filter_map(|rule| of(service, rule)))
+            .flat_map(|service| service.rules.iter().filter_map(|rule| of(service, rule, &needed)))
             .collect()
     }
 }
 
-fn of(service: &Service, rule: &Rule) -> Option<Mistake> {
+fn of(service: &Service, rule: &Rule, needed: &HashSet<String>) -> Option<Mistake> {
     let process = match service.kind {
         Kind::Process { .. } => true,
         Kind::File { .. } | Kind::Filesystem { .. } => false,
@@ -23,6 +28,7 @@ fn of(service: &Service, rule: &Rule) -> Option<Mistake> {
     let (what, help) = match (&rule.fail.then, &rule.when) {
         // The rule that nobody wrote restarts only what has a program for it, and tells in any case.
         (Then::Start | Then::Restart, _) if rule.place.line == 0 => return None,
+        (Then::Restart, _) if !process && needed.contains(&name.to_lowercase()) => return None,
         (Then::Start | Then::Restart, _) if !able => {
             (format!("{name} cannot be started: it has no start program"), "give it one, or write alert")
         }

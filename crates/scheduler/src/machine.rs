@@ -9,6 +9,9 @@ use hinoban_config::{Dialect, Service};
 use hinoban_event::{Event, Fact};
 use hinoban_reading::{Moment, Now, Observation};
 
+use crate::rest::Rest;
+use crate::task::Step;
+use crate::ties::Ties;
 use crate::watched::{Flight, Watched};
 use crate::{Effect, Input, LookId, Part, ServiceId, ServiceView, Watching, view};
 
@@ -29,6 +32,12 @@ pub struct Scheduler {
     pub(crate) running: HashMap<u64, ServiceId>,
     /// Services for which a wish of an earlier life waits.
     pub(crate) asked_before: Vec<usize>,
+    /// What depends on what.
+    pub(crate) ties: Ties,
+    /// Services with a look that was put off.
+    pub(crate) resting: Vec<ServiceId>,
+    /// Services whose task waits for what is done to others.
+    pub(crate) waiting: Vec<ServiceId>,
     pub(crate) default_every: Duration,
     pub(crate) next_service: u32,
     pub(crate) next_intent: u64,
@@ -41,6 +50,18 @@ impl Scheduler {
     pub(crate) fn index(&mut self) {
         self.positions = self.services.iter().enumerate().map(|(i, w)| (w.id, i)).collect();
         self.heap = self.services.iter().map(|w| Reverse((w.deadline(), w.id))).collect();
+        self.tie();
+    }
+
+    fn tie(&mut self) {
+        self.ties = Ties::of(&self.services);
+        for (i, watched) in self.services.iter_mut().enumerate() {
+            watched.leads = !self.ties.children(i).is_empty();
+        }
+        let all = self.services.iter();
+        self.resting = all.clone().filter(|w| w.rest != Rest::None).map(|w| w.id).collect();
+        let waits = |w: &&Watched| w.task.as_ref().is_some_and(|task| task.waits_for_others());
+        self.waiting = all.filter(waits).map(|w| w.id).collect();
     }
 
     /// Takes what happened; gives what is to be done, in order.
@@ -68,7 +89,7 @@ impl Scheduler {
                 if let Some(i) = self.position(service)
                     && self.wants_looks(i)
                 {
-                    self.look(i, part, true, &mut out);
+                    self.look_early(i, part, &mut out);
                 }
                 None
             }
@@ -86,6 +107,10 @@ impl Scheduler {
         };
         if let Some(i) = touched.and_then(|id| self.position(id)) {
             self.schedule(i);
+        }
+        self.advance(now, &mut out);
+        if !self.resting.is_empty() {
+            self.make_up(&mut out);
         }
         out
     }
@@ -131,7 +156,12 @@ impl Scheduler {
 
     /// Whether every watched service has been looked at once, and nothing is being done.
     pub fn settled(&self) -> bool {
-        self.services.iter().all(|w| {
+        self.services.iter().enumerate().all(|(i, w)| {
+            // Who waits for another one waits until somebody does something about that.
+            let waits = w.task.as_ref().map_or(w.rest != Rest::None, |task| matches!(task.step, Step::Held { .. }));
+            if waits && self.closed(i) {
+                return true;
+            }
             let looked = w.subject.at.is_some() || w.subject.not_seen.is_some() || !w.has_subject();
             let tested = !w.is_up()
                 || w.tests.iter().flatten().all(|looks| looks.at.is_some() || looks.not_seen.is_some());
@@ -147,7 +177,15 @@ impl Scheduler {
 
     /// Every service as it stands, in the order of the configuration.
     pub fn view(&self) -> Vec<ServiceView> {
-        self.services.iter().map(|w| view::view(w, self.now, self.dialect)).collect()
+        let view = |(i, w)| {
+            let mut view = view::view(w, self.now, self.dialect);
+            let names = |of: &[usize]| of.iter().map(|at| self.services[*at].name.clone()).collect();
+            view.depends_on = names(self.ties.parents(i));
+            view.dependants = names(self.ties.children(i));
+            view.waits_for = self.waits_for(i);
+            view
+        };
+        self.services.iter().enumerate().map(view).collect()
     }
 
     pub(crate) fn position(&self, id: ServiceId) -> Option<usize> {
@@ -190,7 +228,7 @@ impl Scheduler {
         self.services[i].watching != Watching::No || self.services[i].task.is_some()
     }
 
-    fn schedule(&mut self, i: usize) {
+    pub(crate) fn schedule(&mut self, i: usize) {
         let watched = &self.services[i];
         self.heap.push(Reverse((watched.deadline(), watched.id)));
     }
@@ -220,7 +258,7 @@ impl Scheduler {
             if self.services[i].recheck.is_some_and(|at| at <= now.moment) {
                 self.services[i].recheck = None;
                 if self.wants_looks(i) {
-                    self.look(i, Part::Subject, true, out);
+                    self.look_early(i, Part::Subject, out);
                 }
             }
             self.tick_confirm(now, i, out);
@@ -242,6 +280,15 @@ impl Scheduler {
         if watched.watching == Watching::No || watched.task.is_some() {
             return;
         }
+        match self.rests(i, true) {
+            true => self.put_off(i, Rest::Due),
+            false => self.round(i, out),
+        }
+    }
+
+    /// The looks of one cycle.
+    pub(crate) fn round(&mut self, i: usize, out: &mut Out) {
+        let watched = &mut self.services[i];
         watched.cycle += 1;
         if watched.has_subject() {
             self.look(i, Part::Subject, false, out);
@@ -271,7 +318,7 @@ impl Scheduler {
         confirm.next = now.moment + confirm.pause;
         if now.moment >= confirm.until {
             watched.confirm = None;
-        } else if watched.is_up() {
+        } else if self.services[i].is_up() && !self.closed(i) {
             self.look_at_tests(i, true, out);
         }
     }

@@ -26,6 +26,7 @@ impl Scheduler {
         out: &mut Out,
     ) {
         let dialect = self.dialect;
+        let dependants = if failed { self.dependants(i) } else { Vec::new() };
         let watched = &mut self.services[i];
         let service = watched.service.clone();
         let written = &service.rules[rule];
@@ -75,6 +76,7 @@ impl Scheduler {
                     ending: if class == Class::NonExist { watched.last_ending() } else { None },
                     lived: if class == Class::NonExist { watched.lived(now.moment) } else { None },
                     compared: sight.compared,
+                    dependants,
                 };
                 if step == Step::Doubt {
                     self.emit(now, i, Fact::Doubted(failure), out);
@@ -133,7 +135,7 @@ impl Scheduler {
             Then::Custom(name) if fresh => {
                 self.act(now, i, Act::Custom(name.clone()), CUSTOM_LIMIT, event.clone(), out);
             }
-            Then::Unmonitor => self.unwatch(now, i, out),
+            Then::Unmonitor => self.unwatch_all(now, i, out),
             then if watched.may_act(then) => match watched.held_until(now.moment).filter(|_| early) {
                 Some(until) => watched.recheck = Some(until),
                 None => {

@@ -24,6 +24,14 @@ pub(crate) struct Task {
     pub(crate) report: Report,
     /// The intent whose program has ended, and whether it ran: what it was for is not reached yet, so it is not over.
     pub(crate) open: Option<(u64, bool)>,
+    /// It is a dependant's part in the restart of another service: it stops, waits for that, and starts again.
+    pub(crate) bounce: bool,
+    /// Its dependants are out of its way.
+    pub(crate) cleared: bool,
+    /// Of a restart the stop is done.
+    pub(crate) stopped: bool,
+    /// Dependants that were taken down for it.
+    pub(crate) taken: Vec<ServiceId>,
 }
 
 /// Where it stands.
@@ -31,6 +39,10 @@ pub(crate) struct Task {
 pub(crate) enum Step {
     /// A fresh look comes first: an operator's wish may meet a service that is not watched.
     Peek,
+    /// Waiting for dependants to be out of the way.
+    Clearing,
+    /// Waiting for what it depends on. What somebody asked for starts that, again and again; `told`: so far in vain.
+    Held { retry: Option<Moment>, told: bool },
     /// A program runs.
     Running { act: Act, intent: u64 },
     /// Looking until it is there.
@@ -61,8 +73,31 @@ impl Wait {
 }
 
 impl Task {
+    pub(crate) fn new(doing: Doing, because: Because, cause: Event, begun: Moment) -> Self {
+        Self {
+            doing,
+            because,
+            cause,
+            step: Step::Peek,
+            begun,
+            target: None,
+            report: Report::default(),
+            open: None,
+            bounce: false,
+            cleared: false,
+            stopped: false,
+            taken: Vec::new(),
+        }
+    }
+
+    /// Whether it waits for what is done to other services, and nothing of its own goes on.
+    pub(crate) fn waits_for_others(&self) -> bool {
+        matches!(self.step, Step::Clearing | Step::Held { .. })
+    }
+
     pub(crate) fn deadline(&self) -> Option<Moment> {
         match &self.step {
+            Step::Held { retry, .. } => *retry,
             Step::AwaitUp(wait) | Step::AwaitDown(wait) if !wait.last => Some(wait.next.min(wait.until)),
             _ => None,
         }
@@ -78,7 +113,7 @@ impl Task {
     /// Whether something of it is still going on: a program runs, or what it has started or stopped is waited for.
     pub(crate) fn goes_on(&self, now: Moment) -> bool {
         match &self.step {
-            Step::Peek => false,
+            Step::Peek | Step::Clearing | Step::Held { .. } => false,
             Step::Running { .. } => true,
             Step::AwaitUp(wait) | Step::AwaitDown(wait) => now < wait.until,
         }
@@ -103,17 +138,31 @@ impl Scheduler {
         cause: Event,
         out: &mut Out,
     ) {
+        self.begin_task(now, i, doing, because, cause, false, out);
+    }
+
+    /// The same, if it may be a dependant's part in a restart.
+    #[allow(clippy::too_many_arguments)] // one step of one task: naming a struct for it would hide more than it shows
+    pub(crate) fn begin_task(
+        &mut self,
+        now: Now,
+        i: usize,
+        doing: Doing,
+        because: Because,
+        cause: Event,
+        bounce: bool,
+        out: &mut Out,
+    ) {
         let watched = &mut self.services[i];
         watched.generation += 1;
         watched.confirm = None;
         let target = watched.alive.filter(|_| watched.is_up()).and_then(|a| a.identity);
-        let by_command = matches!(because, Because::Command { .. });
-        let step = Step::Peek;
-        let report = Report::default();
+        // A rule knows what it has just seen; others look first.
+        let by_rule = matches!(because, Because::Rule { .. });
         let open = watched.asked.take().map(|intent| (intent, false));
-        watched.task =
-            Some(Box::new(Task { doing, because, cause, step, begun: now.moment, target, report, open }));
-        if by_command && watched.has_subject() {
+        let task = Task::new(doing, because, cause, now.moment);
+        watched.task = Some(Box::new(Task { target, open, bounce, ..task }));
+        if !by_rule && watched.has_subject() {
             self.look(i, Part::Subject, true, out);
         } else {
             self.plan(now, i, out);
@@ -121,7 +170,16 @@ impl Scheduler {
     }
 
     /// Chooses the first step, knowing whether the service is up.
-    fn plan(&mut self, now: Now, i: usize, out: &mut Out) {
+    pub(crate) fn plan(&mut self, now: Now, i: usize, out: &mut Out) {
+        let Some(task) = &self.services[i].task else { return };
+        if task.stopped {
+            return self.start_again(now, i, out);
+        }
+        let asked = task.because.by().is_some();
+        let takes_down = matches!(task.doing, Doing::Stop | Doing::Restart) && !task.cleared;
+        if takes_down && self.clears(now, i, out) {
+            return;
+        }
         let watched = &self.services[i];
         let Some(task) = &watched.task else { return };
         let service = watched.service.clone();
@@ -130,6 +188,14 @@ impl Scheduler {
         let up = known && watched.is_up();
         let down = known && !watched.is_up();
         match task.doing {
+            // What was asked for brings what it needs with it, even if it is up itself.
+            Doing::Start if (asked || !up) && self.closed(i) => {
+                self.holds(now, i, out);
+            }
+            Doing::Restart if task.bounce => self.bounce(now, i, down, &service, out),
+            Doing::Restart if service.restart.is_some() && self.closed(i) => {
+                self.holds(now, i, out);
+            }
             Doing::Start if up => self.finish(now, i, Ok(()), out),
             Doing::Start if service.start.is_some() => self.run(now, i, Act::Start, out),
             Doing::Start => self.finish(now, i, Ok(()), out),
@@ -142,7 +208,7 @@ impl Scheduler {
             }
             Doing::Restart if service.restart.is_some() => self.run(now, i, Act::Restart, out),
             Doing::Restart if !down && service.stop.is_some() => self.run(now, i, Act::Stop, out),
-            Doing::Restart if !up && service.start.is_some() => self.run(now, i, Act::Start, out),
+            Doing::Restart if !up && service.start.is_some() => self.start_again(now, i, out),
             Doing::Restart if up => {
                 let trouble = "it has no stop program, and its process still runs; give it one".to_owned();
                 self.finish(now, i, Err((Doing::Restart, trouble)), out);
@@ -152,7 +218,7 @@ impl Scheduler {
     }
 
     /// Runs one of the service's own programs.
-    fn run(&mut self, now: Now, i: usize, act: Act, out: &mut Out) {
+    pub(crate) fn run(&mut self, now: Now, i: usize, act: Act, out: &mut Out) {
         let intent = self.next_intent();
         let watched = &mut self.services[i];
         let service = watched.service.clone();
@@ -167,10 +233,7 @@ impl Scheduler {
         let (because, cause, id) = (task.because.clone(), task.cause.clone(), watched.id);
         let whole = task.doing.clone();
         let before = task.open.take();
-        let by = match &because {
-            Because::Command { by } => Some(by.clone()),
-            _ => None,
-        };
+        let by = because.by().map(str::to_owned);
         let limit = program.timeout;
         out.push(Effect::Remember(Remembered::Intent {
             intent,
@@ -293,12 +356,13 @@ impl Scheduler {
                 let trouble = format!("could not be stopped: {who} is still running");
                 self.finish(now, i, Err((Doing::Stop, trouble)), out);
             }
-            Step::Running { .. } | Step::AwaitUp(_) | Step::AwaitDown(_) => {}
+            _ => {}
         }
     }
 
     /// Time passed while waiting for a process to appear or to go.
     pub(crate) fn tick_task(&mut self, now: Now, i: usize, out: &mut Out) {
+        // What waits for others is asked at the end of each turn.
         let Some(wait) = self.services[i].task.as_mut().and_then(|task| task.wait()) else { return };
         if wait.last || now.moment < wait.next.min(wait.until) {
             return;
@@ -313,15 +377,16 @@ impl Scheduler {
     fn stopped(&mut self, now: Now, i: usize, out: &mut Out) {
         let watched = &self.services[i];
         let restart = watched.task.as_ref().is_some_and(|t| t.doing == Doing::Restart);
-        if restart && watched.service.start.is_some() {
-            self.run(now, i, Act::Start, out);
+        let bounce = watched.task.as_ref().is_some_and(|t| t.bounce);
+        if restart && (bounce || watched.service.start.is_some()) {
+            self.start_again(now, i, out);
         } else {
             self.finish(now, i, Ok(()), out);
         }
     }
 
     /// It is over: tells so, and goes on with what was asked for meanwhile.
-    fn finish(&mut self, now: Now, i: usize, result: Result<(), (Doing, String)>, out: &mut Out) {
+    pub(crate) fn finish(&mut self, now: Now, i: usize, result: Result<(), (Doing, String)>, out: &mut Out) {
         let watched = &mut self.services[i];
         let Some(mut task) = watched.task.take().map(|task| *task) else { return };
         let ok = result.is_ok();
@@ -336,10 +401,7 @@ impl Scheduler {
             }
         };
         let sentence = done_sentence(&doing, ok, &task.report);
-        let by = match &task.because {
-            Because::Command { by } => Some(by.clone()),
-            _ => None,
-        };
+        let by = task.because.by().map(str::to_owned);
         let (at, took, text) = (now.stamp, task.report.took, sentence.clone());
         watched.last_action = Some(Box::new(LastAction { doing: doing.clone(), ok, at, took, by, text }));
         if matches!(task.because, Because::Rule { .. }) && watched.done.last() != Some(&sentence) {
@@ -348,7 +410,7 @@ impl Scheduler {
             watched.done.drain(..excess);
         }
         let open = task.open.take();
-        let by_command = matches!(task.because, Because::Command { .. });
+        let wanted = !task.bounce && !matches!(task.because, Because::Rule { .. });
         let began = matches!(task.doing, Doing::Start | Doing::Restart);
         let service = watched.service.clone();
         if ok && began && watched.test_rules().next().is_some() {
@@ -360,8 +422,13 @@ impl Scheduler {
         self.emit(now, i, fact, out);
         match task.doing {
             Doing::Stop if ok => self.unwatch(now, i, out),
-            Doing::Start | Doing::Restart if by_command => self.watch(now, i, out),
+            Doing::Start | Doing::Restart if wanted => self.watch(now, i, out),
             _ => {}
+        }
+        let watched = &mut self.services[i];
+        if ok && began && watched.is_process() && watched.watching == Watching::Initializing {
+            // It was looked at just now.
+            watched.watching = Watching::Yes;
         }
         // After what it led to: a stop that is over without the service being unwatched would be undone by a crash here.
         close(open, out);
@@ -375,11 +442,12 @@ impl Scheduler {
             }
         }
         self.take_pending(now, i, out);
+        self.schedule(i);
     }
 }
 
 /// An intent is over.
-fn close(open: Option<(u64, bool)>, out: &mut Out) {
+pub(crate) fn close(open: Option<(u64, bool)>, out: &mut Out) {
     if let Some((intent, ok)) = open {
         out.push(Effect::Remember(Remembered::Done { intent, ok }));
     }

@@ -8,6 +8,7 @@ use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
 
 use crate::record::{Record, State};
+use crate::rest::Rest;
 use crate::task::Task;
 use crate::{LastAction, Part, ServiceId, Watching, rules, wording};
 
@@ -62,6 +63,10 @@ pub(crate) struct Watched {
     pub(crate) restarts: u32,
     /// After a start: looks at its tests before their turn, until they pass.
     pub(crate) confirm: Option<Confirm>,
+    /// A look that was put off because of what it depends on.
+    pub(crate) rest: Rest,
+    /// Whether others depend on it.
+    pub(crate) leads: bool,
 }
 
 /// Looks at one part.
@@ -131,6 +136,8 @@ impl Watched {
             done: Vec::new(),
             restarts: 0,
             confirm: None,
+            rest: Rest::None,
+            leads: false,
             service,
         }
     }
@@ -183,7 +190,11 @@ impl Watched {
         let service = &self.service;
         match then {
             Then::Start => service.start.is_some(),
-            Then::Restart => service.restart.is_some() || service.start.is_some() || service.stop.is_some(),
+            // Of what others depend on, a restart is one of those too.
+            Then::Restart => {
+                let own = service.restart.is_some() || service.start.is_some() || service.stop.is_some();
+                own || self.leads && !self.is_process()
+            }
             _ => true,
         }
     }

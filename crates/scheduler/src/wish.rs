@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use hinoban_event::{Because, Doing, Event, Fact, Report};
+use hinoban_event::{Because, Doing, Event, Fact};
 use hinoban_reading::{Now, Stamp};
 
 use crate::machine::{Out, Scheduler};
-use crate::task::{Step, Task};
+use crate::rest::Rest;
+use crate::task::{Step, Task, close};
 use crate::{Act, Effect, Remembered, ServiceId, Watching};
 
 /// An intent that an earlier life of the supervisor did not see to its end.
@@ -77,8 +78,10 @@ impl Scheduler {
             }
             return Resumed::Over;
         }
-        // What was asked for again is what this is a part of.
-        self.services[i].pending = None;
+        // What was asked for again is what this is a part of, unless it took the place of that.
+        if self.services[i].pending.as_ref().is_some_and(|pending| pending.0 == unfinished.whole) {
+            self.services[i].pending = None;
+        }
         let before = self.services[i].asked.take().map(|intent| (intent, false));
         let limit = program.as_ref().map_or(Duration::ZERO, |p| p.timeout);
         let left = limit.saturating_sub(now.stamp.since(unfinished.at));
@@ -88,31 +91,29 @@ impl Scheduler {
         let intent = unfinished.intent;
         self.running.insert(intent, id);
         self.services[i].task = Some(Box::new(Task {
-            doing: unfinished.whole.clone(),
-            because,
-            cause: cause.clone(),
             step: Step::Running { act, intent },
-            begun: now.moment,
-            target: None,
-            report: Report::default(),
             open: before,
+            ..Task::new(unfinished.whole.clone(), because, cause.clone(), now.moment)
         }));
         Resumed::Waits { service: id, left: left.max(Duration::from_millis(100)), cause: Box::new(cause) }
     }
 
     /// An operator asked for something.
     pub(crate) fn command(&mut self, now: Now, i: usize, doing: Doing, by: String, out: &mut Out) {
+        let whole = matches!(doing, Doing::Start | Doing::Stop | Doing::Restart);
+        let newer = whole && self.withdraw(i);
         if self.services[i].task.is_some() && !matches!(doing, Doing::Monitor | Doing::Unmonitor) {
             self.services[i].pending = Some((doing, by));
             return;
         }
         let cause = self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
         match doing {
+            _ if newer => self.supersede(now, i, doing, by, cause, out),
             Doing::Start | Doing::Stop | Doing::Restart => {
                 self.begin(now, i, doing, Because::Command { by }, cause, out);
             }
-            Doing::Monitor => self.watch(now, i, out),
-            Doing::Unmonitor => self.unwatch(now, i, out),
+            Doing::Monitor => self.watch_all(now, i, out),
+            Doing::Unmonitor => self.unwatch_all(now, i, out),
             _ => {}
         }
     }
@@ -135,6 +136,7 @@ impl Scheduler {
             let service = watched.service.name.clone();
             out.push(Effect::Remember(Remembered::Monitoring { service, on: true }));
             self.emit(now, i, Fact::Monitoring { on: true }, out);
+            self.schedule(i);
         }
     }
 
@@ -147,6 +149,12 @@ impl Scheduler {
             out.push(Effect::Remember(Remembered::Recovered { service, rule, class }));
         }
         watched.forget();
+        watched.rest = Rest::None;
+        // Nor does anything go on that only waits for others.
+        if self.withdraw(i) {
+            close(self.services[i].asked.take().map(|intent| (intent, false)), out);
+        }
+        let watched = &mut self.services[i];
         if watched.watching != Watching::No {
             watched.watching = Watching::No;
             watched.generation += 1;

@@ -1,6 +1,6 @@
 //! The supervisor is killed, and a new one takes up what the old one remembered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hinoban_config::Config;
 use hinoban_event::{Class, Doing};
@@ -42,7 +42,7 @@ impl World {
             .map(|((service, rule, class), since)| (service, rule, class, since))
             .collect();
         let restored = Restored { monitored, failing, last_intent, ..Restored::default() };
-        let unfinished: Vec<Unfinished> = open.values().rev().filter_map(|entry| begun(entry)).collect();
+        let unfinished: Vec<Unfinished> = open.values().rev().filter_map(|entry| unfinished(entry, &self.begun)).collect();
         self.scheduler = Scheduler::new(config, &restored, self.now);
         let dies = |h: &Happening| matches!(h, Happening::Input(_) | Happening::Looked(_));
         self.happenings.retain(|_, happening| !dies(happening));
@@ -73,9 +73,9 @@ impl World {
 }
 
 /// Every program that was begun had entered itself.
-fn begun(entry: &Remembered) -> Option<Unfinished> {
+fn unfinished(entry: &Remembered, begun: &BTreeSet<u64>) -> Option<Unfinished> {
     let Remembered::Intent { intent, service, doing, at, whole, by } = entry else { return None };
     let whole: Doing = whole.clone().unwrap_or_else(|| doing.clone());
     let (intent, service, doing, at, by) = (*intent, service.clone(), doing.clone(), *at, by.clone());
-    Some(Unfinished { intent, service, doing, whole, at, by, started: true })
+    Some(Unfinished { intent, service, doing, whole, at, by, started: begun.contains(&intent) })
 }
