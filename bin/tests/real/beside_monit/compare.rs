@@ -94,7 +94,7 @@ const LINES: [(&str, Leeway); 21] = [
 ];
 
 /// Lines that are ours alone.
-const OURS: [&str; 5] = ["reason", "down since", "not seen", "not visible", "last ending"];
+const OURS: [&str; 6] = ["reason", "down since", "not seen", "waiting for", "not visible", "last ending"];
 
 /// The sub-elements of a document in order: where each is, its attributes, its text.
 fn elements(xml: &str) -> Vec<(String, String)> {
