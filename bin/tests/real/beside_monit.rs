@@ -2,6 +2,7 @@
 
 mod commands;
 mod compare;
+mod dependencies;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -38,7 +38,9 @@ pub(crate) fn check<'a>(
                     let names = services.iter().map(|s| s.name.as_str());
                     let help = match spelling::nearest(&wanted.name, names.filter(|n| *n != service.name)) {
                         Some(near) => format!("did you mean {near}?"),
-                        None => "write the name of a service of this configuration, or take it out".to_owned(),
+                        None => {
+                            "write the name of a service of this configuration, or take it out".to_owned()
+                        }
                     };
                     mistakes.push(Mistake::error(wanted.place.clone(), message).help(help));
                 }

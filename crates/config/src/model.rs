@@ -10,7 +10,8 @@ use std::time::Duration;
 use crate::{Place, Secret};
 
 pub use service::{
-    Branch, Condition, Kind, Mode, OnReboot, Operator, Options, Prerequisite, Program, Rate, Rule, Service, Then,
+    Branch, Condition, Kind, Mode, OnReboot, Operator, Options, Prerequisite, Program, Rate, Rule, Service,
+    Then,
 };
 pub use test::{Expect, Family, HttpTest, Method, PortTest, Protocol, Test, Tls, UrlTest};
 

@@ -155,10 +155,8 @@ impl Scheduler {
             task.cleared = true;
             self.plan(now, i, out);
         } else {
-            let trouble = match &blocked[..] {
-                [one] => format!("{one}, which depends on it, could not be stopped; it goes on running"),
-                more => format!("{}, which depend on it, could not be stopped; it goes on running", more.join(", ")),
-            };
+            let depend = if blocked.len() == 1 { "depends" } else { "depend" };
+            let trouble = format!("{}, which {depend} on it, could not be stopped first", blocked.join(", "));
             let doing = task.doing.clone();
             self.finish(now, i, Err((doing, trouble)), out);
         }
@@ -176,7 +174,9 @@ impl Scheduler {
             None if asked => return Way::Blocked,
             None => true,
             Some(task) if restart => match task.step {
-                Step::Held { .. } if task.bounce || watched.is_process() && !watched.is_up() => return Way::Clear,
+                Step::Held { .. } if task.bounce || watched.is_process() && !watched.is_up() => {
+                    return Way::Clear;
+                }
                 _ if task.bounce => {
                     self.took(i, id);
                     return Way::Soon;
@@ -190,8 +190,10 @@ impl Scheduler {
             Some(task) => task.waits_for_others(),
         };
         if idle {
-            let because =
-                Because::Dependency { service: self.services[i].name.to_string(), by: lead.because.by().map(str::to_owned) };
+            let because = Because::Dependency {
+                service: self.services[i].name.to_string(),
+                by: lead.because.by().map(str::to_owned),
+            };
             let (doing, cause) = (lead.doing.clone(), lead.cause.clone());
             self.took(i, id);
             self.enlist(now, child, doing, because, cause, restart, out);
@@ -240,7 +242,15 @@ impl Scheduler {
     }
 
     /// An operator's newer wish takes the place of what only waits.
-    pub(crate) fn supersede(&mut self, now: Now, i: usize, doing: Doing, by: String, cause: Event, out: &mut Out) {
+    pub(crate) fn supersede(
+        &mut self,
+        now: Now,
+        i: usize,
+        doing: Doing,
+        by: String,
+        cause: Event,
+        out: &mut Out,
+    ) {
         self.begin(now, i, doing, Because::Command { by }, cause, out);
         self.promise(now, i, true, out);
     }

@@ -158,7 +158,8 @@ impl Scheduler {
     pub fn settled(&self) -> bool {
         self.services.iter().enumerate().all(|(i, w)| {
             // Who waits for another one waits until somebody does something about that.
-            let waits = w.task.as_ref().map_or(w.rest != Rest::None, |task| matches!(task.step, Step::Held { .. }));
+            let waits =
+                w.task.as_ref().map_or(w.rest != Rest::None, |task| matches!(task.step, Step::Held { .. }));
             if waits && self.closed(i) {
                 return true;
             }

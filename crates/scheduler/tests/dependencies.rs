@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::{Branch, Condition, Config, Dialect, Kind, Operator, Prerequisite, Program, Rule, Service, Then};
+use hinoban_config::{
+    Branch, Condition, Config, Dialect, Kind, Operator, Prerequisite, Program, Rule, Service, Then,
+};
 use hinoban_event::{Because, Doing, Fact};
 use hinoban_reading::{Moment, Value, metrics};
 use hinoban_scheduler::sim::World;
@@ -143,7 +145,8 @@ fn a_start_brings_all_it_needs() {
     world.run(S);
     assert_eq!(deeds(&world), ["start fs", "start db", "start app", "start web"]);
     assert_eq!(watched(&world), ALL);
-    let ended: Vec<_> = world.events.iter().filter(|e| matches!(&e.fact, Fact::Ended { doing: Doing::Start, .. })).collect();
+    let ended: Vec<_> =
+        world.events.iter().filter(|e| matches!(&e.fact, Fact::Ended { doing: Doing::Start, .. })).collect();
     assert!(ended.iter().all(|e| matches!(e.fact, Fact::Ended { ok: true, .. })), "{ended:?}");
 }
 
@@ -164,12 +167,8 @@ fn a_restart_bounces_those_that_are_watched() {
 
 #[test]
 fn independent_ones_move_at_the_same_time() {
-    let config = config([
-        process("a", &["db"]),
-        process("b", &["db"]),
-        process("c", &["a", "b"]),
-        process("db", &[]),
-    ]);
+    let config =
+        config([process("a", &["db"]), process("b", &["db"]), process("c", &["a", "b"]), process("db", &[])]);
     let mut world = world(&config);
     for name in ["a", "b"] {
         world.of(name).stop_takes = S;
@@ -271,11 +270,16 @@ fn what_could_not_be_stopped_keeps_what_it_depends_on_running() {
         .events
         .iter()
         .filter_map(|e| match &e.fact {
-            Fact::Ended { ok: false, report, .. } => Some(format!("{}: {}", e.service, report.trouble.clone()?)),
+            Fact::Ended { ok: false, report, .. } => {
+                Some(format!("{}: {}", e.service, report.trouble.clone()?))
+            }
             _ => None,
         })
         .collect();
-    assert!(told.iter().any(|t| t.starts_with("db: app, which depends on it, could not be stopped")), "{told:?}");
+    assert!(
+        told.iter().any(|t| t.starts_with("db: app, which depends on it, could not be stopped")),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -319,7 +323,8 @@ fn a_rule_of_a_file_restarts_what_depends_on_it() {
 #[test]
 fn commands_for_many_are_given_in_the_order_of_dependencies() {
     let mut world = world(&chain());
-    let ids: Vec<_> = ["web", "fs", "app", "db"].iter().map(|name| world.scheduler.find(name).unwrap()).collect();
+    let ids: Vec<_> =
+        ["web", "fs", "app", "db"].iter().map(|name| world.scheduler.find(name).unwrap()).collect();
     let names = |world: &World, doing: Doing| -> Vec<String> {
         let ids = world.scheduler.in_order(ids.clone(), &doing);
         ids.iter().map(|id| world.scheduler.service(*id).unwrap().name.clone()).collect()
@@ -367,6 +372,52 @@ fn what_is_asked_for_is_carried_on_by_the_next_life_wherever_it_was() {
             assert!(world.doubled.is_empty() && world.unready.is_empty(), "{doing:?} after {after} ms");
         }
     }
+}
+
+#[test]
+fn what_a_rule_has_begun_is_carried_on_by_the_next_life_wherever_it_was() {
+    for after in (0..12_000).step_by(150) {
+        let config = chain();
+        let mut world = world(&config);
+        for name in ALL {
+            world.of(name).stop_takes = S;
+            world.of(name).start_takes = S;
+            world.of(name).lingers = 500 * MS;
+        }
+        world.kill("db");
+        world.run(Duration::from_millis(after));
+        world.crash(&config);
+        world.run(300 * S);
+        assert!(all_up(&world), "after {after} ms: {:?}", deeds(&world));
+        assert!(
+            world.doubled.is_empty() && world.unready.is_empty(),
+            "after {after} ms: {:?}",
+            deeds(&world)
+        );
+        assert_eq!(watched(&world), ALL);
+        let starts = deeds(&world).iter().filter(|deed| *deed == "start db").count();
+        assert_eq!(starts, 1, "after {after} ms: {:?}", deeds(&world));
+    }
+}
+
+#[test]
+fn a_reload_in_the_middle_changes_what_is_waited_for() {
+    let config = chain();
+    let mut world = world(&config);
+    world.of("db").start_takes = 5 * S;
+    world.command("db", Doing::Restart);
+    world.run(S);
+    assert_eq!(deeds(&world), ["stop web", "stop app", "stop db", "start db"]);
+    // web needs app no longer, and comes back at once.
+    let mut other = config.clone();
+    Arc::make_mut(&mut other.services[0]).depends_on.clear();
+    let now = hinoban_reading::Now { moment: world.now(), stamp: Default::default() };
+    assert_eq!(world.scheduler.reload(now, &other).changed, ["web"]);
+    world.run(100 * MS);
+    assert_eq!(deeds(&world)[4..], ["start web"]);
+    world.run(60 * S);
+    assert_eq!(deeds(&world)[5..], ["start app"]);
+    assert!(all_up(&world));
 }
 
 #[derive(Debug, Clone)]
@@ -432,6 +483,16 @@ proptest! {
                 prop_assert!(view.doing.is_none(), "{} is still being {:?}", view.name, view.doing);
             }
         }
+        let mut open = std::collections::BTreeSet::new();
+        for entry in &world.remembered {
+            match entry {
+                Remembered::Intent { intent, .. } => drop(open.insert(*intent)),
+                Remembered::Done { intent, .. } => drop(open.remove(intent)),
+                _ => {}
+            }
+        }
+        let waiting = world.scheduler.view().iter().filter(|view| view.doing.is_some()).count();
+        prop_assert!(open.len() <= waiting, "open {:?}, but {} under way", open, waiting);
         // Only what is not watched is waited for.
         for view in world.scheduler.view() {
             for other in &view.waits_for {

@@ -42,7 +42,8 @@ impl World {
             .map(|((service, rule, class), since)| (service, rule, class, since))
             .collect();
         let restored = Restored { monitored, failing, last_intent, ..Restored::default() };
-        let unfinished: Vec<Unfinished> = open.values().rev().filter_map(|entry| unfinished(entry, &self.begun)).collect();
+        let unfinished: Vec<Unfinished> =
+            open.values().rev().filter_map(|entry| unfinished(entry, &self.begun)).collect();
         self.scheduler = Scheduler::new(config, &restored, self.now);
         let dies = |h: &Happening| matches!(h, Happening::Input(_) | Happening::Looked(_));
         self.happenings.retain(|_, happening| !dies(happening));

@@ -86,11 +86,8 @@ pub(crate) fn service(status: &Status, about: &About, view: &ServiceView, token:
 
 /// What it depends on, and what depends on it.
 fn ties(view: &ServiceView) -> Vec<(&'static str, Vec<(&str, String)>)> {
-    let ties = [
-        ("Waiting for", &view.waits_for),
-        ("Depends on", &view.depends_on),
-        ("Needed by", &view.dependants),
-    ];
+    let ties =
+        [("Waiting for", &view.waits_for), ("Depends on", &view.depends_on), ("Needed by", &view.dependants)];
     ties.into_iter()
         .filter(|(_, names)| !names.is_empty())
         .map(|(label, names)| (label, names.iter().map(|name| (&**name, link_to(name))).collect()))
@@ -124,9 +121,7 @@ fn buttons(view: &ServiceView, state: State) -> Vec<Button<'_>> {
     let stopping = match stop {
         None => no("It has no stop program. To leave it alone, end the monitoring."),
         Some(_) if down => yes("It is down already. It is no longer watched until you start it.".to_owned()),
-        Some(program) => {
-            yes(format!("Runs {program}{first}. It is no longer watched until you start it."))
-        }
+        Some(program) => yes(format!("Runs {program}{first}. It is no longer watched until you start it.")),
     };
     let restarting = match (restart, stop, start) {
         (Some(program), ..) => yes(format!("Runs {program}.{around}")),
