@@ -23,7 +23,7 @@ struct Deeds<'a> {
 }
 
 impl Deeds<'_> {
-    fn new(&self) -> [Vec<String>; 2] {
+    fn since(&self) -> [Vec<String>; 2] {
         let read =
             |who: &str| fs::read_to_string(self.pair.world.path(&format!("{who}.deeds"))).unwrap_or_default();
         let lines = |who: &str, before: usize| read(who).lines().skip(before).map(str::to_owned).collect();
@@ -32,16 +32,16 @@ impl Deeds<'_> {
 
     /// Waits until both have done this, and nothing else.
     fn are(&mut self, wanted: &[&str]) {
-        wait_until(&format!("{wanted:?}, not {:?} (Monit, we)", self.new()), || {
-            self.new().iter().all(|deeds| deeds.len() >= wanted.len())
+        wait_until(&format!("{wanted:?}, not {:?} (Monit, we)", self.since()), || {
+            self.since().iter().all(|deeds| deeds.len() >= wanted.len())
         });
-        let new = self.new();
+        let new = self.since();
         assert_eq!(new, [wanted, wanted], "Monit, we");
         self.pass();
     }
 
     fn pass(&mut self) {
-        let new = self.new();
+        let new = self.since();
         self.before = [self.before[0] + new[0].len(), self.before[1] + new[1].len()];
     }
 }
@@ -124,12 +124,12 @@ fn what_depends_on_what_is_started_and_stopped_in_the_same_order() {
     states(off, &ALL[1..]);
     world.write("broken.db", "");
     pair.both("start web");
-    wait_until("both to have tried twice", || deeds.new().iter().all(|deeds| deeds.len() >= 2));
-    assert!(deeds.new().iter().flatten().all(|deed| deed == "start db"), "{:?}", deeds.new());
+    wait_until("both to have tried twice", || deeds.since().iter().all(|deeds| deeds.len() >= 2));
+    assert!(deeds.since().iter().flatten().all(|deed| deed == "start db"), "{:?}", deeds.since());
     fs::remove_file(world.path("broken.db")).unwrap();
     states(well, &ALL);
     let ended =
         |deeds: &Vec<String>| deeds.ends_with(&["start db".into(), "start app".into(), "start web".into()]);
-    assert!(deeds.new().iter().all(ended), "{:?}", deeds.new());
+    assert!(deeds.since().iter().all(ended), "{:?}", deeds.since());
     assert_eq!(pair.both("quit").code, Some(0));
 }
