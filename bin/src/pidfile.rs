@@ -118,8 +118,8 @@ impl Lock {
             let file = options().write(true).create(true).mode(0o600).open(&path)?;
             private(&file, &path)?;
             if !sys::lock(&file, 0)? {
-                // The threads of a killed daemon hold it until the last of them is gone, and a program that it was about
-                // to start until it is started.
+                // The threads of a killed daemon hold it until the last of them is gone, and a process that was to become a
+                // program until it has entered itself in the journal.
                 let dead = signed(&file)?.is_some_and(dying);
                 if !dead || patience.is_zero() {
                     return Err(Refused::Running);

@@ -9,7 +9,7 @@ mod closure;
 
 use std::fmt;
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -60,12 +60,13 @@ pub struct Errand {
 /// A log in which a process enters itself by one write(2) before its exec.
 ///
 /// Telling [`Errand::spawned`] afterwards would leave out a program whose supervisor was killed in between. The log is to
-/// be locked by flock(2): the process holds that lock too until its exec, so whoever gets it after the supervisor's death
-/// finds every program that was begun, and none begins later.
+/// be locked by flock(2): the process holds that lock too until it has entered itself, so whoever gets it after the
+/// supervisor's death finds every program that was begun or still will be.
 #[derive(Debug, Clone)]
 pub struct Roll {
-    /// The log, opened for appending.
-    pub log: Arc<File>,
+    /// The log, opened for appending: the one that is here when the process is made. The supervisor may put another into its
+    /// place while an action waits for its turn.
+    pub log: Arc<RwLock<Arc<File>>>,
     /// The pieces of the line; pid and start time (field 22 of `/proc/PID/stat`) stand between them as decimals. 200 bytes
     /// in all at most.
     pub line: [Vec<u8>; 3],

@@ -6,10 +6,12 @@
 //! there are those of vfork(2): system calls and plain memory only, no allocation, no lock, no panic.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use hinoban_action::Roll;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -28,8 +30,19 @@ pub(crate) struct Plan {
     pub(crate) groups: Option<Vec<u32>>,
     pub(crate) nofile_soft: Option<u64>,
     pub(crate) ignore_hangup: bool,
-    /// Where the child enters itself before its exec.
+    /// Where the child enters itself before its exec …
     pub(crate) roll: Option<Roll>,
+    /// … and which file that is now; see [`Plan::find_log`].
+    pub(crate) log: Option<Arc<File>>,
+}
+
+impl Plan {
+    /// Takes the log that the child is to enter itself in. To be done right before it is made: a child must not wait for
+    /// a lock.
+    pub(crate) fn find_log(&mut self) {
+        let log = |roll: &Roll| roll.log.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.log = self.roll.as_ref().map(log);
+    }
 }
 
 /// How far a child came before it failed.
@@ -182,7 +195,7 @@ pub(crate) fn std_exec(plan: &Plan, stdin: BorrowedFd<'_>, output: BorrowedFd<'_
     // SAFETY: between fork and exec `prepare` makes system calls only.
     unsafe {
         command.pre_exec(move || {
-            prepare(&plan, stdin, output).map_err(|_| io::Error::last_os_error())?;
+            prepare(&plan, stdin, output, Kept::OfStd).map_err(|_| io::Error::last_os_error())?;
             unblock_signals();
             Ok(())
         })
@@ -245,6 +258,17 @@ pub(crate) fn watch(fd: BorrowedFd<'_>) -> io::Result<AsyncFd<BorrowedFd<'_>>> {
     Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
 }
 
+/// Has whoever opens this file wait until it is closed here (fcntl(2), leases), as programs on a dead server have them
+/// wait. Nobody else may have it open.
+#[cfg(test)]
+pub(crate) fn hold_back(file: &File) -> bool {
+    // SAFETY: plain numbers; the kernel's signal to the holder of a lease is ignored by default of its own.
+    unsafe {
+        libc::signal(libc::SIGIO, libc::SIG_IGN);
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK) == 0
+    }
+}
+
 /// What the child finds on its stack.
 struct Order<'a> {
     plan: &'a Plan,
@@ -262,7 +286,7 @@ struct Order<'a> {
 extern "C" fn child(order: *mut c_void) -> c_int {
     // SAFETY: `clone_exec` passes a pointer to an `Order` that outlives the child's use of this memory.
     let order = unsafe { &*order.cast::<Order<'_>>() };
-    let failed = match prepare(order.plan, order.stdin, order.output) {
+    let failed = match prepare(order.plan, order.stdin, order.output, Kept::None) {
         Err(step) => step,
         Ok(()) => {
             unblock_signals();
@@ -277,8 +301,17 @@ extern "C" fn child(order: *mut c_void) -> c_int {
     unsafe { libc::_exit(127) }
 }
 
+/// Which descriptors beyond the standard ones a child keeps until its exec.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// None.
+    None,
+    /// Whatever the standard library may have open to its child, which is no file.
+    OfStd,
+}
+
 /// All that is to be changed in the child before exec. On failure errno tells why.
-fn prepare(plan: &Plan, stdin: RawFd, output: RawFd) -> Result<(), Step> {
+fn prepare(plan: &Plan, stdin: RawFd, output: RawFd, kept: Kept) -> Result<(), Step> {
     let check = |result: c_long, step: Step| if result < 0 { Err(step) } else { Ok(()) };
     // SAFETY: each call gets plain numbers or pointers into `plan`, which is alive. The ids are changed by raw system
     // calls: the C library's functions would try to change them in all threads of the parent (nptl(7)).
@@ -301,9 +334,12 @@ fn prepare(plan: &Plan, stdin: RawFd, output: RawFd) -> Result<(), Step> {
         for (from, to) in [(stdin, 0), (output, 1), (output, 2)] {
             check(libc::dup2(from, to).into(), Step::Descriptors)?;
         }
-        // Descriptors of ours are all close-on-exec already; this catches those of an embedding program. Linux 5.11;
-        // where it is missing nothing is lost.
-        libc::syscall(libc::SYS_close_range, 3 as c_long, c_long::from(i32::MAX), CLOSE_RANGE_CLOEXEC);
+        if let (Some(roll), Some(log)) = (&plan.roll, &plan.log) {
+            enter(roll, log);
+        }
+        // Locks on files are held by whoever has them open. From here on anything may hang for ever, a directory or a
+        // program on a server that is gone; should the supervisor die meanwhile, the next one must get its locks.
+        disown(kept);
         if let Some(soft) = plan.nofile_soft {
             let mut limit: libc::rlimit64 = std::mem::zeroed();
             let get = libc::prlimit64(0, libc::RLIMIT_NOFILE, ptr::null(), &mut limit);
@@ -323,16 +359,46 @@ fn prepare(plan: &Plan, stdin: RawFd, output: RawFd) -> Result<(), Step> {
         if let Some(directory) = &plan.directory {
             check(libc::chdir(directory.as_ptr()).into(), Step::Directory)?;
         }
-        if let Some(roll) = &plan.roll {
-            enter(roll);
-        }
     }
     Ok(())
 }
 
+/// Where kernels cannot close all descriptors at once, those below this are: the locks of a supervisor are among the first
+/// it opens.
+const LOW: c_int = 1024;
+
+/// Closes what the child has inherited beyond its standard descriptors.
+fn disown(kept: Kept) {
+    let last = c_long::from(i32::MAX);
+    // SAFETY: the descriptors are the child's own copies, and nothing in it uses them any more; what std needs is no
+    // regular file. `stat` is plain data for which all zero bytes are valid.
+    unsafe {
+        match kept {
+            // Linux 5.9.
+            Kept::None if libc::syscall(libc::SYS_close_range, 3 as c_long, last, 0 as c_long) == 0 => {}
+            Kept::None => {
+                for fd in 3..LOW {
+                    libc::close(fd);
+                }
+            }
+            Kept::OfStd => {
+                let mut stat: libc::stat = std::mem::zeroed();
+                for fd in 3..LOW {
+                    if libc::fstat(fd, &mut stat) == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFREG {
+                        libc::close(fd);
+                    }
+                }
+            }
+        }
+        // Ours are all close-on-exec already; this catches those of an embedding program. Linux 5.11; where it is
+        // missing nothing is lost.
+        libc::syscall(libc::SYS_close_range, 3 as c_long, last, CLOSE_RANGE_CLOEXEC);
+    }
+}
+
 /// Writes who we are where the supervisor will look for us. If it cannot be written, the program is run all the same:
 /// a full disk must not keep a service down.
-fn enter(roll: &Roll) {
+fn enter(roll: &Roll, log: &File) {
     let mut line = Line { bytes: [0; 256], len: 0 };
     let Some(start) = own_start() else { return };
     // SAFETY: getpid has no conditions.
@@ -342,8 +408,8 @@ fn enter(roll: &Roll) {
     line.add(&roll.line[1]);
     line.decimal(start);
     line.add(&roll.line[2]);
-    let log = roll.log.as_raw_fd();
-    // SAFETY: the log is open as long as `roll` lives, and the kernel reads as many bytes as `line` holds.
+    let log = log.as_raw_fd();
+    // SAFETY: the log is open as long as the plan lives, and the kernel reads as many bytes as `line` holds.
     unsafe {
         let written = libc::write(log, line.bytes.as_ptr().cast(), line.len);
         if written > 0 && written.unsigned_abs() < line.len {

@@ -160,6 +160,35 @@ pub struct Web {
     pub allow: Vec<Allow>,
 }
 
+impl Web {
+    /// A warning if whoever is allowed to connect over a network may command without a password, from other hosts
+    /// than this one.
+    pub fn open_to_others(&self) -> Option<String> {
+        let here = |host: &str| {
+            let address = host.split_once('/').map_or(host, |(address, _)| address);
+            let wide = host.split_once('/').is_some_and(|(_, mask)| matches!(mask.parse(), Ok(0..8u8)));
+            host.eq_ignore_ascii_case("localhost")
+                || address
+                    .parse::<std::net::IpAddr>()
+                    .is_ok_and(|ip| ip.to_canonical().is_loopback() && !wide)
+        };
+        // What is no host (a user in quotes, say) lets nobody in, and is not to be repeated.
+        let is_host = |host: &str| {
+            !host.contains(':') || host.contains('/') || host.parse::<std::net::IpAddr>().is_ok()
+        };
+        let from = self.allow.iter().find_map(|allow| match allow {
+            Allow::Host(host) if is_host(host) && !here(host) => Some(host),
+            _ => None,
+        })?;
+        let users = self.allow.iter().any(|allow| matches!(allow, Allow::User(_)));
+        let open = self.listen.iter().any(|listen| match listen {
+            Listen::Tcp { address, read_only: false, .. } => !address.as_deref().is_some_and(here),
+            _ => false,
+        });
+        (open && !users).then(|| format!("there are no users: everybody at {from} may stop services"))
+    }
+}
+
 /// One listening socket.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Listen {

@@ -295,3 +295,93 @@ fn an_interface_that_lets_nobody_in_is_warned_of_and_a_period_of_nothing_is_refu
     let mistakes = toml::parse("h.toml".as_ref(), "every = \"1ns\"\n", &NoSurroundings).unwrap_err();
     assert_eq!(mistakes.lines(), ["h.toml:1: `every` must be at least 100ms"]);
 }
+
+fn warned(text: &str) -> Vec<String> {
+    load(text).unwrap_or_else(|e| panic!("{text}\n{e}")).warnings.lines()
+}
+
+#[test]
+fn a_user_with_a_mistake_in_it_is_still_somebody() {
+    let text = "[web]\nlisten = '127.0.0.1:2812'\nusers = [{ name = 'a', password = { file = '/none' } }]\n";
+    let mistakes = load(text).unwrap_err().lines();
+    assert!(matches!(&mistakes[..], [only] if only.contains("/none cannot be read")), "{mistakes:?}");
+}
+
+#[test]
+fn who_can_stop_services_from_elsewhere_without_a_password_is_warned_of() {
+    let text = |listen: &str, rest: &str| format!("[web]\nlisten = {listen}\n{rest}\n");
+    let warned = |listen: &str, rest: &str| warned(&text(listen, rest));
+    let told = warned("':2812'", "allow = ['127.0.0.1', '10.0.0.0/8']");
+    assert_eq!(
+        told,
+        ["/etc/hinoban/hinoban.toml:2: there are no users: everybody at 10.0.0.0/8 may stop services"]
+    );
+    assert_eq!(warned("'192.0.2.1:1'", "allow = ['127.0.0.0/1']").len(), 1, "half of the world");
+    let user = "users = [{ name = 'a', password = 'b' }]";
+    for (listen, rest) in [
+        ("':2812'", "allow = ['127.0.0.1', '::1', 'localhost', '127.0.0.0/8']".to_owned()),
+        ("'127.0.0.1:2812'", "allow = '10.0.0.0/8'".to_owned()),
+        ("{ at = ':2812', read-only = true }", "allow = '10.0.0.0/8'".to_owned()),
+        ("'unix:/run/x'", "allow = '10.0.0.0/8'".to_owned()),
+        ("':2812'", format!("allow = '10.0.0.0/8'\n{user}")),
+    ] {
+        assert_eq!(warned(listen, &rest), [""; 0], "{listen} {rest}");
+    }
+}
+
+#[test]
+fn users_that_differ_in_case_alone_are_one() {
+    let text = "[web]\nusers = [{ name = 'Admin', password = 'a' }, { name = 'admin', password = 'b' }]\n";
+    let mistakes = load(text).unwrap_err().lines();
+    assert!(mistakes[0].ends_with("the users `Admin` and `admin` are the same: case makes no difference"));
+}
+
+#[test]
+fn names_that_commands_and_addresses_need_are_refused() {
+    for name in ["all", "ALL", ".", "..", "_status", "_", "api/v1/services"] {
+        let mistakes = load(&format!("[service.'{name}']\npidfile = '/a'\n")).unwrap_err().lines();
+        assert!(mistakes[0].contains(&format!("`{name}` cannot be the name of a service: ")), "{mistakes:?}");
+    }
+    for name in ["allow", "a.b", "...", "a_b", "api"] {
+        loaded(&format!("[service.'{name}']\npidfile = '/a'\n"));
+    }
+}
+
+#[test]
+fn control_characters_are_in_neither_groups_nor_paths() {
+    for text in ["groups = ['a', \"b\\u001b[31m\"]", "groups = \"b\\nc\""] {
+        let mistakes = load(&process(text)).unwrap_err().lines();
+        assert!(mistakes[0].contains("cannot be the name of a group"), "{mistakes:?}");
+    }
+    for text in ["pidfile", "file", "filesystem"] {
+        let mistakes = load(&format!("[service.a]\n{text} = \"/a\\nb\"\n")).unwrap_err();
+        let lines = mistakes.lines();
+        assert!(lines[0].contains(&format!("`{text}` holds a control character: \"/a\\nb\"")), "{lines:?}");
+    }
+}
+
+#[test]
+fn what_an_address_keeps_secret_is_not_what_is_shown() {
+    let checks = "[[service.httpd.check]]\nhttp = 'http://h/p?token=SECRET&x=1'\n\
+                  [[service.httpd.check]]\nurl = 'http://h/p?x=1&token=SECRET'\n\
+                  [[service.httpd.check]]\nhttp = 'http://h/p?x=1'\n";
+    let rules = loaded(&process(checks)).config.services[0].rules.clone();
+    let shown: Vec<String> = rules
+        .iter()
+        .filter_map(|rule| match &rule.when {
+            Condition::Test { test: hinoban_config::Test::Port(port), .. } => match &port.protocol {
+                hinoban_config::Protocol::Http(http) => {
+                    assert!(http.request.as_deref().is_some_and(|sent| !sent.contains('*')), "{http:?}");
+                    http.shown().map(str::to_owned)
+                }
+                _ => None,
+            },
+            Condition::Test { test: hinoban_config::Test::Url(url), .. } => {
+                assert!(url.url.contains("SECRET"));
+                Some(url.shown().to_owned())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(shown, ["/p?token=***&x=1", "http://h/p?x=1&token=***", "/p?x=1"]);
+}

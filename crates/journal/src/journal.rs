@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::file::{self, LogFile};
@@ -31,6 +31,8 @@ pub struct Journal {
 struct Disk {
     path: PathBuf,
     log: LogFile,
+    /// The open log, for whoever enters itself.
+    open: Arc<RwLock<Arc<File>>>,
     /// Length of the log when it was last written anew.
     compacted: u64,
     /// While a compaction is under way: the lines that it does not hold.
@@ -120,7 +122,8 @@ impl Journal {
             (Err(error), _) => return Err(error),
         };
         let state = found.state;
-        let disk = Disk { path: path.to_owned(), compacted: log.length, log, since: None };
+        let open = Arc::new(RwLock::new(log.file()));
+        let disk = Disk { path: path.to_owned(), compacted: log.length, log, open, since: None };
         Ok(Some((Self { state, disk: Some(disk) }, notice)))
     }
 
@@ -161,10 +164,11 @@ impl Journal {
         disk.log.append(&line)
     }
 
-    /// The file that entries are appended to now, for a process that is to enter itself before it becomes the program
-    /// ([`spawned_line`](Self::spawned_line)). After a [`Compaction`] it is another one, so ask each time.
-    pub fn file(&self) -> Option<Arc<File>> {
-        self.disk.as_ref().map(|disk| disk.log.file())
+    /// The file that entries are appended to, for a process that is to enter itself before it becomes the program
+    /// ([`spawned_line`](Self::spawned_line)). After a [`Compaction`] another one is in its place, so look right before
+    /// the process is made.
+    pub fn file(&self) -> Option<Arc<RwLock<Arc<File>>>> {
+        self.disk.as_ref().map(|disk| disk.open.clone())
     }
 
     /// The line of [`Entry::Spawned`], in the three pieces between which the pid and the start time stand as decimals.
@@ -190,7 +194,7 @@ impl Journal {
             return None;
         }
         disk.since = Some(Vec::new());
-        Some(Compaction::new(disk.path.clone(), self.state.clone()))
+        Some(Compaction::new(disk.path.clone(), self.state.clone(), disk.log.file()))
     }
 
     /// Takes on the shorter log that a [`Compaction`] wrote, with what was entered since; or hears why there is none.
@@ -200,9 +204,12 @@ impl Journal {
     /// when it has doubled.
     pub fn adopt(&mut self, compacted: io::Result<Compacted>) -> io::Result<()> {
         let Some(disk) = &mut self.disk else { return Ok(()) };
-        let since = disk.since.take().unwrap_or_default();
-        let adopted = compacted.and_then(|Compacted { beside, mut log }| {
+        let mut since = disk.since.take().unwrap_or_default();
+        let adopted = compacted.and_then(|Compacted { beside, mut log, read }| {
             let written = log.length;
+            // Each of them is told to us as well, once it is its program: only one that hangs is lost with the long log.
+            let (spawned, _) = recovery::spawned(&disk.log.file(), read).unwrap_or_default();
+            spawned.iter().try_for_each(|entry| file::push_line(&mut since, entry))?;
             let placed = if since.is_empty() { Ok(()) } else { log.append(&since) };
             match placed.and_then(|()| std::fs::rename(&beside, &disk.path)) {
                 Ok(()) => Ok((log, written)),
@@ -214,6 +221,7 @@ impl Journal {
         });
         match adopted {
             Ok((log, written)) => {
+                *disk.open.write().unwrap_or_else(PoisonError::into_inner) = log.file();
                 (disk.log, disk.compacted) = (log, written);
                 Ok(())
             }

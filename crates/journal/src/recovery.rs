@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::file::with_suffix;
@@ -62,6 +63,17 @@ pub(crate) fn read(file: &File) -> io::Result<Found> {
         found.length += read as u64;
     }
     Ok(found)
+}
+
+/// The processes that are entered from the byte `from` on, and how far that was read: to the end of a line.
+pub(crate) fn spawned(file: &File, from: u64) -> io::Result<(Vec<Entry>, u64)> {
+    let length = file.metadata()?.len().saturating_sub(from);
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let read = file.read_at(&mut bytes, from)?;
+    let whole = bytes[..read].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+    let lines =
+        bytes[..whole].split(|b| *b == b'\n').filter(|line| line.starts_with(br#"{"entry":"spawned""#));
+    Ok((lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), from + whole as u64))
 }
 
 /// Whether the file is Monit's own binary state: from version 1 on an i32 0 and an i32 with the version, in the byte

@@ -248,6 +248,41 @@ fn a_long_log_becomes_short_without_losing_what_is_entered_meanwhile() {
     assert_eq!(names(&folder), ["state"]);
 }
 
+/// As a process does it that is to become the program.
+fn enter(mut log: &fs::File, intent: u64, identity: Identity) {
+    use std::io::Write;
+    let [before, between, after] = Journal::spawned_line(intent);
+    let (pid, start) = (identity.pid.to_string(), identity.start.to_string());
+    let line = [&before[..], pid.as_bytes(), &between, start.as_bytes(), &after].concat();
+    log.write_all(&line).unwrap();
+}
+
+#[test]
+fn who_enters_itself_while_the_log_becomes_short_stays_in_it() {
+    let (_folder, path) = folder();
+    let mut journal = Journal::open(&path).unwrap().0;
+    story().iter().for_each(|entry| journal.append(entry).unwrap());
+    let log = journal.file().unwrap();
+    let by = |start| Identity { pid: 4711, start };
+    enter(&log.read().unwrap(), 8, by(1));
+    let compaction = loop {
+        journal.append(&monitoring("flapping", true)).unwrap();
+        if let Some(compaction) = journal.compaction() {
+            break compaction;
+        }
+    };
+    enter(&log.read().unwrap(), 8, by(2));
+    let compacted = compaction.run();
+    enter(&log.read().unwrap(), 8, by(3));
+    journal.adopt(compacted).unwrap();
+    enter(&log.read().unwrap(), 8, by(4));
+    drop(log);
+    drop(journal);
+    let (_journal, state, _) = Journal::open(&path).unwrap();
+    let processes = &state.in_flight().next().unwrap().processes;
+    assert_eq!(processes[1..], [by(1), by(2), by(3), by(4)]);
+}
+
 #[test]
 fn a_failed_compaction_costs_nothing_but_length() {
     let (_folder, path) = folder();
@@ -325,15 +360,12 @@ fn a_full_disk_at_the_start_forgets_nothing() {
 
 #[test]
 fn a_process_that_enters_itself_reads_as_if_we_had_entered_it() {
-    use std::io::Write;
     let (_folder, path) = folder();
     let identity = Identity { pid: 4711, start: 99 };
     {
         let mut journal = Journal::open(&path).unwrap().0;
         story().iter().for_each(|entry| journal.append(entry).unwrap());
-        let [before, between, after] = Journal::spawned_line(8);
-        let line = [&before[..], b"4711", &between, b"99", &after].concat();
-        journal.file().unwrap().as_ref().write_all(&line).unwrap();
+        enter(&journal.file().unwrap().read().unwrap(), 8, identity);
         journal.append(&Entry::Spawned { intent: 8, identity }).unwrap();
         journal.append(&monitoring("next", true)).unwrap();
     }

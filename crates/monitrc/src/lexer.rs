@@ -154,6 +154,13 @@ impl<'a> Lexer<'a> {
         let mut frames = Vec::new();
         for path in paths {
             let name = path.to_string_lossy();
+            // Of what a pattern finds, folders are passed over; one that is named was meant.
+            if name.ends_with('/') && !pattern.contains(['*', '?', '[']) {
+                let mistake =
+                    Mistake::warning(place.clone(), "this is a directory, and nothing in it is read");
+                let help = format!("write include {}/*", pattern.trim_end_matches('/'));
+                self.mistakes.push(mistake.word(pattern.clone()).help(help));
+            }
             if name.ends_with('~') || name.ends_with('/') {
                 continue;
             }

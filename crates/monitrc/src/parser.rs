@@ -19,7 +19,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hinoban_config::{Config, Dialect, Mistake, OnReboot, Surroundings};
+use hinoban_config::{Config, Dialect, Mistake, OnReboot, Place, Surroundings};
 
 use crate::files::Files;
 use crate::lexer::Lexer;
@@ -62,7 +62,7 @@ pub(crate) struct Parser<'a> {
     groups: HashMap<String, Option<u32>>,
     /// Where the HTTP interface listens on TCP: joined when the file has ended.
     address: Option<String>,
-    port: Option<(u16, bool)>,
+    port: Option<(u16, bool, Place)>,
 }
 
 /// What reading a file gave.

@@ -241,3 +241,50 @@ fn a_service_may_not_take_the_name_of_the_host_unless_the_system_is_written() {
     let config = load(&World::default(), "check process tower with pidfile /run/t.pid check system s").config;
     assert_eq!(config.services.len(), 2);
 }
+
+fn warned(text: &str) -> Vec<String> {
+    load(&World::default(), text).warnings.lines()
+}
+
+#[test]
+fn a_directory_that_is_included_by_its_name_is_warned_of() {
+    let world = World { files: [("/conf/".into(), String::new()), ("/conf/a".into(), String::new())].into() };
+    let text = "include /conf/\n";
+    let warnings = load(&world, text).warnings;
+    assert_eq!(warnings.lines(), ["monitrc:1: this is a directory, and nothing in it is read '/conf/'"]);
+    assert!(warnings.to_string().contains("write include /conf/*"), "{warnings}");
+    assert_eq!(load(&world, "include /conf/*\n").warnings.lines(), [""; 0]);
+}
+
+#[test]
+fn names_that_commands_and_addresses_need_are_warned_of() {
+    for name in ["all", "..", "_status"] {
+        let told = warned(&format!("check process {name} with pidfile /a\n"));
+        assert!(
+            told[0].starts_with("monitrc:1: this name is hard to reach: ")
+                && told[0].ends_with(&format!("'{name}'")),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn who_can_stop_services_from_elsewhere_without_a_password_is_warned_of() {
+    let told = warned("\nset httpd port 2812\n allow 10.0.0.0/8\n");
+    assert_eq!(told, ["monitrc:2: there are no users: everybody at 10.0.0.0/8 may stop services"]);
+    for text in [
+        "set httpd port 2812 allow localhost allow 127.0.0.1",
+        "set httpd port 2812 read-only allow 10.0.0.0/8",
+        "set httpd port 2812 address 127.0.0.1 allow 10.0.0.0/8",
+        "set httpd port 2812 allow 10.0.0.0/8 allow admin:monit",
+    ] {
+        assert_eq!(warned(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn the_first_of_two_users_that_differ_in_case_alone_counts() {
+    let loaded = load(&World::default(), "set httpd port 2812 allow admin:one allow ADMIN:two");
+    assert_eq!(loaded.config.web.allow.len(), 1);
+    assert_eq!(loaded.warnings.list.len(), 1);
+}

@@ -155,6 +155,7 @@ fn a_service_is_read_in_all_its_spellings() {
     assert_eq!(
         https.protocol,
         Protocol::Http(HttpTest {
+            masked: None,
             method: Method::Head,
             request: Some("/health".to_owned()),
             status: Some((Operator::Equal, 204)),

@@ -26,7 +26,6 @@ impl Gate {
     }
 
     /// Whether both are one.
-    #[cfg(test)]
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.turn, &other.turn)
     }
@@ -39,8 +38,8 @@ impl Default for Gate {
     }
 }
 
-/// One probe's question, which may outlive the look that asked it.
-pub(crate) struct Elsewhere<T>(Option<JoinHandle<T>>);
+/// One probe's question, which may outlive the look that asked it, and the gate it went through.
+pub(crate) struct Elsewhere<T>(Option<(Gate, JoinHandle<T>)>);
 
 impl<T> fmt::Debug for Elsewhere<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +57,8 @@ impl<T> Default for Elsewhere<T> {
 const BEFORE: Duration = Duration::from_millis(100);
 
 impl<T: Send + 'static> Elsewhere<T> {
-    /// Asks through the gate. A question that outlived its look is waited for again, and not repeated.
+    /// Asks through the gate. A question that outlived its look is waited for again, and not repeated; unless it went
+    /// through another gate: what was mounted there then is there no longer, and its answer may never come.
     ///
     /// # Errors
     /// If no answer came in time: a text that says what did not answer.
@@ -69,17 +69,18 @@ impl<T: Send + 'static> Elsewhere<T> {
         question: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ProbeError> {
         // One that came back after its look was over tells of the past.
-        self.0.take_if(|asked| asked.is_finished());
+        self.0.take_if(|(through, asked)| asked.is_finished() || !through.is(gate));
         let answer = async {
-            let asked = match &mut self.0 {
+            let (_, asked) = match &mut self.0 {
                 Some(asked) => asked,
                 none => {
                     let turn = gate.turn.clone().acquire_owned().await;
-                    none.insert(tokio::task::spawn_blocking(move || {
+                    let asked = tokio::task::spawn_blocking(move || {
                         let answer = question();
                         drop(turn);
                         answer
-                    }))
+                    });
+                    none.insert((gate.clone(), asked))
                 }
             };
             asked.await
@@ -149,6 +150,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_mounted_anew_is_asked_though_the_old_one_never_answers() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let (old, new) = (Gate::default(), Gate::default());
+        let mut probe = Elsewhere::default();
+        let (hangs, question) = hung(&asked);
+        assert!(probe.ask(&old, &look(SHORT), question).await.is_err());
+        assert_eq!(probe.ask(&new, &look(LONG), || 2).await.unwrap(), 2);
+        drop(hangs);
+    }
+
+    #[tokio::test]
     async fn an_answer_that_came_after_its_look_is_of_the_past() {
         let asked = Arc::new(AtomicU32::new(0));
         let gate = Gate::default();
@@ -156,7 +168,7 @@ mod tests {
         let (free, question) = hung(&asked);
         assert!(probe.ask(&gate, &look(SHORT), question).await.is_err());
         drop(free);
-        while !probe.0.as_ref().unwrap().is_finished() {
+        while !probe.0.as_ref().unwrap().1.is_finished() {
             tokio::task::yield_now().await;
         }
         assert_eq!(probe.ask(&gate, &look(LONG), || 2).await.unwrap(), 2);

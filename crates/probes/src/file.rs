@@ -13,7 +13,7 @@ use rustix::fs::FileType;
 
 use crate::elsewhere::Elsewhere;
 use crate::mounts::{Place, Remembered};
-use crate::node::{Node, push_attributes, type_in_words};
+use crate::node::{Node, first_missing, push_attributes, type_in_words};
 use crate::storm::Storm;
 
 /// Time for whoever took a thing away in order to put another in its place: log rotation and editors rename the old file
@@ -35,8 +35,8 @@ pub struct FileProbe {
     elsewhere: Elsewhere<Result<Node, ProbeError>>,
     was_there: bool,
     storm: Storm,
-    /// Besides the path itself: where its link leads, or which of its folders is missing.
-    also: Option<PathBuf>,
+    /// Besides the path itself: the links on its way, and where they lead or which part is missing.
+    also: Vec<PathBuf>,
 }
 
 const METRICS: &[Metric] = &[
@@ -55,14 +55,14 @@ impl Probe for FileProbe {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
         self.storm.note(look);
         let mut node = self.look_once(look).await?;
-        if self.was_there && look.cause() == Cause::Early && matches!(node, Node::Absent { .. }) {
+        if self.was_there && look.cause() == Cause::Early && matches!(node, Node::Absent(_)) {
             tokio::time::sleep(REPLACING).await;
             node = self.look_once(look).await?;
         }
-        self.was_there = matches!(node, Node::There { .. });
+        self.was_there = matches!(node, Node::There(_));
+        self.note_where_else();
         match node {
-            Node::There { stat, real } => {
-                self.also = real;
+            Node::There(stat) => {
                 let is_file =
                     matches!(FileType::from_raw_mode(stat.st_mode), FileType::RegularFile | FileType::Socket);
                 if !is_file {
@@ -80,8 +80,7 @@ impl Probe for FileProbe {
                 seen.push(&metrics::LINKS, stat.st_nlink);
                 Ok(seen)
             }
-            Node::Absent { text, missing } => {
-                self.also = Some(missing).filter(|missing| *missing != self.path);
+            Node::Absent(text) => {
                 Ok(Observation::new(Standing::Absent(Reason::new(ReasonKind::FileAbsent, text))))
             }
         }
@@ -97,8 +96,7 @@ impl Probe for FileProbe {
             Place::Remote => Vec::new(),
             _ if self.storm.rages() => Vec::new(),
             Place::Memory | Place::Local => {
-                let paths = [Some(&self.path), self.also.as_ref()];
-                paths.into_iter().flatten().cloned().map(Wake::Presence).collect()
+                std::iter::once(&self.path).chain(&self.also).cloned().map(Wake::Presence).collect()
             }
         }
     }
@@ -113,13 +111,29 @@ impl FileProbe {
             elsewhere: Elsewhere::default(),
             was_there: false,
             storm: Storm::default(),
-            also: None,
+            also: Vec::new(),
         }
     }
 
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What else tells of it: a link that is switched, a file that vanishes while its link stays, a folder that appears.
+    fn note_where_else(&mut self) {
+        self.also.clear();
+        if self.place.last() == Place::Remote {
+            return;
+        }
+        let (links, end) = self.place.links().unwrap_or((&[], &self.path));
+        let missing = if self.was_there { None } else { first_missing(end) };
+        let also = links.iter().map(|link| link.at.as_path()).chain([missing.unwrap_or(end)]);
+        for path in also.filter(|path| *path != self.path) {
+            if !self.also.iter().any(|known| known == path) {
+                self.also.push(path.to_owned());
+            }
+        }
     }
 
     async fn look_once(&mut self, look: &Look) -> Result<Node, ProbeError> {

@@ -1,7 +1,7 @@
 //! What lies at a path: found by stat(2), which follows links, and if nothing does, why.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hinoban_probe::ProbeError;
 use hinoban_reading::{Observation, metrics};
@@ -13,20 +13,10 @@ use crate::failure::plain;
 /// What a look at a path found.
 #[derive(Debug)]
 pub(crate) enum Node {
-    /// Something is there.
-    There {
-        /// What stat(2) says of it.
-        stat: Box<Stat>,
-        /// Where it really is, if the path ends in a link.
-        real: Option<PathBuf>,
-    },
-    /// Nothing is there.
-    Absent {
-        /// Why, in words.
-        text: String,
-        /// The first part of the path that is missing: once it is there, a look may find more.
-        missing: PathBuf,
-    },
+    /// Something is there, of which stat(2) says this.
+    There(Box<Stat>),
+    /// Nothing is there; the text says why.
+    Absent(String),
 }
 
 impl Node {
@@ -36,12 +26,8 @@ impl Node {
     /// [`ProbeError::Denied`] or [`ProbeError::Failed`] if there may be something that could not be looked at.
     pub(crate) fn at(path: &Path) -> Result<Self, ProbeError> {
         match stat(path) {
-            Ok(stat) => {
-                let is_link = rustix::fs::readlink(path, []).is_ok();
-                let real = if is_link { std::fs::canonicalize(path).ok() } else { None };
-                Ok(Node::There { stat: Box::new(stat), real })
-            }
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(absent(path)),
+            Ok(stat) => Ok(Self::There(Box::new(stat))),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(Self::Absent(absence(path))),
             Err(error) => Err(could_not_look(path, error)),
         }
     }
@@ -77,7 +63,7 @@ pub(crate) fn type_in_words(stat: &Stat) -> &'static str {
 }
 
 /// Says which part of the path is missing. What appears meanwhile is for the next look to find.
-fn absent(path: &Path) -> Node {
+fn absence(path: &Path) -> String {
     let whole = path.display();
     let mut ancestors: Vec<&Path> = path.ancestors().filter(|p| !p.as_os_str().is_empty()).collect();
     ancestors.reverse();
@@ -86,7 +72,7 @@ fn absent(path: &Path) -> Node {
         let is_last = part == path;
         let shown = part.display();
         let place = if is_last { String::new() } else { format!("there is no {whole}: ") };
-        let text = match (error, std::fs::read_link(part)) {
+        return match (error, std::fs::read_link(part)) {
             (Errno::LOOP, _) => {
                 format!("{place}{shown} is a link that leads through too many links, perhaps to itself")
             }
@@ -100,9 +86,14 @@ fn absent(path: &Path) -> Node {
             (_, Err(_)) if is_last => format!("there is no {whole}"),
             (_, Err(_)) => format!("there is no {whole}: its folder {shown} does not exist"),
         };
-        return Node::Absent { text, missing: part.to_owned() };
     }
-    Node::Absent { text: format!("there is no {whole}"), missing: path.to_owned() }
+    format!("there is no {whole}")
+}
+
+/// The first part of a path that is missing: once it is there, a look may find more. `None` if all of it is there.
+pub(crate) fn first_missing(path: &Path) -> Option<&Path> {
+    let there = path.ancestors().position(|part| lstat(part).is_ok())?;
+    path.ancestors().take(there).last()
 }
 
 /// The error of a look that could not be made.
@@ -132,12 +123,13 @@ pub(crate) fn could_not_look(path: &Path, error: Errno) -> ProbeError {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
 
     use super::*;
 
-    fn absence(path: &Path) -> (String, PathBuf) {
+    fn absence(path: &Path) -> (String, Option<PathBuf>) {
         match Node::at(path).unwrap() {
-            Node::Absent { text, missing } => (text, missing),
+            Node::Absent(text) => (text, first_missing(path).map(Path::to_owned)),
             there => panic!("{there:?}"),
         }
     }
@@ -148,9 +140,9 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         let shown = |name: &str| at(name).display().to_string();
 
-        assert_eq!(absence(&at("x")), (format!("there is no {}", shown("x")), at("x")));
+        assert_eq!(absence(&at("x")), (format!("there is no {}", shown("x")), Some(at("x"))));
         let below = format!("there is no {}: its folder {} does not exist", shown("a/b/c"), shown("a"));
-        assert_eq!(absence(&at("a/b/c")), (below, at("a")));
+        assert_eq!(absence(&at("a/b/c")), (below, Some(at("a"))));
 
         std::fs::write(at("file"), "").unwrap();
         let (text, _) = absence(&at("file/c"));
@@ -158,12 +150,9 @@ mod tests {
 
         symlink("nowhere", at("dangling")).unwrap();
         let dangling = format!("{} is a link to nowhere, which does not exist", shown("dangling"));
-        assert_eq!(absence(&at("dangling")), (dangling.clone(), at("dangling")));
-        let (text, missing) = absence(&at("dangling/c"));
-        assert_eq!(
-            (text, missing),
-            (format!("there is no {}: {dangling}", shown("dangling/c")), at("dangling"))
-        );
+        assert_eq!(absence(&at("dangling")), (dangling.clone(), None), "the link itself is there");
+        let (text, _) = absence(&at("dangling/c"));
+        assert_eq!(text, format!("there is no {}: {dangling}", shown("dangling/c")));
 
         symlink(at("one"), at("other")).unwrap();
         symlink(at("other"), at("one")).unwrap();
@@ -181,10 +170,8 @@ mod tests {
         std::fs::write(root.join("real"), "12345").unwrap();
         symlink("real", root.join("one")).unwrap();
         symlink("one", root.join("two")).unwrap();
-        let Node::There { stat, real } = Node::at(&root.join("two")).unwrap() else { panic!("it is there") };
-        assert_eq!((stat.st_size, real), (5, Some(root.join("real"))));
-        let Node::There { real, .. } = Node::at(&root.join("real")).unwrap() else { panic!("it is there") };
-        assert_eq!(real, None);
+        let Node::There(stat) = Node::at(&root.join("two")).unwrap() else { panic!("it is there") };
+        assert_eq!(stat.st_size, 5);
     }
 
     #[test]

@@ -132,7 +132,35 @@ async fn links_are_followed_and_a_loop_of_them_is_an_absence() {
     std::fs::write(&real, "123").unwrap();
     symlink(&real, &other).unwrap();
     assert_eq!(int(&look(&mut probe), "size"), 3);
-    assert_eq!(watched(&probe), [one, real], "the file may vanish while its link stays");
+    assert_eq!(
+        watched(&probe),
+        [one, other, real],
+        "each link may be switched, and the file vanish while they stay"
+    );
+}
+
+#[tokio::test]
+async fn what_a_dangling_link_leads_to_is_watched_until_it_appears() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = std::fs::canonicalize(dir.path()).unwrap();
+    let (link, target) = (root.join("link"), root.join("a/target"));
+    symlink("a/target", &link).unwrap();
+    let mut probe = FileProbe::new(link.clone());
+    let seen = look(&mut probe);
+    assert!(seen.standing.reason().unwrap().text.ends_with("is a link to a/target, which does not exist"));
+    assert_eq!(watched(&probe), [link.clone(), root.join("a")]);
+    std::fs::create_dir(root.join("a")).unwrap();
+    look(&mut probe);
+    assert_eq!(watched(&probe), [link.clone(), target.clone()]);
+    std::fs::write(&target, "").unwrap();
+    assert!(look(&mut probe).standing.is_up());
+
+    // A link among the folders of a path tells of its switching, too.
+    let current = root.join("current");
+    symlink("a", &current).unwrap();
+    let mut probe = FileProbe::new(current.join("target"));
+    assert!(look(&mut probe).standing.is_up());
+    assert_eq!(watched(&probe), [current.join("target"), current, target]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -299,3 +299,71 @@ async fn a_hung_mount_is_named_in_time_and_a_dead_one_is_down() {
     let error = file.observe(&circumstances).await.unwrap_err();
     assert!(error.to_string().contains("the program behind its mount has ended"), "{error}");
 }
+
+/// Ends the mount after a while, so that a look that hangs there fails its test instead of stopping it.
+fn not_for_ever(server: OwnedFd) -> std::sync::mpsc::Sender<()> {
+    let (over, wait) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        let _ = wait.recv_timeout(Duration::from_secs(10));
+        drop(server);
+    });
+    over
+}
+
+#[tokio::test]
+async fn a_way_that_comes_to_lead_to_a_hung_mount_hangs_nobody() {
+    let Some(mut scene) = Scene::new() else { return };
+    let point = scene.path("hung");
+    std::fs::create_dir(&point).unwrap();
+    let Some(server) = hung(&point) else {
+        eprintln!("passed over: this machine has no FUSE for us");
+        return;
+    };
+    scene.mounted.push(point.clone());
+    let _over = not_for_ever(server);
+
+    let (folder, link) = (scene.path("folder"), scene.path("link"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("x"), "1").unwrap();
+    symlink(folder.join("x"), &link).unwrap();
+    let mut probes: [(Box<dyn Probe>, bool); 4] = [
+        (Box::new(FileProbe::new(link.clone())), true),
+        (Box::new(FileProbe::new(folder.join("x"))), true),
+        (Box::new(PidfileProcess::new(link.clone())), false),
+        (Box::new(PidfileProcess::new(folder.join("x"))), false),
+    ];
+    for (probe, is_file) in &mut probes {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let seen = probe.observe(&Look::new(deadline.into_std(), Duration::ZERO, Cause::Due)).await;
+        assert!(!*is_file || seen.unwrap().standing.is_up());
+        assert!(probe.wakes().iter().any(|w| !matches!(w, Wake::Fd(_))), "it lies here");
+    }
+
+    // The mount table does not change any more; the links do.
+    std::fs::remove_file(&link).unwrap();
+    symlink(point.join("x"), &link).unwrap();
+    std::fs::rename(&folder, scene.path("old")).unwrap();
+    symlink(&point, &folder).unwrap();
+    for (probe, _) in &mut probes {
+        let deadline = Instant::now() + Duration::from_millis(300);
+        let error =
+            probe.observe(&Look::new(deadline.into_std(), Duration::ZERO, Cause::Due)).await.unwrap_err();
+        assert!(error.to_string().contains("does not answer"), "{error}");
+        assert!(probe.wakes().iter().all(|w| matches!(w, Wake::Fd(_))), "a path there may not be watched");
+    }
+}
+
+/// The kernel wakes nobody for what it changes by itself: a mount point that moves with a folder above it is as silent as
+/// a file system that becomes read-only.
+#[tokio::test]
+async fn what_the_kernel_changes_in_silence_is_found_at_the_next_turn() {
+    let Some(mut scene) = Scene::new() else { return };
+    scene.tmpfs("above/point", "size=1m").unwrap();
+    let mut probe = FilesystemProbe::new(scene.source("above/point").into());
+    assert!(look_for(&mut probe, Cause::Due).await.standing.is_up());
+    std::fs::rename(scene.path("above"), scene.path("moved")).unwrap();
+    *scene.mounted.last_mut().unwrap() = scene.path("moved/point");
+    sleep(Duration::from_millis(1100)).await;
+    let seen = look_for(&mut probe, Cause::Due).await;
+    assert!(seen.standing.is_up(), "{seen:?}");
+}

@@ -273,7 +273,11 @@ async fn the_pidfd_wakes_us_at_the_end() {
     let mut probe = scene.probe();
     assert!(look(&mut probe).standing.is_up());
     let wakes = probe.wakes();
-    assert!(wakes.iter().any(|w| matches!(w, Wake::Path(p) if *p == scene.pidfile())));
+    let paths: Vec<&Wake> = wakes.iter().filter(|w| !matches!(w, Wake::Fd(_))).collect();
+    assert!(
+        matches!(paths.as_slice(), [Wake::Presence(p)] if *p == scene.pidfile()),
+        "what is written beside the pidfile of a living process is nobody's business: {paths:?}"
+    );
     let Some(Wake::Fd(pidfd)) = wakes.into_iter().find(|w| matches!(w, Wake::Fd(_))) else {
         panic!("no descriptor to wait for: {:?}", probe.limits())
     };
@@ -285,6 +289,8 @@ async fn the_pidfd_wakes_us_at_the_end() {
     signal("KILL", pid);
     assert!(fired(20));
     assert!(!look(&mut probe).standing.is_up());
+    let waits = |w: &Wake| matches!(w, Wake::Path(p) if *p == scene.pidfile());
+    assert!(probe.wakes().iter().any(waits), "the next one may write into the same file, and keep it open");
     assert!(probe.limits().is_empty());
 }
 

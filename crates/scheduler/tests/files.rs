@@ -228,6 +228,7 @@ fn no_secret_is_shown() {
     };
     let url = UrlTest {
         url: "https://me:geheim@example.com/a@b".into(),
+        masked: None,
         status: None,
         tls: Default::default(),
         timeout: S,

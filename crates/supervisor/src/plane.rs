@@ -1,25 +1,25 @@
 //! The event plane: everything that may wake a probe before its turn, in one epoll instance and one inotify instance.
 //!
 //! Descriptors are watched edge-triggered: a pidfd tells once when its process ends, and once more when it is reaped.
-//! Files are watched through the folder they are in, for a pidfile need not exist yet, and is often replaced by rename.
-//! Whoever only wants to know whether a file is there is not woken by what is written, and a folder in which nobody asks
-//! for that does not even tell us: its logs may be written to a thousand times a second.
+//! Files are watched through the folder they are in ([`paths`]). Whoever only wants to know whether a file is there is not
+//! woken by what is written, and a folder in which nobody asks for that does not even tell us: its logs may be written to a
+//! thousand times a second.
+
+mod paths;
 
 use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsString;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use hinoban_probe::Wake;
 use hinoban_scheduler::{Part, ServiceId};
 use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::fs::inotify::{self, ReadFlags, WatchFlags};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use paths::Paths;
 
 /// Whose probe.
 pub(crate) type Owner = (ServiceId, Part);
@@ -31,85 +31,51 @@ const INOTIFY: u64 = 0;
 #[derive(Debug)]
 pub(crate) struct Plane {
     epoll: AsyncFd<OwnedFd>,
-    inotify: Option<OwnedFd>,
+    paths: Paths,
     fds: HashMap<u64, (Owner, Arc<OwnedFd>)>,
-    folders: HashMap<i32, Folder>,
-    by_path: HashMap<PathBuf, i32>,
-    owners: HashMap<Owner, Watches>,
+    owners: HashMap<Owner, Vec<(u64, RawFd)>>,
+    /// Who may have missed something between a look and the beginning of its watch.
+    late: BTreeSet<Owner>,
     next_key: u64,
 }
-
-#[derive(Debug, Default)]
-struct Folder {
-    path: PathBuf,
-    names: HashMap<OsString, Vec<Watcher>>,
-}
-
-/// Who watches a name, and whether what is written into it counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Watcher {
-    owner: Owner,
-    content: bool,
-}
-
-/// What one probe has asked for.
-#[derive(Debug, Default)]
-struct Watches {
-    fds: Vec<(u64, RawFd)>,
-    paths: Vec<PathBuf>,
-}
-
-/// A file comes, goes, or is replaced.
-const PRESENCE: WatchFlags = WatchFlags::CREATE
-    .union(WatchFlags::MOVED_TO)
-    .union(WatchFlags::MOVED_FROM)
-    .union(WatchFlags::DELETE)
-    .union(WatchFlags::DELETE_SELF)
-    .union(WatchFlags::MOVE_SELF);
-
-/// A file is written to.
-const CONTENT: WatchFlags = WatchFlags::CLOSE_WRITE.union(WatchFlags::MODIFY);
 
 impl Plane {
     pub(crate) fn new() -> io::Result<Self> {
         let fd = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).ok();
-        if let Some(inotify) = &inotify {
+        let paths = Paths::new();
+        if let Some(inotify) = paths.fd() {
             epoll::add(&fd, inotify, EventData::new_u64(INOTIFY), EventFlags::IN)?;
         }
         // The constructor that replaces this one is `unsafe`, for types whose descriptor may change under the runtime. An
         // `OwnedFd` cannot, and this crate holds no unsafe code.
         #[allow(deprecated)]
         let epoll = AsyncFd::with_interest(fd, Interest::READABLE)?;
-        Ok(Self {
-            epoll,
-            inotify,
-            fds: HashMap::new(),
-            folders: HashMap::new(),
-            by_path: HashMap::new(),
-            owners: HashMap::new(),
-            next_key: INOTIFY,
-        })
+        let (fds, owners, late) = Default::default();
+        Ok(Self { epoll, paths, fds, owners, late, next_key: INOTIFY })
     }
 
     /// Waits until something stirs; gives whose probes want a look. Loses nothing when dropped.
     pub(crate) async fn stirred(&mut self) -> BTreeSet<Owner> {
         loop {
-            let woken = match self.epoll.readable().await {
-                Ok(mut guard) => {
-                    let keys = drain(guard.get_inner());
-                    if keys.len() < BATCH {
-                        guard.clear_ready();
+            let mut owners = std::mem::take(&mut self.late);
+            if !owners.is_empty() {
+                return owners;
+            }
+            if let Ok(mut guard) = self.epoll.readable().await {
+                let keys = drain(guard.get_inner());
+                let mut all = keys.len() < BATCH;
+                for key in keys {
+                    match key {
+                        INOTIFY => all &= self.paths.read(&mut owners),
+                        key => owners.extend(self.fds.get(&key).map(|(owner, _)| *owner)),
                     }
-                    keys
                 }
-                Err(_) => Vec::new(),
-            };
-            let mut owners = BTreeSet::new();
-            for key in woken {
-                match key {
-                    INOTIFY => self.read_inotify(&mut owners),
-                    key => owners.extend(self.fds.get(&key).map(|(owner, _)| *owner)),
+                if all {
+                    guard.clear_ready();
+                } else if owners.is_empty() {
+                    // A flood that is nobody's business must not keep the others from their turn.
+                    drop(guard);
+                    tokio::task::yield_now().await;
                 }
             }
             if !owners.is_empty() {
@@ -118,56 +84,42 @@ impl Plane {
         }
     }
 
-    /// Watches for `owner` exactly what `wakes` says, and no longer what it said before.
+    /// Watches for `owner` exactly what `wakes` says, and no longer what it said before. To be called after each look, for a
+    /// path may lead to another folder by then.
     ///
     /// # Errors
     /// What cannot be watched, and why: its next due look will have to do.
     pub(crate) fn watch(&mut self, owner: Owner, wakes: &[Wake]) -> Vec<String> {
         let mut troubles = Vec::new();
-        let mut watches = self.owners.remove(&owner).unwrap_or_default();
-        let wanted = |key: &u64, fds: &HashMap<u64, (Owner, Arc<OwnedFd>)>| {
-            let mine = fds.get(key).map(|(_, fd)| fd);
-            wakes.iter().any(|w| matches!((w, mine), (Wake::Fd(fd), Some(mine)) if Arc::ptr_eq(fd, mine)))
-        };
-        watches.fds.retain(|(key, _)| {
-            let keep = wanted(key, &self.fds);
+        let mut fds = self.owners.remove(&owner).unwrap_or_default();
+        fds.retain(|(key, _)| {
+            let mine = self.fds.get(key).map(|(_, fd)| fd);
+            let keep = wakes
+                .iter()
+                .any(|w| matches!((w, mine), (Wake::Fd(fd), Some(mine)) if Arc::ptr_eq(fd, mine)));
             if !keep && let Some((_, fd)) = self.fds.remove(key) {
                 let _ = epoll::delete(self.epoll.get_ref(), &*fd);
             }
             keep
         });
-        let gone: Vec<PathBuf> = watches
-            .paths
-            .iter()
-            .filter(|p| {
-                !wakes.iter().any(|w| matches!(w, Wake::Path(path) | Wake::Presence(path) if path == *p))
-            })
-            .cloned()
-            .collect();
-        for path in gone {
-            self.unwatch_path(owner, &path);
-            watches.paths.retain(|p| *p != path);
-        }
+        let mut paths: Vec<(&Path, bool)> = Vec::new();
         for wake in wakes {
-            let done = match wake {
-                Wake::Fd(fd) if watches.fds.iter().any(|(_, raw)| *raw == fd.as_raw_fd()) => Ok(()),
-                Wake::Fd(fd) => self.watch_fd(owner, fd).map(|key| watches.fds.push((key, fd.as_raw_fd()))),
-                Wake::Path(path) | Wake::Presence(path) => {
-                    let watcher = Watcher { owner, content: matches!(wake, Wake::Path(_)) };
-                    self.watch_path(watcher, path).map(|new| {
-                        if new && !watches.paths.contains(path) {
-                            watches.paths.push(path.clone());
-                        }
-                    })
-                }
-                _ => Ok(()),
-            };
-            if let Err(trouble) = done {
-                troubles.push(trouble);
+            match wake {
+                Wake::Fd(fd) if fds.iter().any(|(_, raw)| *raw == fd.as_raw_fd()) => {}
+                Wake::Fd(fd) => match self.watch_fd(owner, fd) {
+                    Ok(key) => fds.push((key, fd.as_raw_fd())),
+                    Err(trouble) => troubles.push(trouble),
+                },
+                Wake::Path(path) => paths.push((path, true)),
+                Wake::Presence(path) => paths.push((path, false)),
+                _ => {}
             }
         }
-        if !watches.fds.is_empty() || !watches.paths.is_empty() {
-            self.owners.insert(owner, watches);
+        if self.paths.watch(owner, &paths, &mut troubles) {
+            self.late.insert(owner);
+        }
+        if !fds.is_empty() {
+            self.owners.insert(owner, fds);
         }
         troubles
     }
@@ -180,100 +132,6 @@ impl Plane {
             .map_err(|e| format!("cannot wait for its end at once ({e}); the next due look will find it"))?;
         self.fds.insert(key, (owner, fd.clone()));
         Ok(key)
-    }
-
-    /// Watches the folder of a path. `Ok(false)` if the folder is not there: the next look asks again.
-    fn watch_path(&mut self, watcher: Watcher, path: &Path) -> Result<bool, String> {
-        let Some(inotify) = &self.inotify else { return Ok(false) };
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
-        if let Some(wd) = self.by_path.get(folder)
-            && self.folders.get(wd).is_some_and(|f| f.names.get(name).is_some_and(|w| w.contains(&watcher)))
-        {
-            return Ok(true);
-        }
-        // Added to what others want of the same folder.
-        let mut flags = PRESENCE | WatchFlags::ONLYDIR | WatchFlags::MASK_ADD;
-        flags.set(CONTENT, watcher.content);
-        let wd = match inotify::add_watch(inotify, folder, flags) {
-            Ok(wd) => wd,
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::ACCESS | rustix::io::Errno::NOTDIR) => {
-                return Ok(false);
-            }
-            Err(e) => {
-                let folder = folder.display();
-                return Err(format!(
-                    "cannot watch {folder} for changes ({e}); each due look will read it instead"
-                ));
-            }
-        };
-        let entry = self.folders.entry(wd).or_default();
-        entry.path = folder.to_owned();
-        entry.names.entry(name.to_owned()).or_default().push(watcher);
-        self.by_path.insert(folder.to_owned(), wd);
-        Ok(true)
-    }
-
-    fn unwatch_path(&mut self, owner: Owner, path: &Path) {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
-        let Some(wd) = self.by_path.get(folder).copied() else { return };
-        let Some(entry) = self.folders.get_mut(&wd) else { return };
-        if let Some(watchers) = entry.names.get_mut(name) {
-            watchers.retain(|w| w.owner != owner);
-            if watchers.is_empty() {
-                entry.names.remove(name);
-            }
-        }
-        if entry.names.is_empty() {
-            self.drop_folder(wd, true);
-        }
-    }
-
-    fn drop_folder(&mut self, wd: i32, remove: bool) {
-        if let (true, Some(inotify)) = (remove, &self.inotify) {
-            let _ = inotify::remove_watch(inotify, wd);
-        }
-        if let Some(folder) = self.folders.remove(&wd) {
-            self.by_path.retain(|_, w| *w != wd);
-            for watcher in folder.names.values().flatten() {
-                if let Some(watches) = self.owners.get_mut(&watcher.owner) {
-                    watches.paths.retain(|p| p.parent() != Some(&folder.path));
-                }
-            }
-        }
-    }
-
-    fn read_inotify(&mut self, owners: &mut BTreeSet<Owner>) {
-        let Some(fd) = &self.inotify else { return };
-        let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut reader = inotify::Reader::new(fd, &mut buffer);
-        let mut gone = Vec::new();
-        while let Ok(event) = reader.next() {
-            let events = event.events();
-            if events.contains(ReadFlags::QUEUE_OVERFLOW) {
-                owners
-                    .extend(self.folders.values().flat_map(|f| f.names.values().flatten().map(|w| w.owner)));
-                continue;
-            }
-            let Some(folder) = self.folders.get(&event.wd()) else { continue };
-            let writing = events.intersects(ReadFlags::MODIFY | ReadFlags::CLOSE_WRITE);
-            let woken = |watchers: &Vec<Watcher>| -> Vec<Owner> {
-                watchers.iter().filter(|w| w.content || !writing).map(|w| w.owner).collect()
-            };
-            match event.file_name() {
-                Some(name) => {
-                    let name = std::ffi::OsStr::from_bytes(name.to_bytes());
-                    owners.extend(folder.names.get(name).map(woken).into_iter().flatten());
-                }
-                None => owners.extend(folder.names.values().flat_map(woken)),
-            }
-            // A folder that was moved away is no longer the one of that path, though its watch goes on.
-            if events.intersects(ReadFlags::IGNORED | ReadFlags::MOVE_SELF) {
-                gone.push((event.wd(), events.contains(ReadFlags::MOVE_SELF)));
-            }
-        }
-        for (wd, remove) in gone {
-            self.drop_folder(wd, remove);
-        }
     }
 }
 
@@ -307,6 +165,22 @@ mod tests {
         woken
     }
 
+    /// Takes what is there to be told at once; a watch that is new tells of itself.
+    async fn settled(plane: &mut Plane) {
+        let brief = std::time::Duration::from_millis(50);
+        while tokio::time::timeout(brief, plane.stirred()).await.is_ok() {}
+    }
+
+    fn told(plane: &mut Plane) -> (bool, BTreeSet<Owner>) {
+        let mut owners = BTreeSet::new();
+        let fd = plane.paths.fd().unwrap();
+        let mut fds = [rustix::event::PollFd::new(fd, rustix::event::PollFlags::IN)];
+        let none = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let any = rustix::event::poll(&mut fds, Some(&none)).unwrap() > 0;
+        plane.paths.read(&mut owners);
+        (any, owners)
+    }
+
     #[tokio::test]
     async fn writing_wakes_only_whoever_asked_for_content() {
         let dir = tempfile::tempdir().unwrap();
@@ -314,23 +188,30 @@ mod tests {
         std::fs::write(&log, "").unwrap();
         let mut plane = Plane::new().unwrap();
         assert!(plane.watch(owner(1), &[Wake::Presence(log.clone())]).is_empty());
-        let wd = plane.by_path[dir.path()];
 
         // A folder that nobody reads content in says nothing of writing at all.
         std::fs::write(&log, "a line").unwrap();
-        let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut reader = inotify::Reader::new(plane.inotify.as_ref().unwrap(), &mut buffer);
-        assert!(reader.next().is_err(), "an event was queued");
+        assert_eq!(told(&mut plane), (false, BTreeSet::new()));
 
         // With a neighbour that does, it is woken alone.
         plane.watch(owner(2), &[Wake::Path(pidfile.clone())]);
-        assert_eq!(plane.by_path[dir.path()], wd);
+        assert_eq!(plane.paths.folders(), 1);
+        settled(&mut plane).await;
         std::fs::write(&log, "another line").unwrap();
         std::fs::write(&pidfile, "7").unwrap();
         assert_eq!(until(&mut plane, owner(2)).await, BTreeSet::from([owner(2)]));
 
+        // And nothing again once the neighbour is content to know that its file is there.
+        plane.watch(owner(2), &[Wake::Presence(pidfile.clone())]);
+        settled(&mut plane).await;
+        std::fs::write(&log, "a third line").unwrap();
+        assert_eq!(told(&mut plane), (false, BTreeSet::new()));
+
         std::fs::rename(&log, dir.path().join("log.1")).unwrap();
         assert_eq!(until(&mut plane, owner(1)).await, BTreeSet::from([owner(1)]));
+        plane.watch(owner(1), &[]);
+        plane.watch(owner(2), &[]);
+        assert_eq!(plane.paths.folders(), 0);
     }
 
     #[tokio::test]
@@ -342,12 +223,120 @@ mod tests {
         let mut plane = Plane::new().unwrap();
         let wakes = [Wake::Presence(file.clone())];
         plane.watch(owner(1), &wakes);
+        settled(&mut plane).await;
 
         std::fs::rename(&folder, dir.path().join("old")).unwrap();
         until(&mut plane, owner(1)).await;
         std::fs::create_dir(&folder).unwrap();
         plane.watch(owner(1), &wakes); // as after each look
+        settled(&mut plane).await;
         std::fs::write(&file, "").unwrap();
         until(&mut plane, owner(1)).await;
+    }
+
+    /// Nothing tells of these, but the look at the next turn looks where the path leads then.
+    #[tokio::test]
+    async fn a_path_that_leads_elsewhere_is_watched_there_from_the_next_look_on() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for folder in ["v1", "v2", "top/sub", "held"] {
+            std::fs::create_dir_all(at(folder)).unwrap();
+        }
+        symlink("v1", at("current")).unwrap();
+        let mut plane = Plane::new().unwrap();
+        let files = ["current/x", "top/sub/x", "held/x"];
+        let look = |plane: &mut Plane| {
+            for (n, file) in files.iter().enumerate() {
+                assert!(plane.watch(owner(n as u32), &[Wake::Presence(at(file))]).is_empty());
+            }
+        };
+        look(&mut plane);
+        settled(&mut plane).await;
+        std::fs::remove_file(at("current")).unwrap();
+        symlink("v2", at("current")).unwrap();
+        std::fs::rename(at("top"), at("old")).unwrap();
+        std::fs::create_dir_all(at("top/sub")).unwrap();
+        // Somebody stands in it, so the kernel keeps it.
+        let stands = std::fs::File::open(at("held")).unwrap();
+        std::fs::remove_dir(at("held")).unwrap();
+        std::fs::create_dir(at("held")).unwrap();
+        look(&mut plane);
+        settled(&mut plane).await;
+        assert_eq!(plane.paths.folders(), 3, "the old ones are left");
+        std::fs::write(at("v1/x"), "").unwrap();
+        std::fs::write(at("old/sub/x"), "").unwrap();
+        assert_eq!(told(&mut plane), (false, BTreeSet::new()));
+        for (n, file) in files.iter().enumerate() {
+            std::fs::write(at(file), "").unwrap();
+            let who = owner(n as u32);
+            assert_eq!(until(&mut plane, who).await, BTreeSet::from([who]), "{file}");
+        }
+        drop(stands);
+    }
+
+    #[tokio::test]
+    async fn what_happened_before_a_watch_began_is_looked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, other) = (dir.path().join("x"), dir.path().join("y"));
+        let mut plane = Plane::new().unwrap();
+        let woken = async |plane: &mut Plane, n, wake| {
+            plane.watch(owner(n), &[wake]);
+            let none = std::time::Duration::from_millis(50);
+            tokio::time::timeout(none, plane.stirred()).await.unwrap_or_default().contains(&owner(n))
+        };
+        assert!(woken(&mut plane, 1, Wake::Presence(file.clone())).await, "the folder is new to us");
+        assert!(!woken(&mut plane, 1, Wake::Presence(file.clone())).await);
+        assert!(!woken(&mut plane, 2, Wake::Presence(other.clone())).await);
+        assert!(woken(&mut plane, 2, Wake::Path(other.clone())).await, "and so is what is written there");
+        assert!(!woken(&mut plane, 2, Wake::Path(other)).await);
+    }
+
+    /// A folder through which one may go but which one may not read tells nothing: inotify_add_watch(2), EACCES.
+    #[test]
+    fn what_may_not_be_watched_is_told() {
+        use std::os::unix::fs::PermissionsExt;
+        if !rustix::process::geteuid().is_root() {
+            return; // only root can become somebody who is not allowed
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let shut = dir.path().join("shut");
+        std::fs::create_dir(&shut).unwrap();
+        for folder in [dir.path(), &shut] {
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o711)).unwrap();
+        }
+        let thread = std::thread::spawn(move || {
+            let (user, group) =
+                (rustix::process::Uid::from_raw(65534), rustix::process::Gid::from_raw(65534));
+            rustix::thread::set_thread_res_gid(group, group, group).unwrap();
+            rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+            let mut troubles = Vec::new();
+            let mut paths = Paths::new();
+            paths.watch(owner(1), &[(&shut.join("x"), false)], &mut troubles);
+            paths.watch(owner(1), &[(&shut.join("no/such"), false)], &mut troubles);
+            (troubles, shut)
+        });
+        let (troubles, shut) = thread.join().unwrap();
+        let begins = format!("cannot watch {} for changes (Permission denied", shut.display());
+        assert!(matches!(troubles.as_slice(), [one] if one.starts_with(&begins)), "{troubles:?}");
+        assert!(troubles[0].ends_with("let this user read that folder"));
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_read_in_portions_and_nothing_of_it_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, other) = (dir.path().join("x"), dir.path().join("y"));
+        let mut plane = Plane::new().unwrap();
+        plane.watch(owner(1), &[Wake::Presence(file.clone())]);
+        settled(&mut plane).await;
+        for _ in 0..3000 {
+            std::fs::write(&other, "").unwrap();
+            std::fs::remove_file(&other).unwrap();
+        }
+        std::fs::write(&file, "").unwrap();
+        let mut owners = BTreeSet::new();
+        assert!(!plane.paths.read(&mut owners), "there is more");
+        assert!(owners.is_empty());
+        assert_eq!(until(&mut plane, owner(1)).await, BTreeSet::from([owner(1)]));
     }
 }

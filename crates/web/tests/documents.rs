@@ -131,3 +131,40 @@ fn names_are_expressions_that_match_whole_names() {
     assert_eq!(found("a.b"), ["a.b"], "a name that exists is no expression");
     assert_eq!(found("(("), [""; 0]);
 }
+
+#[test]
+fn what_a_terminal_would_obey_is_written_out() {
+    let mut status = world::status();
+    status.services[0].name = "a\u{1b}[2J\nService 'b'".into();
+    let about = world::about();
+    let all = all(&status);
+    for drawn in [monit::status(&status, &about, &all), monit::summary(&status, &about, &all, false)] {
+        let drawn = client::plain(&drawn);
+        assert!(drawn.contains("a\\u{1b}[2J\\nService 'b'"), "{drawn}");
+        assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'), "{drawn:?}");
+        assert!(!drawn.lines().any(|line| line.starts_with("Service 'b'")), "{drawn}");
+    }
+}
+
+#[test]
+fn what_is_masked_is_no_part_of_a_document() {
+    let mut status = world::status();
+    let mut masked = 0;
+    for test in status.services.iter_mut().flat_map(|view| &mut view.tests) {
+        if let hinoban_supervisor::Test::Port(port) = &mut test.test
+            && let hinoban_supervisor::Protocol::Http(http) = &mut port.protocol
+        {
+            http.request = Some("/p?token=SECRET".to_owned());
+            http.masked = Some("/p?token=***".to_owned());
+            masked += 1;
+        }
+        if let hinoban_supervisor::Test::Url(url) = &mut test.test {
+            url.url = "https://h/p?token=SECRET".to_owned();
+            url.masked = Some("https://h/p?token=***".to_owned());
+            masked += 1;
+        }
+    }
+    let document = monit::document(&status, &world::about());
+    assert_eq!(document.matches("<![CDATA[/p?token=***]]>").count(), masked);
+    assert!(masked > 1 && !document.contains("SECRET"), "{document}");
+}

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::Line;
 use super::lane::Sink;
+use super::{Line, MORE, plain};
 use crate::local::Clock;
 
 /// Appends lines; one write(2) each, so that other programs may append to the same file.
@@ -46,7 +46,7 @@ impl Sink for File {
         }
         let Some(file) = &mut self.open else { return Ok(()) };
         let stamp = (self.local)().iso(line.at);
-        let text = format!("[{stamp}] {:<8} : {}\n", line.level, line.text);
+        let text = format!("[{stamp}] {:<8} : {}\n", line.level, plain(&line.text, Some(MORE)));
         file.write_all(text.as_bytes())
     }
 

@@ -11,7 +11,7 @@ mod syslog;
 mod terminal;
 
 use std::collections::VecDeque;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -282,6 +282,29 @@ impl Shared {
         }
     }
 }
+
+/// The text with nothing in it that a terminal or a reader of lines obeys: control characters as three octal digits, as
+/// rsyslog and syslog-ng write them. Programs print whatever they like, and names of files may hold anything.
+///
+/// `more` stands where a line ends and another follows. Under Monit such lines go on without a stamp; here they are
+/// indented, so that none passes for a line of the log.
+fn plain(text: &str, more: Option<&str>) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match (c, more) {
+            ('\n', Some(more)) => plain.push_str(more),
+            ('\t', _) => plain.push(c),
+            (c, _) if c.is_control() => {
+                let _ = write!(plain, "#{:03o}", u32::from(c));
+            }
+            _ => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// How lines within a line go on in a file and on a terminal.
+const MORE: &str = "\n    ";
 
 fn sink(target: &Target, zone: &Option<TimeZone>) -> Box<dyn Sink> {
     let zone = zone.clone();

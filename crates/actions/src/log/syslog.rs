@@ -4,7 +4,6 @@
 //! host name. Writer and format are ours: the `syslog` crate, whose names of facilities and severities these are,
 //! fails for ever once the daemon has restarted, and stamps its lines with UTC.
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use ::syslog::Severity;
 use hinoban_event::Level;
 
 use super::lane::Sink;
-use super::{Line, SyslogOptions};
+use super::{Line, SyslogOptions, plain};
 use crate::local::Clock;
 
 /// Longest text sent in one line: daemons take 8 KiB (rsyslog's `$MaxMessageSize`) with the header.
@@ -62,16 +61,8 @@ impl Syslog {
         let priority = self.options.facility as u32 | severity(line.level) as u32;
         let stamp = (self.local)().syslog(line.at);
         let text = &line.text[..line.text.floor_char_boundary(LONGEST)];
-        let mut all = format!("<{priority}>{stamp} {}[{}]: ", self.options.ident, std::process::id());
-        for c in text.chars() {
-            if c.is_ascii_control() && c != '\t' {
-                // As rsyslog and syslog-ng write it: three octal digits.
-                let _ = write!(all, "#{:03o}", u32::from(c));
-            } else {
-                all.push(c);
-            }
-        }
-        all
+        let text = plain(text, None);
+        format!("<{priority}>{stamp} {}[{}]: {text}", self.options.ident, std::process::id())
     }
 }
 

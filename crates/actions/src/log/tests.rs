@@ -53,11 +53,28 @@ fn a_file_reads_as_scripts_expect_it() {
         "before",
         "error    : 'missing' file doesn't exist",
         "info     : 'web' start: '/bin/true'",
-        "second line",
+        "    second line",
     ];
     assert_eq!(lines(&path), expected);
     let stamp = Local::of(None).iso(at(0));
     assert!(fs::read_to_string(&path).unwrap().contains(&format!("\n[{stamp}] error")));
+}
+
+#[test]
+fn nothing_in_a_line_passes_for_another_or_speaks_to_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let log = log(vec![Target::File(path.clone())]);
+    let text =
+        "failed -- \x1b[2Jx\r\x07\u{9b}1m\n[2026-11-23T10:32:54+0000] info     : 'web' start done\n\tend";
+    log.write(Level::Error, at(0), text);
+    assert!(log.flush(LONG));
+    let expected = "failed -- #033[2Jx#015#007#2331m\n    [2026-11-23T10:32:54+0000] info     : 'web' start done\n    \tend\n";
+    let written = fs::read_to_string(&path).unwrap();
+    assert_eq!(written.split_once(" : ").unwrap().1, expected);
+    let mut terminal = Terminal { out: Vec::new(), err: Vec::new() };
+    terminal.put(&Line { level: Level::Error, at: at(0), text: text.into() }).unwrap();
+    assert_eq!(String::from_utf8(terminal.err).unwrap(), expected);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use hinoban_action::{Action, ActionError, Errand, Outcome};
 use hinoban_event::Event;
 use hinoban_reading::Identity;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::GRACE;
 use crate::spawner::start_time;
 use crate::sys;
 
@@ -39,7 +40,8 @@ impl Action for Leftover {
                 let watched = sys::watch(std::os::fd::AsFd::as_fd(&pidfd))?;
                 watched.readable().await.map(drop)
             };
-            match timeout_at(Instant::from_std(errand.deadline), ended).await {
+            tokio::pin!(ended);
+            match timeout_at(Instant::from_std(errand.deadline), &mut ended).await {
                 Ok(Ok(())) => {}
                 Ok(Err(e)) => {
                     return Err(ActionError::Transient(format!("{identity} cannot be waited for: {e}")));
@@ -47,6 +49,12 @@ impl Action for Leftover {
                 Err(_) => {
                     // It fails only if it has ended by itself.
                     let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+                    if timeout(GRACE, ended).await.is_err() {
+                        return Err(ActionError::Transient(format!(
+                            "{identity}, begun before the supervisor was restarted, hangs and cannot be killed; see \
+                             whether the server of its files answers"
+                        )));
+                    }
                     return Err(ActionError::TimedOut { after: Duration::ZERO, output: String::new() });
                 }
             }

@@ -115,6 +115,7 @@ impl Program {
             groups: self.options.groups.clone(),
             nofile_soft: self.spawner.nofile_soft(),
             roll: errand.roll.clone(),
+            log: None,
             ignore_hangup: matches!(errand.doing, Doing::Start | Doing::Stop | Doing::Restart),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, RwLock};
 
 use hinoban_event::Fact;
 use hinoban_reading::{How, Identity, Stamp};
@@ -291,6 +291,10 @@ async fn a_program_that_comes_out_of_its_exec_too_late_is_killed() {
     assert!(!dir.path().join("mark").exists(), "a start that had been given up was made all the same");
 }
 
+fn cell(log: std::fs::File) -> Arc<RwLock<Arc<std::fs::File>>> {
+    Arc::new(RwLock::new(log.into()))
+}
+
 #[tokio::test]
 async fn a_program_has_entered_itself_in_the_log_before_it_runs() {
     let folder = tempfile::tempdir().unwrap();
@@ -306,18 +310,83 @@ async fn a_program_has_entered_itself_in_the_log_before_it_runs() {
         let script = format!("cat {}; echo $$; cut -d' ' -f22 /proc/$$/stat", path.display());
         let program = Program::new(ProgramOptions::new(["/bin/sh", "-c", &script]), spawner);
         let mut errand = errand(Doing::Start, LONG);
-        errand.roll = Some(hinoban_action::Roll { log: log.into(), line });
+        errand.roll = Some(hinoban_action::Roll { log: cell(log), line });
         let output = program.act(&cause(), &errand).await.unwrap().output;
         let lines: Vec<&str> = output.lines().collect();
         assert_eq!(lines[0], format!("pid {} since {}", lines[1], lines[2]), "{output}");
     }
 }
 
+/// Should the supervisor die meanwhile, the next one needs its locks.
+#[tokio::test]
+async fn a_program_whose_exec_hangs_has_entered_itself_and_holds_nothing_of_ours() {
+    use std::os::unix::fs::PermissionsExt;
+    for std in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, program) = (folder.path().join("log"), folder.path().join("program"));
+        std::fs::copy("/bin/true", &program).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let held = std::fs::File::options().write(true).open(&program).unwrap();
+        assert!(crate::sys::hold_back(&held), "{}", std::io::Error::last_os_error());
+        let log = std::fs::File::options().append(true).create(true).open(&path).unwrap();
+        let line = [Vec::new(), b" ".to_vec(), b"\n".to_vec()];
+        let spawner = spawner();
+        if std {
+            spawner.use_std();
+        }
+        let program = Program::new(ProgramOptions::new([program.to_str().unwrap()]), spawner);
+        let mut errand = errand(Doing::Start, LONG);
+        errand.roll = Some(hinoban_action::Roll { log: cell(log), line });
+        let run = tokio::spawn(async move { program.act(&cause(), &errand).await });
+        let pid = loop {
+            let text = std::fs::read_to_string(&path).unwrap();
+            if let Some((pid, _)) = text.split_once(' ') {
+                break pid.to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        // It closes them after that line.
+        loop {
+            let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+            let files = files.filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok());
+            let ours = files.filter(|to| to.starts_with(folder.path())).count();
+            if ours == 0 {
+                break;
+            }
+            assert!(!run.is_finished(), "{ours} files are open until the exec");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(!run.is_finished(), "the exec did not hang");
+        drop(held);
+        run.await.unwrap().unwrap();
+    }
+}
+
+/// A start may wait long for its turn.
+#[tokio::test]
+async fn a_program_enters_itself_in_the_log_there_is_when_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str| {
+        std::fs::File::options().append(true).create(true).open(folder.path().join(name)).unwrap()
+    };
+    let mut errand = errand(Doing::Start, LONG);
+    let log = cell(open("old"));
+    let line = [b"pid ".to_vec(), b" since ".to_vec(), b"\n".to_vec()];
+    errand.roll = Some(hinoban_action::Roll { log: log.clone(), line });
+    let program = Program::new(ProgramOptions::new(["/bin/true"]), spawner());
+    let cause = cause();
+    let act = program.act(&cause, &errand);
+    *log.write().unwrap() = Arc::new(open("new"));
+    act.await.unwrap();
+    let length = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    assert!(length("old") == 0 && length("new") > 0);
+}
+
 #[tokio::test]
 async fn a_log_on_a_full_disk_keeps_no_program_from_running() {
     let full = std::fs::File::options().append(true).open("/dev/full").unwrap();
     let mut errand = errand(Doing::Start, LONG);
-    errand.roll = Some(hinoban_action::Roll { log: full.into(), line: Default::default() });
+    errand.roll = Some(hinoban_action::Roll { log: cell(full), line: Default::default() });
     let program = Program::new(ProgramOptions::new(["/bin/echo", "runs"]), spawner());
     assert_eq!(program.act(&cause(), &errand).await.unwrap().output, "runs\n");
 }

@@ -273,6 +273,7 @@ impl Shared {
         }
         let stdin = stdio::empty_input().map_err(trouble::of_resources)?;
         let (reader, writer) = stdio::pipe().map_err(trouble::of_resources)?;
+        plan.find_log();
         let clone = match stack {
             Ok(stack) if !self.std_only.load(Ordering::Relaxed) => {
                 sys::clone_exec(&plan, stdin.as_fd(), writer.as_fd(), stack)

@@ -314,3 +314,17 @@ impl Service {
         Self::new(host, Kind::System)
     }
 }
+
+impl Service {
+    /// What a service of this name cannot be told apart from: a word of the command line, or an address of the web
+    /// interface. `None` for all other names.
+    pub fn collision(name: &str) -> Option<&'static str> {
+        match name {
+            _ if name.eq_ignore_ascii_case("all") => Some("commands take `all` for every service"),
+            "." | ".." => Some("browsers take it for a folder, and cannot open its page"),
+            _ if name.starts_with('_') => Some("addresses that begin with `_` belong to the web interface"),
+            _ if name.starts_with("api/v1/") => Some("addresses below `api/v1` belong to the web interface"),
+            _ => None,
+        }
+    }
+}

@@ -77,6 +77,8 @@ pub struct HttpTest {
     pub method: Method,
     /// Target; `None`: `/`, and no target is shown.
     pub request: Option<String>,
+    /// What is shown in its place, if it holds a secret; see [`HttpTest::shown`].
+    pub masked: Option<String>,
     /// Expected status; `None`: below 400.
     pub status: Option<(Operator, u16)>,
     /// Further header fields, in order; they replace the ones we would send.
@@ -108,6 +110,8 @@ pub struct Tls {
 pub struct UrlTest {
     /// `http://…` or `https://…`
     pub url: String,
+    /// What is shown in its place, if it holds a secret; see [`UrlTest::shown`].
+    pub masked: Option<String>,
     /// Expected status; `None`: below 400.
     pub status: Option<(Operator, u16)>,
     /// How the certificate of an `https` URL is judged.
@@ -116,4 +120,19 @@ pub struct UrlTest {
     pub timeout: Duration,
     /// Attempts within one look; at least 1.
     pub retry: u32,
+}
+
+impl HttpTest {
+    /// The target as people and programs may see it: in pages, documents, the log and mails.
+    pub fn shown(&self) -> Option<&str> {
+        self.masked.as_deref().or(self.request.as_deref())
+    }
+}
+
+impl UrlTest {
+    /// The URL as people and programs may see it: in pages, documents, the log and mails. A user and a password in
+    /// front of the host are still in it.
+    pub fn shown(&self) -> &str {
+        self.masked.as_deref().unwrap_or(&self.url)
+    }
 }

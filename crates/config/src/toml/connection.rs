@@ -42,6 +42,7 @@ impl Reader<'_> {
             family: family?,
             protocol: Protocol::Http(HttpTest {
                 method: method?,
+                masked: request.as_deref().and_then(mask::query),
                 request,
                 status: status?,
                 headers,
@@ -114,6 +115,7 @@ impl Reader<'_> {
         let (timeout, retry) = limits?;
         Some(UrlTest {
             url: text.clone().into_owned(),
+            masked: mask::query(text),
             status: status?,
             tls: tls?.unwrap_or_default(),
             timeout,

@@ -3,8 +3,12 @@
 /// Keys whose values are hidden wherever they stand.
 const SECRET: [&str; 4] = ["password", "authorization", "cookie", "token"];
 
+/// How the names of parameters end whose values are hidden in the query of an address, beside [`SECRET`].
+const IN_QUERY: [&str; 9] =
+    ["passwd", "pwd", "pass", "secret", "key", "auth", "signature", "sig", "credential"];
+
 /// The same text, of the same length, with stars for passwords: texts under a key that ends like one of [`SECRET`],
-/// and what stands between `:` and `@` in an address. Works on the bare text, because a text with a mistake in it may be no
+/// what stands between `:` and `@` in an address, and the secrets of its query. Works on the bare text, because a text with a mistake in it may be no
 /// TOML at all.
 pub(super) fn secrets(text: &str) -> String {
     let mut hidden = text.as_bytes().to_vec();
@@ -22,6 +26,10 @@ pub(super) fn secrets(text: &str) -> String {
                 let at = begin + (piece.as_ptr() as usize - line.as_ptr() as usize);
                 hidden[at + from..at + to].fill(b'*');
             }
+            for secret in in_query(piece) {
+                let at = begin + (piece.as_ptr() as usize - line.as_ptr() as usize);
+                hidden[at + secret.start..at + secret.end].fill(b'*');
+            }
         }
     }
     // Only whole characters were replaced, by ASCII.
@@ -37,6 +45,37 @@ pub(super) fn spans(text: &str, spans: &[std::ops::Range<usize>]) -> String {
         }
     }
     hidden
+}
+
+/// An address or its path with `***` for each secret in its query; `None` if it holds none.
+pub(super) fn query(address: &str) -> Option<String> {
+    let mut masked = address.to_owned();
+    for secret in in_query(address).into_iter().rev() {
+        masked.replace_range(secret, "***");
+    }
+    (masked != address).then_some(masked)
+}
+
+/// The values in the query of an address whose names say that they are secret, in order.
+fn in_query(address: &str) -> Vec<std::ops::Range<usize>> {
+    let Some(begin) = address.find('?').map(|at| at + 1) else { return Vec::new() };
+    let end = address[begin..].find(['#', '\n', '\r']).map_or(address.len(), |at| begin + at);
+    let mut found = Vec::new();
+    let mut at = begin;
+    for pair in address[begin..end].split(['&', ';']) {
+        if let Some((name, value)) = pair.split_once('=') {
+            // What a form calls `auth[token]` or `tokens` is one too.
+            let name = name.to_ascii_lowercase().replace("%5b", "[").replace("%5d", "]");
+            let name = name.trim_end_matches(']');
+            let one = name.strip_suffix('s').unwrap_or(name);
+            let secret = |end: &&str| name.ends_with(end) || one.ends_with(end);
+            if !value.is_empty() && SECRET.iter().chain(&IN_QUERY).any(secret) {
+                found.push(at + pair.len() - value.len()..at + pair.len());
+            }
+        }
+        at += pair.len() + 1;
+    }
+    found
 }
 
 /// What stands between `:` and `@` in `scheme://user:password@host` or `user:password@host`.
@@ -88,7 +127,7 @@ fn literal(line: &str, at: usize) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::secrets;
+    use super::{query, secrets};
 
     #[test]
     fn passwords_become_stars_and_nothing_moves() {
@@ -109,5 +148,22 @@ mod tests {
             assert_eq!(secrets(shown), hidden);
             assert_eq!(shown.len(), secrets(shown).len());
         }
+    }
+
+    #[test]
+    fn secrets_of_a_query_are_hidden_and_the_rest_is_shown() {
+        for (address, masked) in [
+            ("http://h/p?token=SECRET", Some("http://h/p?token=***")),
+            ("/p?x=1&Api_Key=SECRET&y=2#z", Some("/p?x=1&Api_Key=***&y=2#z")),
+            ("/?access_token=SECRET;sig=SECRET", Some("/?access_token=***;sig=***")),
+            ("/?auth%5Btoken%5D=SECRET&pass=a=b", Some("/?auth%5Btoken%5D=***&pass=***")),
+            ("/p?token=", None),
+            ("/p?page=2&tokenless=1", None),
+            ("/token=x", None),
+        ] {
+            assert_eq!(query(address).as_deref(), masked, "{address}");
+        }
+        let line = "http = 'http://h/?apikey=SECRET&x=1' # why";
+        assert_eq!(secrets(line), "http = 'http://h/?apikey=******&x=1' # why");
     }
 }

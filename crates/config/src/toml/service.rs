@@ -71,6 +71,12 @@ impl Reader<'_> {
                 format!("\"{}\" cannot be the name of a service", name.escape_debug()),
                 "a name is not empty, does not begin with `/` and is in one line",
             );
+        } else if let Some(why) = Service::collision(name) {
+            self.error(
+                span.clone(),
+                format!("`{name}` cannot be the name of a service: {why}"),
+                "give it another name",
+            );
         }
         let DeValue::Table(table) = item.value else {
             let help =
@@ -106,8 +112,18 @@ impl Reader<'_> {
         }
         if let Some(item) = fields.take("groups") {
             for group in item.list() {
-                let name = self.text(&group, "names of groups", "[\"www\", \"front\"]");
-                service.groups.extend(name.map(str::to_owned));
+                let Some(name) = self.text(&group, "names of groups", "[\"www\", \"front\"]") else {
+                    continue;
+                };
+                if name.contains(char::is_control) {
+                    let message = format!("\"{}\" cannot be the name of a group", name.escape_debug());
+                    self.error(
+                        group.span.clone(),
+                        message,
+                        "a name is in one line, and has no control characters",
+                    );
+                }
+                service.groups.push(name.to_owned());
             }
         }
         if let Some(item) = fields.take("depends-on") {

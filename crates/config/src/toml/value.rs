@@ -214,6 +214,11 @@ impl Reader<'_> {
             self.error(item.span.clone(), "only fstab and mount know file systems by such a tag", help);
             return None;
         }
+        if text.contains(char::is_control) {
+            let message = format!("`{}` holds a control character: \"{}\"", item.key, text.escape_debug());
+            self.error(item.span.clone(), message, "name the file system by its mount point or its device");
+            return None;
+        }
         if text.starts_with('.') {
             let help = "write it in full, such as \"/var\"; `findmnt` lists what is mounted where";
             self.error(
@@ -232,6 +237,12 @@ impl Reader<'_> {
     pub(super) fn resolved(&mut self, item: &Item<'_>, path: &str) -> Option<PathBuf> {
         if path.contains('\0') {
             self.error(item.span.clone(), format!("`{}` holds a zero byte", item.key), "no path can");
+            return None;
+        }
+        if path.contains(char::is_control) {
+            let message = format!("`{}` holds a control character: \"{}\"", item.key, path.escape_debug());
+            let help = "such a path could forge lines in logs and pages; rename the file, or link to it";
+            self.error(item.span.clone(), message, help);
             return None;
         }
         Some(self.folder.join(path.strip_prefix("./").unwrap_or(path)))

@@ -24,17 +24,32 @@ impl Reader<'_> {
         let mut names: Vec<String> = Vec::new();
         for entry in users.iter().flat_map(Item::list) {
             let Some(user) = self.web_user(&entry) else { continue };
-            if names.contains(&user.name) {
-                let message = format!("there are two users called `{}`", user.name);
+            // Log-in takes upper and lower case for the same.
+            if let Some(other) = names.iter().find(|name| name.to_lowercase() == user.name.to_lowercase()) {
+                let message = match *other == user.name {
+                    true => format!("there are two users called `{other}`"),
+                    false => format!(
+                        "the users `{other}` and `{}` are the same: case makes no difference",
+                        user.name
+                    ),
+                };
                 self.error(entry.span, message, "only one of the passwords would count; take one out");
             }
             names.push(user.name.clone());
             config.web.allow.push(Allow::User(user));
         }
         let open = config.web.listen.iter().any(|l| matches!(l, Listen::Tcp { .. }));
-        if let (Some(listen), true, true) = (&listen, open, config.web.allow.is_empty()) {
+        // A user or host with a mistake in it is told of where it stands, and is somebody all the same.
+        let none = |item: &Option<Item<'_>>| item.iter().flat_map(Item::list).next().is_none();
+        let nobody = none(&allow) && none(&users);
+        if let (Some(listen), true, true) = (&listen, open, nobody) {
             let message = "nothing will listen there: nobody is allowed to connect";
             self.warning(listen.span.clone(), message, EXAMPLE);
+        }
+        if let (Some(listen), false, Some(message)) = (&listen, !none(&users), config.web.open_to_others()) {
+            let help =
+                format!("add a user: {EXAMPLE}; or let others only look: {{ at = \"…\", read-only = true }}");
+            self.warning(listen.span.clone(), message, help);
         }
         self.close(fields);
     }

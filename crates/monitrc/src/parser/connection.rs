@@ -153,6 +153,7 @@ impl Parser<'_> {
         let token = self.take();
         let mut test = UrlTest {
             url: self.raw(&token).to_owned(),
+            masked: None,
             status: None,
             tls: Tls::default(),
             timeout: self.captured.network,

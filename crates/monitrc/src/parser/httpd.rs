@@ -15,8 +15,9 @@ impl Parser<'_> {
             match self.key() {
                 Some(Port) => {
                     self.take();
+                    let place = self.here();
                     let port = self.port()?;
-                    self.port = Some((port, self.eat(ReadOnly)));
+                    self.port = Some((port, self.eat(ReadOnly), place));
                 }
                 Some(UnixSocket) => self.unix_socket()?,
                 Some(Address) => {
@@ -114,7 +115,13 @@ impl Parser<'_> {
         if self.token.is_string() && !self.token.fresh {
             return self.refuse("a password with a blank in it goes into quotes: allow user:\"my password\"");
         }
-        if self.config.web.allow.iter().any(|a| matches!(a, Allowed::User(user) if user.name == who)) {
+        if self
+            .config
+            .web
+            .allow
+            .iter()
+            .any(|a| matches!(a, Allowed::User(user) if user.name.eq_ignore_ascii_case(&who)))
+        {
             let mistake =
                 Mistake::warning(self.place(&token), "this user is allowed already; the entry is ignored");
             self.note(mistake.word(who).help("the first 'allow' of a user counts; take the other away"));
@@ -172,9 +179,13 @@ impl Parser<'_> {
 
     /// Joins the last port with the last address.
     pub(super) fn listen(&mut self) {
-        if let Some((port, read_only)) = self.port {
+        if let Some((port, read_only, place)) = self.port.take() {
             let address = self.address.take();
             self.config.web.listen.insert(0, Listen::Tcp { address, port, read_only });
+            if let Some(message) = self.config.web.open_to_others() {
+                let help = "add a user: allow NAME:\"PASSWORD\"; or let others only look: port … read-only";
+                self.note(Mistake::warning(place, message).help(help));
+            }
         }
     }
 }

@@ -76,6 +76,10 @@ impl Parser<'_> {
                 .word(name.clone());
             self.note(mistake.help("a name is no path; take the slash away"));
         }
+        if let Some(why) = Service::collision(&name) {
+            let mistake = Mistake::warning(name_place.clone(), format!("this name is hard to reach: {why}"));
+            self.note(mistake.word(name.clone()).help("give it another name"));
+        }
         if !self.names.insert(name.to_lowercase()) {
             let mistake =
                 Mistake::error(name_place, format!("Service name conflict, {name} already defined"));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::fs::{FileType, major, minor, stat};
 
 use crate::elsewhere::Gate;
-use crate::mounts::{Mount, Mounts, Way, device};
+use crate::mounts::{Mount, Mounts, Way, device, read_link};
 use crate::node::type_in_words;
 
 /// What a name means.
@@ -22,6 +22,8 @@ pub(super) enum Found {
         /// The gate of the first remote mount on the way to its mount point.
         remote: Option<Gate>,
     },
+    /// The root directory we were given (chroot(2)), which lies within a file system that this table does not show.
+    Unlisted,
     /// None; the text says what there is instead.
     NotMounted(String),
 }
@@ -29,11 +31,14 @@ pub(super) enum Found {
 /// Finds by mount point, by device node, by what was mounted, and by `MAJOR:MINOR`. Blocks no longer than local file
 /// systems do.
 pub(super) fn find(mounts: &Mounts, name: &Path) -> Found {
-    let way = name.is_absolute().then(|| mounts.way(name, |p| std::fs::read_link(p).ok()));
+    let way = name.is_absolute().then(|| mounts.way(name, read_link));
     if let Some(Way { path, mount: Some(mount), .. }) = &way
         && *path == mount.point
     {
         return found(mounts, mount.clone(), None);
+    }
+    if way.as_ref().is_some_and(|way| way.mount.is_none() && way.path == Path::new("/")) {
+        return Found::Unlisted;
     }
     // What is behind a network is a path there, and no device of ours.
     let local = way.as_ref().filter(|way| way.remote.is_none());
@@ -95,7 +100,9 @@ fn trimmed(name: &OsStr) -> &[u8] {
 fn what_else(name: &Path, way: Option<&Way>) -> String {
     let shown = name.display();
     let Some(way) = way else { return format!("no file system is mounted from {shown}") };
-    let mount = way.mount.as_ref().map_or(Path::new("/"), |m| &m.point).display();
+    let on = way.mount.as_ref().map_or("the root file system, /".to_owned(), |mount| {
+        format!("the file system mounted at {}", mount.point.display())
+    });
     if let Some(remote) = &way.remote {
         let point = remote.point.display();
         return format!(
@@ -106,10 +113,7 @@ fn what_else(name: &Path, way: Option<&Way>) -> String {
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice => {
             format!("the device {shown} is not mounted")
         }
-        Ok(stat) => format!(
-            "{shown} is no mount point, but {} on the file system mounted at {mount}; use that",
-            type_in_words(&stat)
-        ),
+        Ok(stat) => format!("{shown} is no mount point, but {} on {on}; use that", type_in_words(&stat)),
         Err(_) => format!("there is no {shown}: neither a mount point nor a device"),
     }
 }
@@ -137,6 +141,7 @@ mod tests {
     fn point(name: &str) -> String {
         match look(name) {
             Found::Mounted { mount, .. } => mount.point.display().to_string(),
+            Found::Unlisted => panic!("it has a root"),
             Found::NotMounted(text) => text,
         }
     }
@@ -165,11 +170,21 @@ mod tests {
     }
 
     #[test]
+    fn a_root_that_the_table_does_not_show_is_a_file_system_all_the_same() {
+        let mounts = Mounts::of("24 22 0:22 / /proc rw - proc proc rw\n");
+        assert!(matches!(find(&mounts, Path::new("/")), Found::Unlisted));
+        assert!(matches!(find(&mounts, Path::new("/proc/..")), Found::Unlisted));
+        assert!(matches!(find(&mounts, Path::new("/proc")), Found::Mounted { .. }));
+        let Found::NotMounted(text) = find(&mounts, Path::new("/etc")) else { panic!("it is a folder") };
+        assert_eq!(text, "/etc is no mount point, but a directory on the root file system, /; use that");
+    }
+
+    #[test]
     fn what_lies_behind_a_network_is_asked_elsewhere() {
         let mounts = Mounts::of(MOUNTS);
         let remote = |name: &str| match find(&mounts, Path::new(name)) {
             Found::Mounted { remote, .. } => remote,
-            Found::NotMounted(text) => panic!("{text}"),
+            other => panic!("{other:?}"),
         };
         let export = &mounts.all[3].gate;
         assert!(remote("/srv/export").is_some_and(|gate| gate.is(export)));

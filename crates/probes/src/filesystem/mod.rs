@@ -15,6 +15,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hinoban_probe::{Cause, Look, Probe, ProbeError, Wake};
@@ -22,7 +23,7 @@ use hinoban_reading::{Metric, Observation, Reason, ReasonKind, Standing, metrics
 use rustix::fs::{Stat, StatVfs, stat, statvfs};
 use rustix::io::Errno;
 
-use crate::elsewhere::Elsewhere;
+use crate::elsewhere::{Elsewhere, Gate};
 use crate::failure::plain;
 use crate::file::REPLACING;
 use crate::mounts::{self, Mount};
@@ -31,12 +32,16 @@ use crate::storm::Storm;
 use disk::Disk;
 use find::{Found, block_device_of, find};
 
+/// A copy of the mount table that is older is not believed at a due look. Cycles of a second come a little early at times.
+const OLDEST: Duration = Duration::from_millis(900);
+
 /// Looks at one file system. See the [module](self).
 ///
 /// Readings: `filesystem.type`, `filesystem.flags` (the options as `/proc/mounts` shows them), `permission`, `uid` and
 /// `gid` (of the mount point, or of the device if that was named), `block.size`, `space.*`, `inodes.*` where the file
 /// system counts inodes, and where it lies on a block device `disk.*` and, from the second look on, the rates and
-/// `service.time*`. A file system without blocks is 0 % full.
+/// `service.time*`. A file system without blocks is 0 % full. In a changed root directory that is no mount point, `/` is
+/// measured, but has neither type nor flags nor a disk.
 ///
 /// It is woken when something is mounted or unmounted, at most twenty times a second. What is behind a network is asked on a blocking thread of the
 /// runtime, one at a time for each mount.
@@ -47,6 +52,8 @@ pub struct FilesystemProbe {
     disk: Disk,
     was_there: bool,
     storm: Storm,
+    /// For a root directory that may lie behind a network: the table does not tell.
+    unlisted: Gate,
     /// Wakes us when the mount table changes; `None` inside if it cannot be had.
     changes: Option<Option<Arc<OwnedFd>>>,
 }
@@ -90,7 +97,8 @@ struct Measured {
 
 /// What one look found.
 enum Sight {
-    Mounted(Arc<Mount>, Result<Box<Measured>, Errno>),
+    /// What is mounted, unless the table does not show it, and what it shows.
+    Mounted(Option<Arc<Mount>>, Result<Box<Measured>, Errno>),
     NotMounted(String),
 }
 
@@ -109,11 +117,11 @@ impl Probe for FilesystemProbe {
             Sight::Mounted(mount, Ok(measured)) => {
                 let mut seen = Observation::up();
                 seen.readings.reserve_exact(METRICS.len());
-                push(&mut seen, &mount, &measured);
-                self.disk.read(block_device_of(&mount), &mut seen);
+                push(&mut seen, mount.as_deref(), &measured);
+                self.disk.read(mount.as_deref().and_then(block_device_of), &mut seen);
                 Ok(seen)
             }
-            Sight::Mounted(mount, Err(error)) => failed(&mount, error),
+            Sight::Mounted(mount, Err(error)) => failed(point_of(mount.as_deref()), error),
             Sight::NotMounted(text) => {
                 self.disk = Disk::default();
                 Ok(Observation::new(Standing::Absent(Reason::new(ReasonKind::NotMounted, text))))
@@ -141,6 +149,7 @@ impl FilesystemProbe {
             disk: Disk::default(),
             was_there: false,
             storm: Storm::default(),
+            unlisted: Gate::default(),
             changes: None,
         }
     }
@@ -153,21 +162,25 @@ impl FilesystemProbe {
     async fn look_once(&mut self, look: &Look) -> Result<Sight, ProbeError> {
         let unreadable =
             || ProbeError::Failed(format!("{} could not be read; is /proc mounted?", mounts::PATH));
-        let (mut generation, mut table) = mounts::now().ok_or_else(unreadable)?;
+        // What the kernel changes in silence is found at our turn.
+        let age = (look.cause() == Cause::Due).then_some(OLDEST);
+        let (mut generation, mut table) = mounts::now(age).ok_or_else(unreadable)?;
         // What was measured was this file system only if nothing was mounted or unmounted meanwhile.
         for _ in 0..3 {
             let (mount, node, remote) = match find(&table, &self.name) {
                 Found::NotMounted(text) => return Ok(Sight::NotMounted(text)),
-                Found::Mounted { mount, node, remote } => (mount, node, remote),
+                Found::Mounted { mount, node, remote } => (Some(mount), node, remote),
+                Found::Unlisted => (None, None, Some(self.unlisted.clone())),
             };
+            let point = point_of(mount.as_deref());
             let measured = match remote {
-                None => measure(&mount.point, node.as_deref()),
+                None => measure(point, node.as_deref()),
                 Some(gate) => {
-                    let point = mount.point.clone();
+                    let point = point.to_owned();
                     self.elsewhere.ask(&gate, look, move || measure(&point, node.as_deref())).await?
                 }
             };
-            let (after, changed) = mounts::now().ok_or_else(unreadable)?;
+            let (after, changed) = mounts::now(None).ok_or_else(unreadable)?;
             if after == generation {
                 return Ok(Sight::Mounted(mount, measured));
             }
@@ -185,9 +198,15 @@ fn measure(point: &Path, node: Option<&Path>) -> Result<Box<Measured>, Errno> {
     Ok(Box::new(Measured { node: stat(node.unwrap_or(point))?, space: statvfs(point)? }))
 }
 
-fn push(seen: &mut Observation, mount: &Mount, Measured { node, space }: &Measured) {
-    seen.push(&metrics::FILESYSTEM_TYPE, mount.kind.as_str());
-    seen.push(&metrics::FILESYSTEM_FLAGS, mount.flags().as_str());
+fn point_of(mount: Option<&Mount>) -> &Path {
+    mount.map_or(Path::new("/"), |mount| &mount.point)
+}
+
+fn push(seen: &mut Observation, mount: Option<&Mount>, Measured { node, space }: &Measured) {
+    if let Some(mount) = mount {
+        seen.push(&metrics::FILESYSTEM_TYPE, mount.kind.as_str());
+        seen.push(&metrics::FILESYSTEM_FLAGS, mount.flags().as_str());
+    }
     seen.push(&metrics::PERMISSION, permission(node));
     seen.push(&metrics::UID, node.st_uid);
     seen.push(&metrics::GID, node.st_gid);
@@ -220,8 +239,8 @@ fn share(part: u64, whole: u64) -> f64 {
 }
 
 /// A file system that is mounted and cannot be asked is broken; one that we may not ask says nothing.
-fn failed(mount: &Mount, error: Errno) -> Result<Observation, ProbeError> {
-    let (point, why) = (mount.point.display(), plain(&io::Error::from(error)));
+fn failed(point: &Path, error: Errno) -> Result<Observation, ProbeError> {
+    let (point, why) = (point.display(), plain(&io::Error::from(error)));
     let advice = match error {
         Errno::ACCESS | Errno::PERM => {
             return Err(ProbeError::Denied(format!(
@@ -268,7 +287,7 @@ mod tests {
 
     fn sight(space: StatVfs) -> Observation {
         let mut seen = Observation::up();
-        push(&mut seen, &mount(), &Measured { node: stat("/").unwrap(), space });
+        push(&mut seen, Some(&mount()), &Measured { node: stat("/").unwrap(), space });
         seen
     }
 
@@ -294,10 +313,10 @@ mod tests {
 
     #[test]
     fn a_broken_file_system_is_down_and_a_forbidden_one_is_not_seen() {
-        let seen = failed(&mount(), Errno::NOTCONN).unwrap();
+        let seen = failed(&mount().point, Errno::NOTCONN).unwrap();
         let text = "the file system mounted at /mnt/x does not work (Transport endpoint is not connected); the program \
                     behind it has ended; mount it again";
         assert_eq!(seen.standing, Standing::Down(Reason::new(ReasonKind::Other, text)));
-        assert!(matches!(failed(&mount(), Errno::ACCESS), Err(ProbeError::Denied(_))));
+        assert!(matches!(failed(&mount().point, Errno::ACCESS), Err(ProbeError::Denied(_))));
     }
 }

@@ -13,6 +13,9 @@ pub(crate) struct Mounts {
     pub(crate) all: Vec<Arc<Mount>>,
 }
 
+/// So many links does the kernel follow for one path (path_resolution(7), ELOOP).
+const MOST_LINKS: usize = 40;
+
 /// Where the way of a path ends.
 #[derive(Debug)]
 pub(crate) struct Way {
@@ -22,6 +25,19 @@ pub(crate) struct Way {
     pub(crate) mount: Option<Arc<Mount>>,
     /// The first remote mount on the way: nothing behind it was touched.
     pub(crate) remote: Option<Arc<Mount>>,
+    /// The links that were followed.
+    pub(crate) links: Vec<Link>,
+    /// Whether the parts of `path` and `links` are all that was passed through; not if `..` left one of them again.
+    pub(crate) whole: bool,
+}
+
+/// A link that was followed.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Where it lies, without a link before it.
+    pub(crate) at: PathBuf,
+    /// What is written in it.
+    pub(crate) target: PathBuf,
 }
 
 impl Mounts {
@@ -77,12 +93,14 @@ impl Mounts {
         let mut at = PathBuf::from("/");
         let mut mount = self.at(&at);
         let mut remote = mount.filter(|m| m.is_remote());
-        let mut links = 0;
+        let mut links = Vec::new();
+        let mut whole = true;
         while let Some(component) = rest.pop() {
             match component.as_os_str().as_encoded_bytes() {
                 b"." => continue,
                 b".." => {
                     at.pop();
+                    whole = false;
                     mount = self.at(&at);
                     continue;
                 }
@@ -98,17 +116,17 @@ impl Mounts {
             if remote.is_none()
                 && let Some(target) = read_link(&at)
             {
-                links += 1;
-                if links > 40 {
-                    break; // the kernel gives up here too (ELOOP)
+                if links.len() >= MOST_LINKS {
+                    break;
                 }
-                at.pop();
                 rest.extend(target.components().rev().map(|c| PathBuf::from(c.as_os_str())));
+                links.push(Link { at: at.clone(), target });
+                at.pop();
                 continue;
             }
             mount = here;
         }
-        Way { mount: self.at(&at).cloned(), path: at, remote: remote.cloned() }
+        Way { mount: self.at(&at).cloned(), path: at, remote: remote.cloned(), links, whole }
     }
 }
 
@@ -161,6 +179,9 @@ pub(super) mod tests {
         assert_eq!(way.path, PathBuf::from("/srv/big disk/inner"));
         assert_eq!(way.mount.map(|m| m.id), Some(31));
         assert_eq!(way.remote.map(|m| m.id), Some(30));
+        let [link] = way.links.as_slice() else { panic!("{:?}", way.links) };
+        assert_eq!(link.at, PathBuf::from("/home/me/run"));
+        assert!(!way.whole, "it left /home again, which may become a link unseen");
     }
 
     #[test]

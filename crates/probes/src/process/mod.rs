@@ -29,6 +29,7 @@ use crate::elsewhere::Elsewhere;
 use crate::mounts::{Place, Remembered};
 use crate::pidfile::{self, Pidfile, Stamp};
 use crate::proc::{Stat, says_gone};
+use crate::storm::Storm;
 use ending::Endings;
 use reuse::born_after;
 use sample::Meter;
@@ -60,6 +61,9 @@ pub struct PidfileProcess {
     adopted: Option<(Identity, Stamp)>,
     endings: Endings,
     blind: Option<String>,
+    storm: Storm,
+    /// Whether the last look found it alive, and its end will be told.
+    is_followed: bool,
 }
 
 /// The process we believe in.
@@ -87,6 +91,8 @@ impl Watched {
 #[async_trait]
 impl Probe for PidfileProcess {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
+        self.storm.note(look);
+        self.is_followed = false;
         let place = self.place.place_of(&self.path);
         let file = match place {
             Place::Remote => self.read_elsewhere(look).await,
@@ -111,6 +117,7 @@ impl Probe for PidfileProcess {
         {
             reason.text += &format!("; process {}, which it had named, still runs", former.pid);
         }
+        self.is_followed = seen.standing.is_up() && self.watched.as_ref().is_some_and(|w| w.pidfd.is_some());
         Ok(seen)
     }
 
@@ -121,9 +128,12 @@ impl Probe for PidfileProcess {
     fn wakes(&self) -> Vec<Wake> {
         let living = self.watched.iter().filter_map(|w| w.pidfd.clone()).map(Wake::Fd);
         let mut wakes: Vec<Wake> = living.chain(self.endings.wakes()).collect();
-        // To watch a remote path is to walk it, which may take for ever.
-        if self.place.last() != Place::Remote {
-            wakes.push(Wake::Path(self.path.clone()));
+        // To watch a remote path is to walk it, which may take for ever. Some programs write their pidfile all the time.
+        if self.place.last() != Place::Remote && !self.storm.rages() {
+            // Whoever follows a living process writes the pidfile before it ends, or by a new file; its end is told. Only
+            // without one each writing counts, some keep the file open; and what is written beside it is not told for long.
+            let wake = if self.is_followed { Wake::Presence } else { Wake::Path };
+            wakes.push(wake(self.path.clone()));
         }
         wakes
     }
@@ -146,6 +156,8 @@ impl PidfileProcess {
             adopted: None,
             endings: Endings::default(),
             blind: None,
+            storm: Storm::default(),
+            is_followed: false,
         }
     }
 
@@ -340,6 +352,26 @@ mod tests {
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
         let look = Look::new(deadline.into_std(), std::time::Duration::ZERO, hinoban_probe::Cause::Due);
         assert_eq!(probe.read_elsewhere(&look).await, pidfile::read(&path));
+    }
+
+    /// A look for each would be a load of its own; the end of the process is heard of all the same.
+    #[tokio::test]
+    async fn a_pidfile_that_is_written_all_the_time_is_read_at_its_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.pid");
+        std::fs::write(&path, std::process::id().to_string()).unwrap();
+        let mut probe = PidfileProcess::new(path);
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+        let look = Look::new(deadline.into_std(), std::time::Duration::ZERO, hinoban_probe::Cause::Early);
+        let paths =
+            |probe: &PidfileProcess| probe.wakes().iter().filter(|wake| !matches!(wake, Wake::Fd(_))).count();
+        probe.observe(&look).await.unwrap();
+        assert_eq!(paths(&probe), 1);
+        while paths(&probe) == 1 {
+            assert!(tokio::time::Instant::now() < deadline, "each writing is looked at");
+            probe.observe(&look).await.unwrap();
+        }
+        assert!(probe.wakes().iter().any(|wake| matches!(wake, Wake::Fd(_))));
     }
 
     #[test]

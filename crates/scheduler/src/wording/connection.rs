@@ -11,9 +11,9 @@ pub(crate) fn test(test: &Test, seen: &Observation) -> String {
         (Test::Port(port), false) => {
             format!("failed protocol test [{}] at {} -- {reason}", protocol(port), target(port))
         }
-        (Test::Url(url), true) => format!("connection succeeded to {}", url_target(&url.url)),
+        (Test::Url(url), true) => format!("connection succeeded to {}", url_target(url.shown())),
         (Test::Url(url), false) => {
-            format!("failed protocol test [HTTP] at {} -- {reason}", url_target(&url.url))
+            format!("failed protocol test [HTTP] at {} -- {reason}", url_target(url.shown()))
         }
         (Test::Custom { probe, .. }, true) => format!("{probe} test succeeded"),
         (Test::Custom { probe, .. }, false) => format!("{probe} test failed -- {reason}"),
@@ -25,7 +25,7 @@ pub(crate) fn test(test: &Test, seen: &Observation) -> String {
 /// `[host]:port/request [TCP/IP]`
 pub(super) fn target(port: &PortTest) -> String {
     let request = match &port.protocol {
-        Protocol::Http(http) => http.request.as_deref().unwrap_or(""),
+        Protocol::Http(http) => http.shown().unwrap_or(""),
         _ => "",
     };
     let tls = if port.tls.is_some() { " TLS" } else { "" };
@@ -66,7 +66,40 @@ pub(super) fn protocol(port: &PortTest) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::url_target;
+    use std::time::Duration;
+
+    use hinoban_config::{HttpTest, Tls, UrlTest};
+
+    use super::*;
+
+    #[test]
+    fn what_is_masked_is_told_as_such() {
+        let http = HttpTest {
+            request: Some("/p?token=SECRET".into()),
+            masked: Some("/p?token=***".into()),
+            ..HttpTest::default()
+        };
+        let port = PortTest {
+            host: "h".into(),
+            port: 80,
+            family: Family::Any,
+            protocol: Protocol::Http(http),
+            tls: None,
+            timeout: Duration::from_secs(5),
+            retry: 1,
+        };
+        let url = UrlTest {
+            url: "http://h/p?token=SECRET".into(),
+            masked: Some("http://h/p?token=***".into()),
+            status: None,
+            tls: Tls::default(),
+            timeout: Duration::from_secs(5),
+            retry: 1,
+        };
+        for of in [Test::Port(Box::new(port)), Test::Url(Box::new(url))] {
+            assert_eq!(test(&of, &Observation::up()), "connection succeeded to [h]:80/p?token=*** [TCP/IP]");
+        }
+    }
 
     #[test]
     fn a_url_is_told_as_monit_tells_it_and_without_its_password() {

@@ -41,7 +41,7 @@ fn condition(when: &Condition) -> String {
             let word = if *expect == Expect::Failed { "failed" } else { "succeeded" };
             match test {
                 Test::Port(port) => format!("{word} {} at {}", protocol(port), target(port)),
-                Test::Url(url) => format!("{word} HTTP at {}", url_target(&url.url)),
+                Test::Url(url) => format!("{word} HTTP at {}", url_target(url.shown())),
                 Test::Custom { probe, .. } => format!("{word} {probe}"),
                 _ => word.to_owned(),
             }

@@ -36,7 +36,7 @@ impl<'a> Port<'a> {
                 host: &test.host,
                 port: test.port,
                 request: match &test.protocol {
-                    Protocol::Http(http) => http.request.as_deref().unwrap_or_default(),
+                    Protocol::Http(http) => http.shown().unwrap_or_default(),
                     _ => "",
                 },
                 protocol: match &test.protocol {
@@ -53,7 +53,7 @@ impl<'a> Port<'a> {
                 seconds,
             }),
             Test::Url(test) => {
-                let url = Url::parse(&test.url)?;
+                let url = Url::parse(test.shown())?;
                 Some(Self {
                     host: url.host,
                     port: url.port,

@@ -22,7 +22,7 @@ pub fn summary(status: &Status, about: &About, services: &[&ServiceView], sorted
     out += &format!("{bar}{}{bar}{}{bar}{}{bar}\n", heads[0], heads[1], heads[2]);
     for view in services {
         let (tone, state) = state(view);
-        let [name, word, kind] = [view.name.as_ref(), &state, type_name(&view.kind)];
+        let [name, word, kind] = [&*text::harmless(&view.name, ""), &state, type_name(&view.kind)];
         let [name, word, kind] = [(name, 0), (word, 1), (kind, 2)].map(|(t, i)| cell(t, COLUMNS[i].1));
         out += &rule('├', '┼', '┤');
         out += &format!("{bar} {name} {bar} {}{bar} {kind} {bar}\n", tone.paint(&format!("{word} ")));

@@ -1,5 +1,7 @@
 mod measured;
 
+use std::borrow::Cow;
+
 use hinoban_event::Class;
 use hinoban_supervisor::{Kind, ServiceView, Status};
 
@@ -15,13 +17,13 @@ pub(crate) type Row = (String, Tone, String);
 pub fn status(status: &Status, about: &About, services: &[&ServiceView]) -> String {
     let mut out = first_line(status, about) + "\n";
     for view in services {
-        let heading = format!("{} '{}'", type_name(&view.kind), view.name);
+        let heading = format!("{} '{}'", type_name(&view.kind), harmless(&view.name, ""));
         out += &Tone::Heading.paint(&heading);
         out.push('\n');
         let words = status_words(view).into_iter().map(|(tone, word)| tone.paint(word)).collect::<Vec<_>>();
         line(&mut out, "status", &(words.join(" | ") + &pending_words(view)));
         for (key, tone, value) in rows(status, about, view) {
-            line(&mut out, &key, &tone.paint(&value));
+            line(&mut out, &key, &tone.paint(&harmless(&value, "\r\n\t")));
         }
         out.push('\n');
     }
@@ -33,9 +35,34 @@ pub(crate) fn first_line(status: &Status, about: &About) -> String {
     format!("{} uptime: {}\n", about.banner, figures::uptime(status.now.since(status.since)))
 }
 
-/// Values begin in column 32, which readers count on.
+/// The same without control characters, which a terminal would obey, but for those in `keep`: they are written as Rust
+/// and most languages write them.
+pub(crate) fn harmless<'a>(text: &'a str, keep: &str) -> Cow<'a, str> {
+    let harms = |c: char| c.is_control() && !keep.contains(c);
+    if !text.contains(harms) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if harms(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.into()
+}
+
+/// Values begin in column 32, which readers count on. They hold what programs printed, and that may be anything: but for
+/// line ends, control characters stand as three octal digits, so that a terminal obeys none.
 fn line(out: &mut String, key: &str, value: &str) {
-    *out += &format!("  {key:<28} {}\n", value.replace('\r', "").replace('\n', &format!("\n{:31}", "")));
+    *out += &format!("  {key:<28} ");
+    for c in value.chars() {
+        match c {
+            '\r' => {}
+            '\n' => *out += &format!("\n{:31}", ""),
+            '\t' => out.push(c),
+            c if c.is_control() => *out += &format!("#{:03o}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out.push('\n');
 }
 
 /// Everything about a service but its name, type and status.
@@ -154,4 +181,15 @@ fn class(key: &str) -> Option<Class> {
         "filesystem flags" => Class::FsFlag,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_value_cannot_speak_to_the_terminal() {
+        let mut out = String::new();
+        super::line(&mut out, "reason", "it said \x1b]0;x\x07\u{9b}m\r\nand\tmore");
+        let expected = format!("  {:<28} it said #033]0;x#007#233m\n{:31}and\tmore\n", "reason", "");
+        assert_eq!(out, expected);
+    }
 }

@@ -174,6 +174,7 @@ fn host() -> ServiceView {
     };
     let url = UrlTest {
         url: "https://u:secret@example.com/ä?]]>".to_owned(),
+        masked: None,
         status: None,
         tls: Default::default(),
         timeout: Duration::from_secs(5),
