@@ -173,7 +173,8 @@ impl Scheduler {
         let idle = match &watched.task {
             None if asked => return Way::Blocked,
             None => true,
-            Some(task) if restart => match task.step {
+            // A stop goes before a restart: two that take the same dependant down must not take it from each other.
+            Some(task) if restart && task.doing != Doing::Stop => match task.step {
                 Step::Held { .. } if task.bounce || watched.is_process() && !watched.is_up() => {
                     return Way::Clear;
                 }

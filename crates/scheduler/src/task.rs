@@ -426,9 +426,13 @@ impl Scheduler {
             _ => {}
         }
         let watched = &mut self.services[i];
-        if ok && began && watched.is_process() && watched.watching == Watching::Initializing {
-            // It was looked at just now.
-            watched.watching = Watching::Yes;
+        if ok && began && watched.watching == Watching::Initializing {
+            match watched.is_process() {
+                // It was looked at just now.
+                true => watched.watching = Watching::Yes,
+                // Others may wait for it to be known.
+                false => watched.due = now.moment,
+            }
         }
         // After what it led to: a stop that is over without the service being unwatched would be undone by a crash here.
         close(open, out);

@@ -427,6 +427,8 @@ enum Turn {
     Starts(usize, u64),
     Fails(usize),
     Mends(usize),
+    Stubborn(usize, bool),
+    Lingers(usize, u64),
     Ask(usize, Doing),
 }
 
@@ -438,6 +440,8 @@ fn turn() -> impl Strategy<Value = Turn> {
         2 => (which(), 1u64..4_000).prop_map(|(i, ms)| Turn::Starts(i, ms)),
         1 => which().prop_map(Turn::Fails),
         1 => which().prop_map(Turn::Mends),
+        2 => (which(), any::<bool>()).prop_map(|(i, so)| Turn::Stubborn(i, so)),
+        1 => (which(), 1u64..4_000).prop_map(|(i, ms)| Turn::Lingers(i, ms)),
         4 => (which(), prop_oneof![
             Just(Doing::Start), Just(Doing::Stop), Just(Doing::Restart), Just(Doing::Monitor), Just(Doing::Unmonitor)
         ]).prop_map(|(i, doing)| Turn::Ask(i, doing)),
@@ -468,11 +472,16 @@ proptest! {
                 Turn::Starts(i, ms) => world.of(names[i]).start_takes = Duration::from_millis(ms),
                 Turn::Fails(i) => world.of(names[i]).appears_after = None,
                 Turn::Mends(i) => world.of(names[i]).appears_after = Some(MS),
+                Turn::Stubborn(i, so) => world.of(names[i]).stops = !so,
+                Turn::Lingers(i, ms) => world.of(names[i]).lingers = Duration::from_millis(ms),
                 Turn::Ask(i, doing) => world.command(names[i], doing),
             }
             world.run(Duration::from_millis(pause));
         }
-        names.iter().for_each(|name| world.of(name).appears_after = Some(MS));
+        for name in names {
+            world.of(name).appears_after = Some(MS);
+            world.of(name).stops = true;
+        }
         world.run(1_000 * S);
         prop_assert!(world.doubled.is_empty(), "doubled {:?}: {:?}", world.doubled, deeds(&world));
         prop_assert!(world.unready.is_empty(), "unready {:?}: {:?}", world.unready, deeds(&world));
@@ -501,4 +510,17 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_stop_and_a_restart_do_not_take_a_dependant_from_each_other() {
+    let config =
+        config([process("a", &[]), process("b", &[]), process("c", &["a", "b"]), process("d", &["c"])]);
+    let mut world = world(&config);
+    world.of("d").stop_takes = 5 * S;
+    world.command("b", Doing::Stop);
+    world.command("a", Doing::Restart);
+    world.run(60 * S);
+    assert_eq!(deeds(&world), ["stop d", "stop c", "stop b", "stop a", "start a"]);
+    assert!(view(&world, "a").doing.is_none() && view(&world, "c").watching == Watching::No);
 }
