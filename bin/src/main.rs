@@ -14,6 +14,7 @@ mod identity;
 mod load;
 mod local;
 mod manager;
+mod names;
 mod pages;
 mod pidfile;
 mod places;

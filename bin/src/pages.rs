@@ -10,6 +10,7 @@ use hinoban_web::client::{Client, Target};
 use hinoban_web::{Listener, Options, User, Web};
 use tokio::sync::watch;
 
+use crate::names;
 use crate::places::Places;
 use crate::voice::Voice;
 use crate::zone;
@@ -18,6 +19,7 @@ use crate::zone;
 pub(crate) fn options(config: &Config, id: &str, file: &str) -> Options {
     let mut options = about(config, id, file);
     options.listen = config.web.listen.iter().map(listener).collect();
+    options.names = names::of(config);
     for allow in &config.web.allow {
         match allow {
             Allow::Host(host) => options.hosts.push(host.clone()),
@@ -92,7 +94,8 @@ pub(crate) async fn bind(options: Options, handle: &Handle, voice: &Voice) -> We
     for problem in problems {
         voice.say(Level::Error, format!("HTTP server -- {problem}"));
     }
-    web
+    let voice = voice.clone();
+    web.on_refusal(move |refused| voice.say(Level::Error, refused.to_string()))
 }
 
 /// Where it is served, for the line that says that the daemon starts: ` with http interface at …`, or nothing. No

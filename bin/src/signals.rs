@@ -134,7 +134,8 @@ impl Steward {
                 }
             };
             tokio::select! {
-                _ = hup.recv() => {
+                // Whoever ends takes nothing new on.
+                _ = hup.recv(), if !ending => {
                     manager.reloading().await;
                     let what = format!("Reinitializing {} -- control file '{}'", name(&self.config), self.path.display());
                     self.voice.say(Level::Info, what);
@@ -164,6 +165,8 @@ impl Steward {
                     if std::mem::replace(&mut ending, true) {
                         return;
                     }
+                    // It would keep the second signal waiting for as long as the supervisor takes to end.
+                    reading = None;
                     manager.stopping().await;
                     handle.stop();
                 }

@@ -59,6 +59,24 @@ impl Verb {
             Some(word) => return Err(format!("Invalid argument -- {word}  (-h will show valid arguments)")),
         })
     }
+
+    /// Refuses to end the supervisor where a service was named, under any configuration.
+    fn alone(&self, words: &[String]) -> Result<(), String> {
+        match (self, words) {
+            (Verb::Quit, [_, name, ..]) => Err(needless("quit", name)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What to say of a name behind a command that takes none.
+fn needless(word: &str, name: &str) -> String {
+    let instead = match word {
+        "quit" => format!("to stop a service: hinoban stop {name}"),
+        "reload" => format!("to start a service again: hinoban restart {name}"),
+        _ => format!("to see one service: hinoban status {name}"),
+    };
+    format!("{word} takes no name; {instead}")
 }
 
 /// Does what a command line asks for, the name of the program first.
@@ -91,8 +109,17 @@ fn done(result: Result<ExitCode, String>) -> ExitCode {
 
 fn attempt(flags: Flags) -> Result<ExitCode, String> {
     let verb = Verb::of(flags.words.first().map(String::as_str))?;
+    verb.alone(&flags.words)?;
     let path = find(&flags)?;
     let loaded = load(&path, &flags).map_err(|why| why.text())?;
+    if let (Verb::Reload | Verb::Validate, [word, name, ..]) = (&verb, flags.words.as_slice()) {
+        // Monit reloads, and shows the service: scripts may rely on both.
+        match loaded.config.dialect {
+            Dialect::Toml => return Err(needless(word, name)),
+            Dialect::Monit if verb == Verb::Reload => complain(needless(word, name)),
+            Dialect::Monit => {}
+        }
+    }
     let places = Places::of(&loaded.config);
     let plan = Plan { flags, path, loaded, places };
     if plan.flags.test {
@@ -180,30 +207,48 @@ fn signal(daemon: &Running, signal: Signal) -> Result<(), String> {
 }
 
 fn act(plan: Plan, doing: Doing) -> Result<ExitCode, String> {
-    let names = targets(&plan, &doing)?;
+    let given = &plan.flags.words[1..];
+    if plan.flags.group.is_none() && given.is_empty() {
+        return Err(format!("Please specify a service name or 'all' after {}", doing.word()));
+    }
+    let all = given.iter().any(|word| word == "all");
     let Some(daemon) = reachable(&plan)? else {
+        let names = targets(&plan, all)?;
         return Ok(local::act(plan, doing, names));
     };
+    // Whom `all` and a group mean is for the daemon to say: what it runs may differ from the file since.
+    let names = match (&plan.flags.group, all) {
+        (Some(group), _) => through(&plan, &daemon, |client| client.members(group))?,
+        (None, true) => vec![EVERYTHING.to_owned()],
+        (None, false) => given.to_vec(),
+    };
+    if let (Some(group), true) = (&plan.flags.group, names.is_empty()) {
+        return Err(no_group(group));
+    }
     through(&plan, &daemon, |client| client.act(&doing, &names))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which services are meant; `all` and groups become names here, patterns are left to whoever does it.
-fn targets(plan: &Plan, doing: &Doing) -> Result<Vec<String>, String> {
+/// The pattern of every name.
+const EVERYTHING: &str = ".*";
+
+fn no_group(group: &str) -> String {
+    format!("Group '{group}' not found")
+}
+
+/// Which services are meant while no daemon runs; `all` and groups become names by what the file says, patterns are left
+/// to whoever does it.
+fn targets(plan: &Plan, all: bool) -> Result<Vec<String>, String> {
     let services = &plan.loaded.config.services;
-    let given = &plan.flags.words[1..];
     if let Some(group) = &plan.flags.group {
         let of_group = services.iter().filter(|s| s.groups.iter().any(|g| g.eq_ignore_ascii_case(group)));
         let names: Vec<_> = of_group.map(|s| s.name.clone()).collect();
-        return if names.is_empty() { Err(format!("Group '{group}' not found")) } else { Ok(names) };
+        return if names.is_empty() { Err(no_group(group)) } else { Ok(names) };
     }
-    if given.is_empty() {
-        return Err(format!("Please specify a service name or 'all' after {}", doing.word()));
-    }
-    if given.iter().any(|word| word == "all") {
+    if all {
         return Ok(services.iter().map(|s| s.name.clone()).collect());
     }
-    Ok(given.to_vec())
+    Ok(plan.flags.words[1..].to_vec())
 }
 
 /// Shows what the daemon says.

@@ -51,6 +51,33 @@ fn rules_over_readings_nobody_gives_are_mistakes() {
 }
 
 #[test]
+fn a_name_behind_a_command_that_takes_none_never_ends_the_daemon() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    world.write("c.toml", TOML);
+    for file in ["rc", "c.toml"] {
+        world.ok(&format!("-c {file}"));
+        let daemon = world.pid("pid");
+        let done = world.run(&format!("-c {file} quit svc"));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert_eq!(done.err, "quit takes no name; to stop a service: hinoban stop svc\n");
+        assert!(alive(daemon));
+        for word in ["reload", "validate"] {
+            let done = world.run(&format!("-c {file} {word} svc"));
+            let refused = done.err.starts_with(&format!("{word} takes no name; "));
+            match (file, word) {
+                ("c.toml", _) => assert!(refused && done.code == Some(1), "{done:?}"),
+                // As Monit: scripts may rely on it.
+                (_, "reload") => assert!(refused && done.code == Some(0), "{done:?}"),
+                _ => assert!(!refused && done.out.contains("'svc'") && done.code == Some(1), "{done:?}"),
+            }
+        }
+        assert_eq!(world.pid("pid"), daemon);
+        world.ok(&format!("-c {file} quit"));
+    }
+}
+
+#[test]
 fn a_control_file_that_others_may_read_is_refused() {
     let world = World::new();
     let rc = world.write("rc", CONTROL_FILE);
@@ -258,4 +285,18 @@ fn without_a_period_everything_is_looked_at_once() {
     assert_eq!((again.out.as_str(), again.err.as_str()), ("", ""));
     // Monit's clients know that validate ends with 1 whatever it finds.
     assert_eq!(world.run("-c rc validate").code, Some(1));
+}
+
+#[test]
+fn a_directory_that_is_included_by_its_name_is_warned_of() {
+    let world = World::new();
+    std::fs::create_dir(world.path("conf")).unwrap();
+    world.write("conf/a", "check file a with path /etc/passwd\n");
+    for path in ["@/conf", "@/conf/"] {
+        world.write("rc", &format!("{CONTROL_FILE}\ninclude {path}\n"));
+        let done = world.ok("-t -c rc");
+        assert!(done.err.contains("this is a directory, and nothing in it is read"), "{path}: {done:?}");
+    }
+    world.write("rc", &format!("{CONTROL_FILE}\ninclude @/conf/*\n"));
+    assert_eq!(world.ok("-t -c rc").err, "");
 }

@@ -56,6 +56,45 @@ fn term_ends_it_in_order_and_leaves_the_service_alone() {
 }
 
 #[test]
+fn what_is_stopped_for_a_restart_is_started_before_the_daemon_ends() {
+    let world = World::new();
+    world.write("c.toml", &TOML.replace("kill $(cat", "sleep 1; kill $(cat"));
+    let (daemon, service) = started(&world, "c.toml");
+    world.logged(&format!("process is running with pid {service}"), 1);
+    world.ok("-c c.toml restart svc");
+    world.logged("'svc' stop:", 1);
+    kill(daemon, "TERM");
+    wait_until("the daemon's end", || !alive(daemon));
+    assert!(alive(world.new_pid("svc.pid", service)), "{}", world.read("log"));
+    world.logged("'svc' restart action done", 1);
+}
+
+#[test]
+fn what_is_left_half_done_is_named_and_a_second_signal_does_not_wait() {
+    let world = World::new();
+    world.write("c.toml", &TOML.replace("kill $(cat", "sleep 25; kill $(cat"));
+    let (daemon, service) = started(&world, "c.toml");
+    world.logged(&format!("process is running with pid {service}"), 1);
+    world.ok("-c c.toml restart svc");
+    world.logged("'svc' stop:", 1);
+    kill(daemon, "TERM");
+    world.logged("svc was stopped for a restart and has not been started again", 1);
+    wait_until("the daemon's end", || !alive(daemon));
+
+    let again = World::new();
+    again.write("c.toml", &TOML.replace("kill $(cat", "sleep 25; kill $(cat"));
+    let (daemon, service) = started(&again, "c.toml");
+    again.logged(&format!("process is running with pid {service}"), 1);
+    again.ok("-c c.toml restart svc");
+    again.logged("'svc' stop:", 1);
+    kill(daemon, "TERM");
+    kill(daemon, "HUP");
+    kill(daemon, "INT");
+    wait_until("the daemon's end", || !alive(daemon));
+    assert!(!again.read("log").contains("has not been started again"), "it ended before its time was over");
+}
+
+#[test]
 fn a_second_start_wakes_the_first() {
     let world = World::new();
     world.write("rc", &CONTROL_FILE.replace("set daemon 1", "set daemon 1000"));
@@ -418,4 +457,43 @@ fn a_pidfile_that_appears_is_seen_long_before_the_next_look() {
     service.kill().unwrap();
     service.wait().unwrap();
     world.logged("'svc' process is not running", 2);
+}
+
+#[test]
+fn all_and_groups_mean_what_the_daemon_runs_and_not_what_the_file_says_since() {
+    let world = World::new();
+    let text = CONTROL_FILE.replace("set daemon 1", "set daemon 1000");
+    world.write("rc", &text);
+    let (_, service) = started(&world, "rc");
+    // Out of the group, and under another name, in the file alone.
+    let renamed = text.replace("check process svc", "check process other").replace("group web", "group mail");
+    world.write("rc", &renamed);
+    let refused = world.run("-c rc -g mail stop");
+    assert_eq!((refused.code, refused.err.as_str()), (Some(1), "Group 'mail' not found\n"));
+    world.ok("-c rc -g WEB stop");
+    wait_until("the service's end", || !alive(service));
+    world.ok("-c rc start all");
+    let again = world.new_pid("svc.pid", service);
+    world.ok("-c rc stop all");
+    wait_until("the service's end", || !alive(again));
+}
+
+#[test]
+fn who_is_turned_away_is_in_the_log() {
+    let world = World::new();
+    let port = free_port();
+    let web = format!("set httpd port {port} address 127.0.0.1 allow localhost allow admin:monit\n");
+    world.write("rc", &format!("{CONTROL_FILE}\n{web}"));
+    world.ok("-c rc");
+    // admin:wrong
+    let request = "GET / HTTP/1.0\r\nAuthorization: Basic YWRtaW46d3Jvbmc=\r\n\r\n";
+    let mut answer = String::new();
+    let mut stream = common::wait_for("the port", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 401 "), "{answer}");
+    world.logged(
+        "error    : HttpRequest: access denied -- client [127.0.0.1]: wrong password for user 'admin'",
+        1,
+    );
 }

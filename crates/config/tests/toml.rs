@@ -285,6 +285,34 @@ start = "/bin/true"
 }
 
 #[test]
+fn a_stop_without_a_program_and_a_branch_for_recovery_are_warned_of_on_every_kind() {
+    let text = r#"
+[service.web]
+host = "127.0.0.1"
+  [[service.web.check]]
+  tcp = "127.0.0.1:80"
+  then = "stop"
+
+[service.mail]
+host = "127.0.0.1"
+  [[service.mail.check]]
+  tcp = "127.0.0.1:25"
+  then = "alert"
+  else = "restart"
+
+[service.bare]
+pidfile = "/run/bare.pid"
+"#;
+    assert_eq!(
+        warned(text),
+        [
+            "/etc/hinoban/hinoban.toml:5: web cannot be stopped: it has no stop program, so it would only be watched no longer",
+            "/etc/hinoban/hinoban.toml:11: mail cannot be started: it has no start program",
+        ]
+    );
+}
+
+#[test]
 fn an_interface_that_lets_nobody_in_is_warned_of_and_a_period_of_nothing_is_refused() {
     let loaded =
         toml::parse("h.toml".as_ref(), "[web]\nlisten = \"127.0.0.1:2812\"\n", &NoSurroundings).unwrap();

@@ -53,6 +53,9 @@ pub enum Fact {
     Stopped {
         /// Program and version.
         who: String,
+        /// What it leaves half done, such as a service stopped for a restart: a sentence each, without a full stop.
+        #[serde(default)]
+        left: Vec<String>,
     },
     /// A rule failed: at first, and again at each further look that fails while it stands.
     Failed(Failure),

@@ -35,6 +35,7 @@ impl Event {
         match &self.fact {
             Fact::Failed(_) | Fact::NotSeen { .. } | Fact::Ended { ok: false, .. } => Level::Error,
             Fact::Doubted(_) | Fact::Limited { .. } => Level::Warning,
+            Fact::Stopped { left, .. } if !left.is_empty() => Level::Warning,
             _ => Level::Info,
         }
     }
@@ -50,7 +51,10 @@ impl Event {
     pub fn description(&self) -> String {
         match &self.fact {
             Fact::Started { who } => format!("{who} started"),
-            Fact::Stopped { who } => format!("{who} stopped"),
+            Fact::Stopped { who, left } => {
+                let left: String = left.iter().map(|sentence| format!("; {sentence}")).collect();
+                format!("{who} stopped{left}")
+            }
             Fact::Reloaded { added, removed, changed } => reloaded(added, removed, changed),
             Fact::Failed(failure) => failed(failure),
             Fact::Doubted(failure) => failure.text.clone(),

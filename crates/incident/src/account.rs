@@ -54,6 +54,11 @@ impl Scene<'_> {
         };
         text += &match failure.able {
             true => undertaken(&failure.then, &self.event.service),
+            false if failure.then == Doing::Stop => format!(
+                "It is to be stopped, but there is no program that does it: it goes on as it is, and is no longer watched. \
+                 When it is mended: hinoban monitor {}\n",
+                word(&self.event.service)
+            ),
             false => format!(
                 "A {} is asked for, but there is no program that does it: it waits for you.\n",
                 failure.then.word()

@@ -19,11 +19,16 @@ pub struct Incidents {
     restored: HashSet<Key>,
     /// By service: why its last action failed, as far as told.
     actions: HashMap<Arc<str>, String>,
+    /// By service: in which ways what its rules run failed, as far as told.
+    errands: HashMap<Arc<str>, Vec<String>>,
     /// By service: how many of its looks see nothing, and since when.
     unseen: HashMap<Arc<str>, (usize, Stamp)>,
 }
 
 type Key = (Arc<str>, usize, Class);
+
+/// So many ways in which the programs of a service's rules fail are kept apart.
+const WAYS: usize = 20;
 
 /// Who hears of one event.
 enum Audience {
@@ -37,7 +42,8 @@ impl Incidents {
     /// Nothing stands.
     pub fn new(options: Options) -> Self {
         let (told, restored) = (HashSet::new(), HashSet::new());
-        Self { options, told, restored, actions: HashMap::new(), unseen: HashMap::new() }
+        let (actions, errands) = (HashMap::new(), HashMap::new());
+        Self { options, told, restored, actions, errands, unseen: HashMap::new() }
     }
 
     /// A failure that people were told of by an earlier life of the supervisor, and whose end they have not heard of.
@@ -58,6 +64,7 @@ impl Incidents {
         self.told.retain(|(name, ..)| &**name != service);
         self.restored.retain(|(name, ..)| &**name != service);
         self.actions.remove(service);
+        self.errands.remove(service);
         self.unseen.remove(service);
     }
 
@@ -71,6 +78,16 @@ impl Incidents {
                 let now = failures.iter().find(|f| (f.0, f.1) == (rule, class))?.2?;
                 Some((name, now, class))
             }));
+        }
+    }
+
+    /// So many looks of a service that saw nothing are made no more after a reload: for them that is over without a word.
+    pub fn dropped(&mut self, service: &str, looks: usize) {
+        if let Some((parts, _)) = self.unseen.get_mut(service) {
+            *parts = parts.saturating_sub(looks);
+            if *parts == 0 {
+                self.unseen.remove(service);
+            }
         }
     }
 
@@ -122,6 +139,10 @@ impl Incidents {
                     (Audience::All, Letter::action_failed(self.scene(event), doing, because, report))
                 })
             }
+            Fact::Ended { doing: Doing::Exec | Doing::Custom(_), ok: true, .. } => {
+                self.errands.remove(&event.service);
+                None
+            }
             Fact::Ended { doing, because, ok: true, report } => {
                 self.actions.remove(&event.service)?;
                 // In our own form the end of the failure that the action was for tells it.
@@ -168,6 +189,16 @@ impl Incidents {
     /// Whether the failure of an action is another than the one already told.
     fn action_failed(&mut self, event: &Event, doing: &Doing, report: &Report) -> bool {
         let why = fingerprint(&format!("{}{}", doing.word(), report.failure()));
+        // A service may have many rules that run something, and one that fails says nothing of the others.
+        if matches!(doing, Doing::Exec | Doing::Custom(_)) {
+            let told = self.errands.entry(event.service.clone()).or_default();
+            let news = !told.contains(&why);
+            if news {
+                told.truncate(WAYS - 1);
+                told.insert(0, why);
+            }
+            return news;
+        }
         self.actions.insert(event.service.clone(), why.clone()).is_none_or(|told| told != why)
     }
 

@@ -1,7 +1,7 @@
 //! The outer form of a message, which differs with what the configuration was written in.
 
 use hinoban_config::Dialect;
-use hinoban_event::{Because, Class, Doing, Event, Failure, Recovery, Report};
+use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery, Report};
 use hinoban_reading::ReasonKind;
 
 use crate::account::{Scene, is_outage};
@@ -156,8 +156,11 @@ impl Letter {
     /// The supervisor itself started, reloaded or stopped.
     pub(crate) fn instance(scene: Scene<'_>, action: Doing) -> Self {
         let what = scene.event.description();
-        let account = match action {
-            Doing::Stop => scene.plain(&format!("{what}. What it watched goes on, but nobody watches it")),
+        let account = match &scene.event.fact {
+            Fact::Stopped { left, .. } => {
+                let else_ = if left.is_empty() { "" } else { " else" };
+                scene.plain(&format!("{what}. What{else_} it watched goes on, but nobody watches it"))
+            }
             _ => scene.plain(&what),
         };
         Self {

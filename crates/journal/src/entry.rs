@@ -41,6 +41,9 @@ pub enum Entry {
         /// Who had asked for it; `None`: a rule.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// For what a rule runs and nothing waits for: which branch of which rule. `None`: it is no such thing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        branch: Option<Box<Branch>>,
     },
     /// A process was started to carry out an intent.
     Spawned {
@@ -94,6 +97,20 @@ pub enum Entry {
         /// Its id.
         id: String,
     },
+}
+
+/// A branch of a rule, and why it was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Branch {
+    /// Position of the rule within the service.
+    pub rule: usize,
+    /// What the rule asks, as in [`Entry::Failed`].
+    pub condition: String,
+    /// Whether it is the branch for recovery.
+    #[serde(default)]
+    pub recovery: bool,
+    /// What was seen.
+    pub text: String,
 }
 
 /// A message to people, whole.

@@ -36,6 +36,6 @@ mod recovery;
 mod state;
 
 pub use compaction::{Compacted, Compaction};
-pub use entry::{Entry, Letter};
+pub use entry::{Branch, Entry, Letter};
 pub use journal::{Journal, OpenError};
 pub use state::{Failing, InFlight, State};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Identity, Stamp};
 
-use crate::{Entry, Letter};
+use crate::{Branch, Entry, Letter};
 
 /// What the entries of a journal say, taken together.
 ///
@@ -34,6 +34,8 @@ pub struct InFlight {
     pub whole: Option<Doing>,
     /// Who had asked for it; `None`: a rule.
     pub by: Option<String>,
+    /// The branch of the rule that runs it; see [`Entry::Intent`].
+    pub branch: Option<Box<Branch>>,
     /// The processes started for it so far, in order; none if the crash came first. Any that still lives is to be
     /// waited for.
     pub processes: Vec<Identity>,
@@ -64,7 +66,7 @@ impl State {
             Entry::Monitoring { service, on } => {
                 self.monitoring.insert(service.clone(), *on);
             }
-            Entry::Intent { id, service, doing, at, whole, by } => {
+            Entry::Intent { id, service, doing, at, whole, by, branch } => {
                 let flight = InFlight {
                     id: *id,
                     service: service.clone(),
@@ -72,6 +74,7 @@ impl State {
                     at: *at,
                     whole: whole.clone(),
                     by: by.clone(),
+                    branch: branch.clone(),
                     processes: Vec::new(),
                 };
                 self.intents.insert(*id, flight);
@@ -191,6 +194,7 @@ impl State {
                 at: flight.at,
                 whole: flight.whole.clone(),
                 by: flight.by.clone(),
+                branch: flight.branch.clone(),
             };
             let spawned = flight
                 .processes

@@ -1,7 +1,7 @@
 //! Whatever is entered in whatever order: the entries that a state gives say the same as those that made it.
 
 use hinoban_event::{Class, Doing};
-use hinoban_journal::{Entry, Letter, State};
+use hinoban_journal::{Branch, Entry, Letter, State};
 use hinoban_reading::{Identity, Stamp};
 use proptest::prelude::*;
 
@@ -21,6 +21,10 @@ fn entry() -> impl Strategy<Value = Entry> {
             at,
             whole: None,
             by: (id > 1).then(|| "admin".to_owned()),
+            branch: (id > 2).then(|| {
+                let (rule, condition, text) = (1, "missing".to_owned(), "gone".to_owned());
+                Box::new(Branch { rule, condition, recovery: id > 3, text })
+            }),
         }),
         (0..4u64, any::<(u32, u64)>())
             .prop_map(|(intent, (pid, start))| Entry::Spawned { intent, identity: Identity { pid, start } }),

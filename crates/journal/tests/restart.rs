@@ -38,6 +38,7 @@ fn story() -> Vec<Entry> {
             at: since,
             whole: None,
             by: None,
+            branch: None,
         },
         Entry::Done { intent: 7, ok: true },
         Entry::Failed { service: service(), rule: 0, class, since, message_id: None, condition: None },
@@ -59,6 +60,7 @@ fn story() -> Vec<Entry> {
             at: since,
             whole: Some(Doing::Restart),
             by: Some("admin".into()),
+            branch: None,
         },
         Entry::Spawned { intent: 8, identity },
         Entry::Failed { service: "mysql".into(), rule: 2, class, since, message_id: None, condition: None },
@@ -400,6 +402,7 @@ fn a_day_of_flapping_stays_short() {
             at: since,
             whole: Some(Doing::Restart),
             by: None,
+            branch: None,
         };
         let (message_id, condition) = (Some(down.clone()), Some("missing/aae5b2b3d27681b4".into()));
         let failed = Entry::Failed { service: service(), rule: 0, class, since, message_id, condition };

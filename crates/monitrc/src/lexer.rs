@@ -154,14 +154,7 @@ impl<'a> Lexer<'a> {
         let mut frames = Vec::new();
         for path in paths {
             let name = path.to_string_lossy();
-            // Of what a pattern finds, folders are passed over; one that is named was meant.
-            if name.ends_with('/') && !pattern.contains(['*', '?', '[']) {
-                let mistake =
-                    Mistake::warning(place.clone(), "this is a directory, and nothing in it is read");
-                let help = format!("write include {}/*", pattern.trim_end_matches('/'));
-                self.mistakes.push(mistake.word(pattern.clone()).help(help));
-            }
-            if name.ends_with('~') || name.ends_with('/') {
+            if name.ends_with('~') {
                 continue;
             }
             let open = std::iter::once(self.frame.file).chain(self.waiting.iter().map(|f| f.file));
@@ -187,7 +180,15 @@ impl<'a> Lexer<'a> {
             self.pushed += 1;
             match self.files.open(&path, self.around) {
                 Ok(file) => frames.push(Frame { text: self.files.text(file), at: 0, file }),
-                Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {}
+                // Of what a pattern finds, folders are passed over; one that is named was meant.
+                Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
+                    if !pattern.contains(['*', '?', '[']) {
+                        let message = "this is a directory, and nothing in it is read";
+                        let help = format!("write include {}/*", pattern.trim_end_matches('/'));
+                        let mistake = Mistake::warning(place.clone(), message).word(pattern.clone());
+                        self.mistakes.push(mistake.help(help));
+                    }
+                }
                 Err(error) => self.mistakes.push(
                     Mistake::error(place.clone(), format!("Cannot include file: {error}"))
                         .word(name)

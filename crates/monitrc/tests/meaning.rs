@@ -146,7 +146,7 @@ fn included_files_are_read_last_first_and_where_they_stand() {
     file("/d2/rules", "if cpu > 10% then alert include /d2/rules");
     let loaded = load(
         &world,
-        "check process first pidfile /run/f.pid\ninclude /d/*\nif cpu > 90% then stop\ninclude /none/x",
+        "check process first pidfile /run/f.pid\ninclude /d/*\nif cpu > 90% then unmonitor\ninclude /none/x",
     );
     let services: Vec<_> = loaded.config.services.iter().map(|s| (s.name.as_str(), s.rules.len())).collect();
     assert_eq!(services, [("first", 1), ("b", 2), ("a", 2), ("tower", 0)]);
@@ -248,11 +248,14 @@ fn warned(text: &str) -> Vec<String> {
 
 #[test]
 fn a_directory_that_is_included_by_its_name_is_warned_of() {
-    let world = World { files: [("/conf/".into(), String::new()), ("/conf/a".into(), String::new())].into() };
-    let text = "include /conf/\n";
-    let warnings = load(&world, text).warnings;
-    assert_eq!(warnings.lines(), ["monitrc:1: this is a directory, and nothing in it is read '/conf/'"]);
-    assert!(warnings.to_string().contains("write include /conf/*"), "{warnings}");
+    let folders = ["/conf", "/conf/", "/conf/inner"].map(|path| (path.into(), world::FOLDER.to_owned()));
+    let world = World { files: folders.into() };
+    for path in ["/conf", "/conf/"] {
+        let warnings = load(&world, &format!("include {path}\n")).warnings;
+        let told = format!("monitrc:1: this is a directory, and nothing in it is read '{path}'");
+        assert_eq!(warnings.lines(), [told]);
+        assert!(warnings.to_string().contains("write include /conf/*"), "{warnings}");
+    }
     assert_eq!(load(&world, "include /conf/*\n").warnings.lines(), [""; 0]);
 }
 

@@ -26,7 +26,7 @@ pub(crate) const REPLACING: Duration = Duration::from_millis(100);
 ///
 /// It is woken when the file appears, disappears or is replaced, but not by writing, and at most twenty times a second. A
 /// file that disappeared is given a
-/// tenth of a second to come back. On a local file system a look is two system calls on the calling thread; behind a
+/// tenth of a second to come back. On a local file system a look is a few system calls on the calling thread; behind a
 /// network it is made by a blocking thread of the runtime.
 #[derive(Debug)]
 pub struct FileProbe {

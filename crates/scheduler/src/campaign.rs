@@ -12,8 +12,9 @@ use hinoban_event::{Because, Doing, Event, Fact, Report};
 use hinoban_reading::{Moment, Now};
 
 use crate::machine::{Out, Scheduler};
-use crate::task::{Step, close};
-use crate::{Act, Effect, Remembered, ServiceId, Watching};
+use crate::over::close;
+use crate::task::Step;
+use crate::{Act, ServiceId, Watching};
 
 /// Whether a dependant is out of the way.
 #[derive(Debug, PartialEq)]
@@ -80,9 +81,7 @@ impl Scheduler {
         let retry = commanded.then(|| now.moment + watched.every);
         self.wait(i, Step::Held { retry, told: false });
         self.promise(now, i, false, out);
-        if let Some((doing, by)) = self.services[i].pending.take() {
-            self.command(now, i, doing, by, out);
-        } else if commanded {
+        if !self.gives_way(now, i, out) && commanded {
             self.pull(now, i, out);
         }
         true
@@ -102,20 +101,15 @@ impl Scheduler {
 
     /// What an operator asked for survives a crash also while it waits for others.
     fn promise(&mut self, now: Now, i: usize, anew: bool, out: &mut Out) {
-        let intent = self.next_intent + 1;
-        let watched = &mut self.services[i];
-        let service = watched.service.name.clone();
-        let Some(task) = &mut watched.task else { return };
-        let Some(by) = task.because.by().map(str::to_owned) else { return };
-        if task.open.is_some() && !anew {
+        let Some(task) = &self.services[i].task else { return };
+        let Some(by) = task.because.by().filter(|_| task.open.is_none() || anew).map(str::to_owned) else {
             return;
-        }
+        };
         let doing = task.doing.clone();
-        let before = task.open.replace((intent, false));
-        self.next_intent = intent;
-        let (at, whole, by) = (now.stamp, Some(doing.clone()), Some(by));
-        out.push(Effect::Remember(Remembered::Intent { intent, service, doing, at, whole, by }));
-        close(before, out);
+        let intent = self.remember_wish(now, i, &doing, &by, out);
+        if let Some(task) = &mut self.services[i].task {
+            close(task.open.replace((intent, false)), out);
+        }
     }
 
     /// The nearest dependants that are watched, or to which something is being done: the others have nothing to be taken
@@ -138,8 +132,7 @@ impl Scheduler {
 
     /// A stop or restart waits for its dependants: goes on if they are out of its way.
     fn clear(&mut self, now: Now, i: usize, out: &mut Out) -> bool {
-        if let Some((doing, by)) = self.services[i].pending.take() {
-            self.command(now, i, doing, by, out);
+        if self.gives_way(now, i, out) {
             return true;
         }
         let (mut soon, mut blocked) = (false, Vec::new());
@@ -222,38 +215,30 @@ impl Scheduler {
         bounce: bool,
         out: &mut Out,
     ) {
-        let withdrawn = self.withdraw(i);
-        self.begin_task(now, i, doing, because, cause, bounce, out);
-        if withdrawn && !bounce {
+        let before = self.withdraw(i);
+        let asked = before.flatten().map(|(intent, _)| intent);
+        self.begin_task(now, i, doing, because, cause, (asked, bounce), out);
+        if before.is_some() && !bounce {
             self.promise(now, i, true, out);
         }
     }
 
-    /// Ends a task that only waits for others, and has another one follow. Its intent is open until that one has its own.
-    pub(crate) fn withdraw(&mut self, i: usize) -> bool {
+    /// Ends a task that only waits for others; gives the intent that is open for it.
+    pub(crate) fn withdraw(&mut self, i: usize) -> Option<Option<(u64, bool)>> {
         let watched = &mut self.services[i];
-        if !watched.task.as_ref().is_some_and(|task| task.waits_for_others()) {
-            return false;
-        }
-        let open = watched.task.take().and_then(|task| task.open);
-        if let Some((intent, _)) = open {
-            watched.asked = Some(intent);
-        }
-        true
+        let task = watched.task.take_if(|task| task.waits_for_others())?;
+        Some(task.open)
     }
 
     /// An operator's newer wish takes the place of what only waits.
-    pub(crate) fn supersede(
-        &mut self,
-        now: Now,
-        i: usize,
-        doing: Doing,
-        by: String,
-        cause: Event,
-        out: &mut Out,
-    ) {
-        self.begin(now, i, doing, Because::Command { by }, cause, out);
-        self.promise(now, i, true, out);
+    pub(crate) fn gives_way(&mut self, now: Now, i: usize, out: &mut Out) -> bool {
+        if self.services[i].pending.is_none() || self.ending {
+            return false;
+        }
+        let Some(before) = self.withdraw(i) else { return false };
+        self.take_pending(now, i, out);
+        close(before, out);
+        true
     }
 
     /// A start waits for what it depends on: goes on if that is ready.

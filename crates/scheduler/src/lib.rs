@@ -23,9 +23,11 @@
 #![forbid(unsafe_code)]
 
 mod campaign;
+mod errand;
 mod judge;
 mod life;
 mod machine;
+mod over;
 mod record;
 mod rest;
 mod rules;
@@ -46,6 +48,7 @@ use hinoban_event::{Class, Doing, Event, Report};
 use hinoban_reading::{Observation, Stamp};
 use serde::{Deserialize, Serialize};
 
+pub use errand::Unbegun;
 pub use life::{Reload, Restored};
 pub use machine::Scheduler;
 pub use same::{condition_name, follow};
@@ -205,6 +208,25 @@ pub enum Remembered {
         whole: Option<Doing>,
         /// Who asked for it; `None`: a rule.
         by: Option<String>,
+    },
+    /// A rule is about to run something that nothing waits for.
+    Reaction {
+        /// Its number, as that of an intent.
+        intent: u64,
+        /// The service's name.
+        service: String,
+        /// What.
+        doing: Doing,
+        /// When.
+        at: Stamp,
+        /// Position of the rule.
+        rule: usize,
+        /// What the rule asks: its [`condition_name`].
+        condition: String,
+        /// Whether it is of the branch for recovery.
+        recovery: bool,
+        /// What was seen.
+        text: String,
     },
     /// An action ended.
     Done {

@@ -1,6 +1,6 @@
 //! How a scheduler begins, and how it takes on another configuration.
 
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +22,6 @@ pub struct Restored {
     pub monitored: HashMap<String, bool>,
     /// Rules that had failed: service, position of the rule, class, since when.
     pub failing: Vec<(String, usize, Class, Stamp)>,
-    /// Programs that rules were about to run when it ended, and that were never begun: service, and when that was decided.
-    pub unbegun: Vec<(String, Stamp)>,
     /// The highest number of an intent so far.
     pub last_intent: u64,
 }
@@ -42,6 +40,8 @@ pub struct Reload {
     pub failures: Vec<(String, usize, Class, Option<usize>)>,
     /// Names of changed services that watch another thing now: what was known of it holds no longer.
     pub other: Vec<String>,
+    /// Looks of changed services that could not see, and that are made no more: service, and how many.
+    pub unseen: Vec<(String, usize)>,
 }
 
 impl Scheduler {
@@ -49,15 +49,17 @@ impl Scheduler {
     pub fn new(config: &Config, restored: &Restored, first: Moment) -> Self {
         let mut scheduler = Self {
             services: Vec::new(),
-            departed: Vec::new(),
             dialect: config.dialect,
             positions: HashMap::new(),
             heap: BinaryHeap::new(),
             running: HashMap::new(),
+            errands: HashMap::new(),
+            failed_errands: HashSet::new(),
             asked_before: Vec::new(),
             ties: Default::default(),
             resting: Vec::new(),
             waiting: Vec::new(),
+            ending: false,
             default_every: config.every.unwrap_or(Duration::MAX / 4),
             next_service: 0,
             next_intent: restored.last_intent,
@@ -69,11 +71,7 @@ impl Scheduler {
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
                 let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
                 if same && watched.watching != Watching::No {
-                    let mut record = Record::failed(*since);
-                    // A rule fails and decides what to run at the same instant.
-                    record.unbegun =
-                        restored.unbegun.iter().any(|(name, at)| *name == service.name && at == since);
-                    watched.records[*rule] = Some(record);
+                    watched.records[*rule] = Some(Record::failed(*since));
                 }
             }
             scheduler.services.push(watched);
@@ -91,13 +89,15 @@ impl Scheduler {
 
     /// Takes on a new configuration. Services that did not change keep their state and their [`ServiceId`]; changed ones
     /// keep whether they are watched, what is being done to them, and, if they watch the same thing, what is known of
-    /// it: failures follow their rules (see [`follow`]). What was being done to a service that went and comes back is
-    /// still being done to it.
+    /// it: failures follow their rules (see [`follow`]). What is being done to a service that goes comes to its end first,
+    /// so that none is left stopped in the middle of a restart; if it comes back before, it is still being done to it.
     pub fn reload(&mut self, now: Now, config: &Config) -> Reload {
         let mut report = Reload::default();
         self.dialect = config.dialect;
         self.default_every = config.every.unwrap_or(Duration::MAX / 4);
-        let mut old: Vec<Option<Watched>> = self.services.drain(..).map(Some).collect();
+        let (old, mut leaving): (Vec<Watched>, Vec<Watched>) =
+            self.services.drain(..).partition(|w| !w.leaving);
+        let mut old: Vec<Option<Watched>> = old.into_iter().map(Some).collect();
         for service in &config.services {
             let every = service.every.unwrap_or(self.default_every);
             let slot = old
@@ -119,27 +119,26 @@ impl Scheduler {
                 None => {
                     report.added.push(service.name.clone());
                     let on = service.on_reboot != OnReboot::NoStart;
-                    let departed =
-                        self.departed.iter().position(|w| w.name.eq_ignore_ascii_case(&service.name));
-                    match departed.map(|at| self.departed.swap_remove(at)) {
-                        Some(mut departed) => {
-                            departed.forget();
-                            self.changed(now, departed, service, on, &mut report)
-                        }
+                    let back = leaving.iter().position(|w| w.name.eq_ignore_ascii_case(&service.name));
+                    match back.map(|at| leaving.swap_remove(at)) {
+                        Some(back) => self.changed(now, back, service, on, &mut report),
                         None => self.fresh(service.clone(), now.moment, on),
                     }
                 }
             };
             self.services.push(watched);
         }
-        self.departed.retain(|w| w.task.as_ref().is_some_and(|task| task.goes_on(now.moment)));
         for mut watched in old.into_iter().flatten() {
             report.removed.push(watched.service.name.clone());
-            if watched.task.as_ref().is_some_and(|task| task.goes_on(now.moment)) {
-                watched.pending = None;
-                self.departed.push(watched);
-            }
+            watched.forget();
+            watched.watching = Watching::No;
+            watched.pending = None;
+            watched.switched = None;
+            watched.leaving = true;
+            leaving.push(watched);
         }
+        leaving.retain(|w| w.task.as_ref().is_some_and(|task| task.has_begun()));
+        self.services.extend(leaving);
         self.index();
         report
     }
@@ -155,7 +154,7 @@ impl Scheduler {
     ) -> Watched {
         let mut new = self.fresh(service.clone(), now.moment, on);
         new.generation = other.generation + 1;
-        for id in self.running.values_mut().filter(|id| **id == other.id) {
+        for id in self.running.values_mut().chain(&mut self.asked_before).filter(|id| **id == other.id) {
             *id = new.id;
         }
         let names: Vec<String> = other.service.rules.iter().map(|r| condition_name(&r.when)).collect();
@@ -166,10 +165,11 @@ impl Scheduler {
         let found = if same { follow(&old, &service.rules) } else { vec![None; old.len()] };
         let failures = other.failures().map(|(rule, class)| (service.name.clone(), rule, class, found[rule]));
         report.failures.extend(failures);
+        let before = unseen(&other);
         new.ending = other.ending;
         new.alive = other.alive;
         new.pending = other.pending;
-        new.asked = other.asked;
+        new.switched = other.switched;
         new.task = other.task;
         if let Some(task) = &mut new.task {
             // The look it waited for was of the service as it was.
@@ -200,8 +200,17 @@ impl Scheduler {
             new.judged[at] = judged;
             new.tests[at] = looks.map(|looks| Box::new(known(*looks)));
         }
+        let gone = before.saturating_sub(unseen(&new));
+        if gone > 0 {
+            report.unseen.push((service.name.clone(), gone));
+        }
         new
     }
+}
+
+/// How many of its looks could not see when they were last made.
+fn unseen(watched: &Watched) -> usize {
+    watched.all_looks().filter(|looks| looks.not_seen.is_some()).count()
 }
 
 /// Whether a service is watched when we begin.

@@ -1,7 +1,7 @@
 //! The state machine itself: whose turn it is, and where each input goes.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use hinoban_config::{Dialect, Service};
 use hinoban_event::{Event, Fact};
 use hinoban_reading::{Moment, Now, Observation};
 
+use crate::errand::Errand;
 use crate::rest::Rest;
 use crate::task::Step;
 use crate::ties::Ties;
@@ -21,17 +22,22 @@ pub(crate) type Out = Vec<Effect>;
 /// Decides for all services. See the [crate's documentation](crate).
 #[derive(Debug)]
 pub struct Scheduler {
+    /// In the order of the configuration; behind them those that leave.
     pub(crate) services: Vec<Watched>,
-    /// Services that a reload removed while something was being done to them.
-    pub(crate) departed: Vec<Watched>,
     pub(crate) dialect: Dialect,
     pub(crate) positions: HashMap<ServiceId, usize>,
     /// When each service next wants to be called; entries that are no longer true are passed over.
     pub(crate) heap: BinaryHeap<Reverse<(Moment, ServiceId)>>,
     /// Intents whose end is waited for.
     pub(crate) running: HashMap<u64, ServiceId>,
+    /// What runs because of rules.
+    pub(crate) errands: HashMap<u64, Errand>,
+    /// What of that failed the last time: service, and command line or name.
+    pub(crate) failed_errands: HashSet<(Arc<str>, String)>,
     /// Services for which a wish of an earlier life waits.
-    pub(crate) asked_before: Vec<usize>,
+    pub(crate) asked_before: Vec<ServiceId>,
+    /// What is being done comes to its end, and nothing new is begun.
+    pub(crate) ending: bool,
     /// What depends on what.
     pub(crate) ties: Ties,
     /// Services with a look that was put off.
@@ -87,10 +93,14 @@ impl Scheduler {
             }
             Input::Woken { service, part } => {
                 if let Some(i) = self.position(service)
-                    && self.wants_looks(i)
+                    && self.wants_looks(i, part)
                 {
                     self.look_early(i, part, &mut out);
                 }
+                None
+            }
+            Input::ActionDone { intent, report, verdict } if self.errands.contains_key(&intent) => {
+                self.errand_done(now, intent, report, verdict, &mut out);
                 None
             }
             Input::ActionDone { intent, report, verdict } => {
@@ -130,15 +140,21 @@ impl Scheduler {
 
     /// The service of this name, upper and lower case being the same.
     pub fn find(&self, name: &str) -> Option<ServiceId> {
-        self.services.iter().find(|w| w.name.eq_ignore_ascii_case(name)).map(|w| w.id)
+        self.present().find(|w| w.name.eq_ignore_ascii_case(name)).map(|w| w.id)
     }
 
     /// All services, in the order of the configuration: their ids and their configuration.
     pub fn services(&self) -> impl Iterator<Item = (ServiceId, &Arc<Service>)> {
-        self.services.iter().map(|w| (w.id, &w.service))
+        self.present().map(|w| (w.id, &w.service))
     }
 
-    /// The configuration of a service, while it is in force.
+    /// The services of the configuration.
+    fn present(&self) -> impl Iterator<Item = &Watched> {
+        self.services.iter().filter(|w| !w.leaving)
+    }
+
+    /// The configuration of a service: while it is in force, and of one that a reload removed, until what was being done
+    /// to it is over.
     pub fn service(&self, id: ServiceId) -> Option<&Arc<Service>> {
         self.position(id).map(|i| &self.services[i].service)
     }
@@ -176,9 +192,42 @@ impl Scheduler {
         Event { id: self.next_event, at: now.stamp, service, fact }
     }
 
+    /// Begins nothing new from now on: no look but those that what is being done needs, no repair, and nothing that is
+    /// asked for. That waits for the next life of the supervisor, which finds it where it was remembered.
+    pub fn end(&mut self) {
+        self.ending = true;
+    }
+
+    /// Whether something is being done that is worth waiting for before the end: a program runs, or another is to follow.
+    /// What was started and has yet to appear appears without us.
+    pub fn under_way(&self) -> bool {
+        self.services.iter().filter_map(|w| w.task.as_ref()).any(|task| task.is_under_way())
+    }
+
+    /// What would be left half done if all ended now: a sentence for each service.
+    pub fn halfway(&self) -> Vec<String> {
+        let stopped = self.services.iter().filter(|w| w.task.as_ref().is_some_and(|task| task.is_halfway()));
+        let asked = self.services.iter().filter_map(|w| Some((w, w.asked()?)));
+        let asked = asked.map(|(w, doing)| {
+            format!(
+                "a {} of {} was asked for and has not been begun; the next run begins it",
+                doing.word(),
+                w.name
+            )
+        });
+        let stopped = stopped.map(|w| {
+            format!(
+                "{} was stopped for a restart and has not been started again; the next run goes on with it, and until \
+                 then it is to be started by hand",
+                w.name
+            )
+        });
+        stopped.chain(asked).collect()
+    }
+
     /// Every service as it stands, in the order of the configuration.
     pub fn view(&self) -> Vec<ServiceView> {
-        let view = |(i, w)| {
+        let view = |(i, w): (usize, &Watched)| {
             let mut view = view::view(w, self.now, self.dialect);
             let names = |of: &[usize]| of.iter().map(|at| self.services[*at].name.clone()).collect();
             view.depends_on = names(self.ties.parents(i));
@@ -186,7 +235,7 @@ impl Scheduler {
             view.waits_for = self.waits_for(i);
             view
         };
-        self.services.iter().enumerate().map(view).collect()
+        self.services.iter().enumerate().filter(|(_, w)| !w.leaving).map(view).collect()
     }
 
     pub(crate) fn position(&self, id: ServiceId) -> Option<usize> {
@@ -225,8 +274,10 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn wants_looks(&self, i: usize) -> bool {
-        self.services[i].watching != Watching::No || self.services[i].task.is_some()
+    pub(crate) fn wants_looks(&self, i: usize, part: Part) -> bool {
+        let watched = &self.services[i];
+        let watching = watched.watching != Watching::No && !self.ending;
+        watching || (part == Part::Subject && watched.task.is_some())
     }
 
     pub(crate) fn schedule(&mut self, i: usize) {
@@ -237,7 +288,8 @@ impl Scheduler {
     /// Serves everybody whose time has come, or comes so soon that waking again is not worth it.
     fn tick(&mut self, now: Now, out: &mut Out) {
         let most = Duration::from_millis(20);
-        for i in std::mem::take(&mut self.asked_before) {
+        for id in std::mem::take(&mut self.asked_before) {
+            let Some(i) = self.position(id) else { continue };
             self.take_pending(now, i, out);
             self.schedule(i);
         }
@@ -258,7 +310,7 @@ impl Scheduler {
             }
             if self.services[i].recheck.is_some_and(|at| at <= now.moment) {
                 self.services[i].recheck = None;
-                if self.wants_looks(i) {
+                if self.wants_looks(i, Part::Subject) {
                     self.look_early(i, Part::Subject, out);
                 }
             }
@@ -278,7 +330,7 @@ impl Scheduler {
         let behind = now.moment.since(watched.due);
         let missed = behind.as_nanos() / watched.every.as_nanos().max(1);
         watched.due = watched.due + watched.every * u32::try_from(missed + 1).unwrap_or(u32::MAX);
-        if watched.watching == Watching::No || watched.task.is_some() {
+        if watched.watching == Watching::No || watched.task.is_some() || self.ending {
             return;
         }
         match self.rests(i, true) {
@@ -294,7 +346,10 @@ impl Scheduler {
         if watched.has_subject() {
             self.look(i, Part::Subject, false, out);
         } else {
-            watched.watching = Watching::Yes;
+            // What nobody tests is as well as it will ever be known to be.
+            if watched.test_rules().next().is_none() {
+                watched.watching = Watching::Yes;
+            }
             self.look_at_tests(i, false, out);
         }
     }
@@ -308,7 +363,7 @@ impl Scheduler {
     /// After a start: looks at the tests before their turn, so that "it works again" is known soon.
     fn tick_confirm(&mut self, now: Now, i: usize, out: &mut Out) {
         let watched = &mut self.services[i];
-        if watched.task.is_some() {
+        if watched.task.is_some() || watched.watching == Watching::No || self.ending {
             return;
         }
         let Some(confirm) = &mut watched.confirm else { return };

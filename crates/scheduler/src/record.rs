@@ -44,18 +44,16 @@ pub(crate) struct Record {
     /// Samples since the last change of state, which is number 1.
     pub(crate) times: u32,
     pub(crate) since: Stamp,
-    /// The program that its failure was to run was never begun.
-    pub(crate) unbegun: bool,
 }
 
 impl Record {
     pub(crate) fn new(at: Stamp) -> Self {
-        Self { history: 0, seen: 0, state: State::Unsure, times: 0, since: at, unbegun: false }
+        Self { history: 0, seen: 0, state: State::Unsure, times: 0, since: at }
     }
 
     /// A rule that had failed before we began.
     pub(crate) fn failed(since: Stamp) -> Self {
-        Self { history: u64::MAX, seen: 64, state: State::Failed, times: 1, since, unbegun: false }
+        Self { history: u64::MAX, seen: 64, state: State::Failed, times: 1, since }
     }
 
     /// Takes one sample, with the rates of both branches of the rule.

@@ -1,7 +1,5 @@
 //! What follows when a rule fails or holds: records are kept, people told, and actions begun.
 
-use std::time::Duration;
-
 use hinoban_config::{Condition, Mode, Rate, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
 use hinoban_reading::{Now, metrics};
@@ -9,10 +7,7 @@ use hinoban_reading::{Now, metrics};
 use crate::machine::{Out, Scheduler};
 use crate::record::{Record, State, Step};
 use crate::watched::Watched;
-use crate::{Act, Effect, Part, Remembered, condition_name, sight};
-
-/// Time for an action that an embedder registered.
-const CUSTOM_LIMIT: Duration = Duration::from_secs(60);
+use crate::{Effect, Part, Remembered, condition_name, sight};
 
 impl Scheduler {
     /// One rule has seen something.
@@ -120,27 +115,24 @@ impl Scheduler {
         let recovery = step == Step::Recover;
         let branch = if recovery { &service.rules[rule].ok } else { &service.rules[rule].fail };
         let times = watched.records[rule].as_ref().map_or(1, |r| r.times);
-        let unbegun = watched.records[rule].as_mut().is_some_and(|r| std::mem::take(&mut r.unbegun));
-        let fresh = step != Step::StillFailing || unbegun;
+        let fresh = step != Step::StillFailing;
         match &branch.then {
             Then::Nothing | Then::Alert => {}
-            Then::Exec { program, repeat }
+            Then::Exec { repeat, .. }
                 if fresh || repeat.is_some_and(|n| n > 0 && times.is_multiple_of(n)) =>
             {
-                self.act(now, i, Act::Exec { rule, recovery }, program.timeout, event.clone(), out);
-                let command = Some(program.line());
-                let fact = Fact::Began { doing: Doing::Exec, command, because: because(&event) };
-                self.emit(now, i, fact, out);
+                self.send(now, i, rule, recovery, &event, out);
             }
-            Then::Custom(name) if fresh => {
-                self.act(now, i, Act::Custom(name.clone()), CUSTOM_LIMIT, event.clone(), out);
-            }
+            Then::Custom(_) if fresh => self.send(now, i, rule, recovery, &event, out),
             Then::Unmonitor => self.unwatch_all(now, i, out),
-            then if watched.may_act(then) => match watched.held_until(now.moment).filter(|_| early) {
+            then if !self.ending && watched.may_act(then) => match watched
+                .held_until(now.moment)
+                .filter(|_| early)
+            {
                 Some(until) => watched.recheck = Some(until),
                 None => {
-                    watched.acts(then, now.moment);
-                    self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), out);
+                    watched.acts(now.moment);
+                    self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), None, out);
                 }
             },
             _ => {}
@@ -149,26 +141,6 @@ impl Scheduler {
         let at =
             out[tell..].iter().position(|e| matches!(e, Effect::Emit(_))).map_or(out.len(), |p| tell + p);
         out.insert(at, Effect::Emit(event));
-    }
-
-    /// Sends an act on its way that nothing waits for.
-    fn act(&mut self, now: Now, i: usize, act: Act, limit: Duration, cause: Event, out: &mut Out) {
-        let intent = self.next_intent();
-        let watched = &self.services[i];
-        let doing = match &act {
-            Act::Custom(name) => Doing::Custom(name.clone()),
-            _ => Doing::Exec,
-        };
-        let service = watched.service.name.clone();
-        out.push(Effect::Remember(Remembered::Intent {
-            intent,
-            service,
-            doing,
-            at: now.stamp,
-            whole: None,
-            by: None,
-        }));
-        out.push(Effect::Act { intent, service: watched.id, act, limit, cause });
     }
 
     /// A look ended without having seen anything, or sees again.

@@ -27,7 +27,9 @@ impl Scheduler {
             Part::Test(rule) if !stale => self.observed_test(now, i, rule, result, flight.early, out),
             Part::Test(_) => {}
         }
-        if again && self.wants_looks(i) && self.services[i].looks(id.part).is_some_and(|l| l.flying.is_none())
+        if again
+            && self.wants_looks(i, id.part)
+            && self.services[i].looks(id.part).is_some_and(|l| l.flying.is_none())
         {
             self.look(i, id.part, true, out);
         }
@@ -67,7 +69,7 @@ impl Scheduler {
             }
             return;
         }
-        if watched.watching == Watching::No {
+        if watched.watching == Watching::No || self.ending {
             return;
         }
         // What is not well for want of another service is not judged: it is looked at again once that is there.
@@ -96,6 +98,14 @@ impl Scheduler {
         early: bool,
         out: &mut Out,
     ) {
+        let watched = &mut self.services[i];
+        // What rests is not heard: it was asked when there was something to know.
+        if watched.watching == Watching::No || self.ending {
+            return;
+        }
+        if !watched.has_subject() {
+            watched.watching = Watching::Yes;
+        }
         match result {
             Ok(seen) => {
                 self.could_not_look(now, i, Part::Test(rule), None, out);

@@ -4,7 +4,7 @@
 mod crash;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use hinoban_config::{Config, Kind};
@@ -91,8 +91,6 @@ pub struct World {
     /// Services that were started although a process that they depend on had been gone for longer than it takes to hear
     /// of it.
     pub unready: Vec<String>,
-    /// Intents whose program was begun.
-    begun: BTreeSet<u64>,
     /// When each process was last there.
     died: BTreeMap<String, Moment>,
     now: Moment,
@@ -128,7 +126,6 @@ impl World {
             doubled: Vec::new(),
             remembered: Vec::new(),
             unready: Vec::new(),
-            begun: BTreeSet::new(),
             died: BTreeMap::new(),
             now: Moment::ZERO,
             processes: BTreeMap::new(),
@@ -321,7 +318,6 @@ impl World {
         if act == Act::Start && (self.lives(&name) || self.happenings.values().any(coming)) {
             self.doubled.push(name.clone());
         }
-        self.begun.insert(intent);
         if act == Act::Start {
             let known = |gone: &String| {
                 let died = self.died.iter().find(|(name, _)| name.eq_ignore_ascii_case(gone));

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use hinoban_config::Dialect;
 use hinoban_event::{Because, Doing, Event, Fact, Report};
 use hinoban_reading::{Identity, Moment, Now};
 
 use crate::machine::{Out, Scheduler};
-use crate::watched::Confirm;
-use crate::{Act, Effect, LastAction, Part, Remembered, ServiceId, Verdict, Watching};
+use crate::over::close;
+use crate::{Act, Effect, Part, Remembered, ServiceId, Verdict};
 
 /// One thing being done to one service.
 #[derive(Debug)]
@@ -110,13 +111,27 @@ impl Task {
         }
     }
 
-    /// Whether something of it is still going on: a program runs, or what it has started or stopped is waited for.
-    pub(crate) fn goes_on(&self, now: Moment) -> bool {
+    /// Whether anything has been done for it.
+    pub(crate) fn has_begun(&self) -> bool {
+        let waits = self.waits_for_others() && !self.stopped;
+        self.step != Step::Peek && !waits
+    }
+
+    /// Whether it is worth waiting for when we end: its program may not have begun yet, or another one is to follow.
+    pub(crate) fn is_under_way(&self) -> bool {
         match &self.step {
-            Step::Peek | Step::Clearing | Step::Held { .. } => false,
-            Step::Running { .. } => true,
-            Step::AwaitUp(wait) | Step::AwaitDown(wait) => now < wait.until,
+            Step::Peek | Step::Clearing | Step::Running { .. } => true,
+            Step::Held { .. } => self.stopped,
+            Step::AwaitUp(_) => false,
+            Step::AwaitDown(_) => self.doing == Doing::Restart,
         }
+    }
+
+    /// Whether it has stopped, or is stopping, what it is to start again.
+    pub(crate) fn is_halfway(&self) -> bool {
+        let stops = matches!(self.step, Step::Running { act: Act::Stop, .. } | Step::AwaitDown(_));
+        let held = self.stopped && self.waits_for_others();
+        held || stops && self.doing == Doing::Restart
     }
 
     fn wait(&mut self) -> Option<&mut Wait> {
@@ -128,7 +143,8 @@ impl Task {
 }
 
 impl Scheduler {
-    /// Begins to do something to a service to which nothing is being done.
+    /// Begins to do something to a service to which nothing is being done. `asked`: the intent that stands for it so far.
+    #[allow(clippy::too_many_arguments)] // what, why, and because of what: each is known to one caller only
     pub(crate) fn begin(
         &mut self,
         now: Now,
@@ -136,9 +152,10 @@ impl Scheduler {
         doing: Doing,
         because: Because,
         cause: Event,
+        asked: Option<u64>,
         out: &mut Out,
     ) {
-        self.begin_task(now, i, doing, because, cause, false, out);
+        self.begin_task(now, i, doing, because, cause, (asked, false), out);
     }
 
     /// The same, if it may be a dependant's part in a restart.
@@ -150,7 +167,7 @@ impl Scheduler {
         doing: Doing,
         because: Because,
         cause: Event,
-        bounce: bool,
+        (asked, bounce): (Option<u64>, bool),
         out: &mut Out,
     ) {
         let watched = &mut self.services[i];
@@ -159,7 +176,7 @@ impl Scheduler {
         let target = watched.alive.filter(|_| watched.is_up()).and_then(|a| a.identity);
         // A rule knows what it has just seen; others look first.
         let by_rule = matches!(because, Because::Rule { .. });
-        let open = watched.asked.take().map(|intent| (intent, false));
+        let open = asked.map(|intent| (intent, false));
         let task = Task::new(doing, because, cause, now.moment);
         watched.task = Some(Box::new(Task { target, open, bounce, ..task }));
         if !by_rule && watched.has_subject() {
@@ -183,6 +200,7 @@ impl Scheduler {
         let watched = &self.services[i];
         let Some(task) = &watched.task else { return };
         let service = watched.service.clone();
+        let by_command = matches!(task.because, Because::Command { .. });
         // What could not be seen is neither up nor down.
         let known = watched.is_process() && watched.subject.not_seen.is_none();
         let up = known && watched.is_up();
@@ -201,10 +219,15 @@ impl Scheduler {
             Doing::Start => self.finish(now, i, Ok(()), out),
             Doing::Stop if down => self.finish(now, i, Ok(()), out),
             Doing::Stop if service.stop.is_some() => self.run(now, i, Act::Stop, out),
-            Doing::Stop if watched.is_process() => {
-                let what = "has no stop program: it goes on running, and is no longer watched".to_owned();
+            Doing::Stop if watched.is_process() || !by_command => {
+                let goes_on = if watched.is_process() { "it goes on running" } else { "nothing is stopped" };
+                let what = format!("has no stop program: {goes_on}, and is no longer watched");
                 self.emit(now, i, Fact::Limited { what }, out);
-                self.finish(now, i, Ok(()), out);
+                // Whoever reads Monit's log waits for the end of what was asked for.
+                match by_command && self.dialect == Dialect::Monit {
+                    true => self.finish(now, i, Ok(()), out),
+                    false => self.pass_over(now, i, out),
+                }
             }
             Doing::Restart if service.restart.is_some() => self.run(now, i, Act::Restart, out),
             Doing::Restart if !down && service.stop.is_some() => self.run(now, i, Act::Stop, out),
@@ -220,6 +243,7 @@ impl Scheduler {
     /// Runs one of the service's own programs.
     pub(crate) fn run(&mut self, now: Now, i: usize, act: Act, out: &mut Out) {
         let intent = self.next_intent();
+        self.renew_pending(now, i, out);
         let watched = &mut self.services[i];
         let service = watched.service.clone();
         let (doing, program) = match act {
@@ -234,7 +258,7 @@ impl Scheduler {
         let whole = task.doing.clone();
         let before = task.open.take();
         let by = because.by().map(str::to_owned);
-        let limit = program.timeout;
+        let (limit, by_rule) = (program.timeout, matches!(because, Because::Rule { .. }));
         out.push(Effect::Remember(Remembered::Intent {
             intent,
             service: service.name.clone(),
@@ -244,6 +268,9 @@ impl Scheduler {
             by,
         }));
         close(before, out);
+        if by_rule && act != Act::Stop {
+            self.services[i].restarts = self.services[i].restarts.saturating_add(1);
+        }
         self.running.insert(intent, id);
         out.push(Effect::Act { intent, service: id, act, limit, cause });
         // Told after the act is on its way: the log must not delay a restart.
@@ -260,9 +287,7 @@ impl Scheduler {
         out: &mut Out,
     ) {
         let ok = verdict == Verdict::Ran;
-        let id = self.running.remove(&intent);
-        let Some(i) = id.and_then(|id| self.position(id)) else {
-            self.departed_done(now, id, report.took);
+        let Some(i) = self.running.remove(&intent).and_then(|id| self.position(id)) else {
             return close(Some((intent, ok)), out);
         };
         let watched = &mut self.services[i];
@@ -299,19 +324,6 @@ impl Scheduler {
                 self.finish(now, i, Err((doing, String::new())), out);
             }
         }
-    }
-
-    /// A program of a service ended that a reload had removed: should the service come back, it is there or gone soon.
-    fn departed_done(&mut self, now: Now, id: Option<ServiceId>, took: Duration) {
-        let Some(watched) = self.departed.iter_mut().find(|w| Some(w.id) == id) else { return };
-        let service = watched.service.clone();
-        let Some(task) = watched.task.as_mut() else { return };
-        let wait = |program| Wait::new(now.moment, now.moment - took + limit(program));
-        task.step = match &task.step {
-            Step::Running { act: Act::Stop, .. } => Step::AwaitDown(wait(&service.stop)),
-            Step::Running { act: Act::Restart, .. } => Step::AwaitUp(wait(&service.restart)),
-            _ => Step::AwaitUp(wait(&service.start)),
-        };
     }
 
     /// A look at the subject ended while something is being done to it.
@@ -384,98 +396,8 @@ impl Scheduler {
             self.finish(now, i, Ok(()), out);
         }
     }
-
-    /// It is over: tells so, and goes on with what was asked for meanwhile.
-    pub(crate) fn finish(&mut self, now: Now, i: usize, result: Result<(), (Doing, String)>, out: &mut Out) {
-        let watched = &mut self.services[i];
-        let Some(mut task) = watched.task.take().map(|task| *task) else { return };
-        let ok = result.is_ok();
-        task.report.took = now.moment.since(task.begun);
-        let doing = match result {
-            Ok(()) => task.doing.clone(),
-            Err((doing, trouble)) => {
-                if !trouble.is_empty() {
-                    task.report.trouble = Some(trouble);
-                }
-                doing
-            }
-        };
-        let sentence = done_sentence(&doing, ok, &task.report);
-        let by = task.because.by().map(str::to_owned);
-        let (at, took, text) = (now.stamp, task.report.took, sentence.clone());
-        watched.last_action = Some(Box::new(LastAction { doing: doing.clone(), ok, at, took, by, text }));
-        if matches!(task.because, Because::Rule { .. }) && watched.done.last() != Some(&sentence) {
-            watched.done.push(sentence);
-            let excess = watched.done.len().saturating_sub(20);
-            watched.done.drain(..excess);
-        }
-        let open = task.open.take();
-        let wanted = !task.bounce && !matches!(task.because, Because::Rule { .. });
-        let began = matches!(task.doing, Doing::Start | Doing::Restart);
-        let service = watched.service.clone();
-        if ok && began && watched.test_rules().next().is_some() {
-            let window = service.start.as_ref().map_or(Duration::from_secs(30), |p| p.timeout);
-            let pause = Duration::from_millis(100);
-            watched.confirm = Some(Confirm { next: now.moment + pause, pause, until: now.moment + window });
-        }
-        let fact = Fact::Ended { doing, because: task.because, ok, report: task.report };
-        self.emit(now, i, fact, out);
-        match task.doing {
-            Doing::Stop if ok => self.unwatch(now, i, out),
-            Doing::Start | Doing::Restart if wanted => self.watch(now, i, out),
-            _ => {}
-        }
-        let watched = &mut self.services[i];
-        if ok && began && watched.watching == Watching::Initializing {
-            match watched.is_process() {
-                // It was looked at just now.
-                true => watched.watching = Watching::Yes,
-                // Others may wait for it to be known.
-                false => watched.due = now.moment,
-            }
-        }
-        // After what it led to: a stop that is over without the service being unwatched would be undone by a crash here.
-        close(open, out);
-        // What the last look saw now counts, as an early look: a process that is back has recovered. Nobody has looked
-        // at anything else since.
-        let watched = &self.services[i];
-        if watched.watching != Watching::No && ok && began {
-            match watched.is_process() || !watched.has_subject() {
-                true => self.judge_subject(now, i, true, out),
-                false => self.look(i, Part::Subject, true, out),
-            }
-        }
-        self.take_pending(now, i, out);
-        self.schedule(i);
-    }
-}
-
-/// An intent is over.
-pub(crate) fn close(open: Option<(u64, bool)>, out: &mut Out) {
-    if let Some((intent, ok)) = open {
-        out.push(Effect::Remember(Remembered::Done { intent, ok }));
-    }
 }
 
 fn limit(program: &Option<hinoban_config::Program>) -> Duration {
     program.as_ref().map_or(Duration::ZERO, |p| p.timeout)
-}
-
-/// What was done, as a sentence for whoever reads of the recovery.
-fn done_sentence(doing: &Doing, ok: bool, report: &Report) -> String {
-    let took = report.took;
-    let took = if took < Duration::from_secs(10) {
-        format!("{} ms", took.as_millis())
-    } else {
-        format!("{:.0} s", took.as_secs_f64())
-    };
-    let past = match doing {
-        Doing::Start => "started",
-        Doing::Stop => "stopped",
-        _ => "restarted",
-    };
-    match ok {
-        true => format!("{past} in {took}"),
-        false => format!("failed to {} after {took}{}", doing.word(), report.failure()),
-    }
 }

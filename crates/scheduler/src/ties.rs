@@ -20,14 +20,18 @@ impl Ties {
         if services.iter().all(|w| w.service.depends_on.is_empty()) {
             return Self::default();
         }
-        let names: HashMap<String, usize> =
-            services.iter().enumerate().map(|(i, w)| (w.name.to_lowercase(), i)).collect();
+        let names: HashMap<String, usize> = services
+            .iter()
+            .enumerate()
+            .filter(|(_, w)| !w.leaving)
+            .map(|(i, w)| (w.name.to_lowercase(), i))
+            .collect();
         let mut ties = Self {
             parents: vec![Vec::new(); services.len()],
             children: vec![Vec::new(); services.len()],
             rank: vec![usize::MAX; services.len()],
         };
-        for (i, watched) in services.iter().enumerate() {
+        for (i, watched) in services.iter().enumerate().filter(|(_, w)| !w.leaving) {
             for wanted in &watched.service.depends_on {
                 let parent = names.get(&wanted.name.to_lowercase()).copied();
                 if let Some(parent) = parent.filter(|p| *p != i && !ties.parents[i].contains(p)) {

@@ -10,6 +10,7 @@ use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
 use crate::record::{Record, State};
 use crate::rest::Rest;
 use crate::task::Task;
+use crate::wish::Wish;
 use crate::{LastAction, Part, ServiceId, Watching, rules, wording};
 
 /// A process that lived this long after its start is no crash loop.
@@ -50,9 +51,12 @@ pub(crate) struct Watched {
     /// What was last done to it.
     pub(crate) last_action: Option<Box<LastAction>>,
     /// What an operator asked for while something else was being done: the newest wish only.
-    pub(crate) pending: Option<(Doing, String)>,
-    /// The intent of an earlier life in whose place `pending` is.
-    pub(crate) asked: Option<u64>,
+    pub(crate) pending: Option<Box<Wish>>,
+    /// Watching was switched on or off by an operator since the task began, under this intent: the end of the task does
+    /// not switch it back.
+    pub(crate) switched: Option<(bool, u64)>,
+    /// A reload removed it while something was being done to it, which comes to its end. Nobody sees it any more.
+    pub(crate) leaving: bool,
     /// Its process, when last seen alive.
     pub(crate) alive: Option<Alive>,
     pub(crate) ending: Option<Ending>,
@@ -129,7 +133,8 @@ impl Watched {
             task: None,
             last_action: None,
             pending: None,
-            asked: None,
+            switched: None,
+            leaving: false,
             alive: None,
             ending: None,
             since: None,
@@ -182,10 +187,11 @@ impl Watched {
     /// Whether a rule may begin this. Repairs are for active services that have a program for them, one at a time.
     pub(crate) fn may_act(&self, then: &Then) -> bool {
         let repair = matches!(then, Then::Start | Then::Restart | Then::Stop);
-        repair && self.able(then) && self.service.mode == Mode::Active && self.task.is_none()
+        let way = *then == Then::Stop || self.able(then);
+        repair && way && self.service.mode == Mode::Active && self.task.is_none()
     }
 
-    /// Whether the service has the programs that this needs.
+    /// Whether the service has the programs that this needs. A stop without one ends the watching all the same.
     pub(crate) fn able(&self, then: &Then) -> bool {
         let service = &self.service;
         match then {
@@ -195,6 +201,7 @@ impl Watched {
                 let own = service.restart.is_some() || service.start.is_some() || service.stop.is_some();
                 own || self.leads && !self.is_process()
             }
+            Then::Stop => service.stop.is_some(),
             _ => true,
         }
     }
@@ -214,12 +221,9 @@ impl Watched {
     }
 
     /// A rule begins a repair now.
-    pub(crate) fn acts(&mut self, then: &Then, now: Moment) {
+    pub(crate) fn acts(&mut self, now: Moment) {
         self.acted = Some((now, self.cycle));
         self.grace = None;
-        if *then != Then::Stop {
-            self.restarts = self.restarts.saturating_add(1);
-        }
     }
 
     /// How the process ended that was there last.
@@ -262,8 +266,22 @@ impl Watched {
         (0..self.records.len()).filter(fails).map(|rule| (rule, rules::class(&self.service.rules[rule].when)))
     }
 
-    /// Forgets what rules remember: after a stop, and when it is no longer watched.
+    /// What somebody asked for that has not been begun.
+    pub(crate) fn asked(&self) -> Option<&Doing> {
+        let begun = self.task.as_ref().filter(|task| !task.has_begun());
+        self.pending.as_ref().map(|wish| &wish.doing).or_else(|| begun.map(|task| &task.doing))
+    }
+
+    /// Its looks, the one at itself first.
+    pub(crate) fn all_looks(&self) -> impl Iterator<Item = &Looks> {
+        std::iter::once(&self.subject).chain(self.tests.iter().flatten().map(|looks| &**looks))
+    }
+
+    /// Forgets what rules remember, and what could not be seen: when watching begins or ends. Whoever tells people
+    /// forgets at the same moment.
     pub(crate) fn forget(&mut self) {
+        self.subject.not_seen = None;
+        self.tests.iter_mut().flatten().for_each(|looks| looks.not_seen = None);
         self.records.iter_mut().for_each(|r| *r = None);
         self.judged.fill(None);
         self.done.clear();

@@ -6,8 +6,9 @@ use hinoban_event::{Because, Doing, Event, Fact};
 use hinoban_reading::{Now, Stamp};
 
 use crate::machine::{Out, Scheduler};
+use crate::over::close;
 use crate::rest::Rest;
-use crate::task::{Step, Task, close};
+use crate::task::{Step, Task};
 use crate::{Act, Effect, Remembered, ServiceId, Watching};
 
 /// An intent that an earlier life of the supervisor did not see to its end.
@@ -19,8 +20,9 @@ pub struct Unfinished {
     pub service: String,
     /// What was being done.
     pub doing: Doing,
-    /// What all of it was to be, of which that is a part.
-    pub whole: Doing,
+    /// What all of it was to be, of which that is a part. `None`: it is no part of anything that was begun, but what
+    /// somebody asked for and waited for.
+    pub whole: Option<Doing>,
     /// When it was begun.
     pub at: Stamp,
     /// Who had asked for it; `None`: a rule.
@@ -42,10 +44,24 @@ pub enum Resumed {
         /// What had been asked for.
         cause: Box<Event>,
     },
-    /// Nothing of it was begun, and an operator had asked for it: it is asked for again. The old intent ends with that.
+    /// Nothing of it was begun, and an operator had asked for it: it is asked for again. The old intent ends with that,
+    /// and the scheduler says when.
     AskedAgain,
     /// The intent is over, and the next look decides.
     Over,
+}
+
+/// Something that an operator asked for. Its intent is open until something stands in its place: while it waits, it is
+/// the newest of its service, and so a later life finds it before what it waits for.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) doing: Doing,
+    pub(crate) by: String,
+    pub(crate) intent: u64,
+    /// The event that told of it; `None`: it was told in an earlier life.
+    told: Option<Event>,
+    /// It is the rest of something that an earlier life had begun, and not asked for after that.
+    rest: bool,
 }
 
 impl Scheduler {
@@ -55,84 +71,149 @@ impl Scheduler {
     pub fn resume(&mut self, now: Now, unfinished: &Unfinished) -> Resumed {
         let id = self.find(&unfinished.service);
         let Some((id, i)) = id.and_then(|id| Some((id, self.position(id)?))) else { return Resumed::Over };
-        let service = self.services[i].service.clone();
+        let watched = &mut self.services[i];
+        let service = watched.service.clone();
+        let intent = unfinished.intent;
         let (act, program) = match unfinished.doing {
             Doing::Start => (Act::Start, &service.start),
             Doing::Stop => (Act::Stop, &service.stop),
             Doing::Restart => (Act::Restart, &service.restart),
+            // It holds for the task during which it was asked for; a wish that came later makes it void.
+            Doing::Monitor | Doing::Unmonitor
+                if watched.switched.is_none() && watched.pending.as_ref().is_none_or(|wish| wish.rest) =>
+            {
+                watched.switched = Some((unfinished.doing == Doing::Monitor, intent));
+                self.asked_before.push(id);
+                return Resumed::AskedAgain;
+            }
             _ => return Resumed::Over,
         };
+        if watched.task.is_some() {
+            return Resumed::Over;
+        }
+        let asked = unfinished.whole.is_none() && unfinished.by.is_some();
+        if !unfinished.started || program.is_none() {
+            // The newest wish wins.
+            let Some(by) = unfinished.by.clone().filter(|_| watched.pending.is_none()) else {
+                return Resumed::Over;
+            };
+            let doing = unfinished.whole.as_ref().unwrap_or(&unfinished.doing).clone();
+            watched.pending = Some(Box::new(Wish { doing, by, intent, told: None, rest: !asked }));
+            self.asked_before.push(id);
+            return Resumed::AskedAgain;
+        }
+        // What is the rest of this comes after it anyway; what was asked for later waits.
+        let rest = watched.pending.take_if(|wish| wish.rest);
+        let limit = program.as_ref().map_or(Duration::ZERO, |p| p.timeout);
+        let left = limit.saturating_sub(now.stamp.since(unfinished.at));
+        let name = watched.name.clone();
         let because = match &unfinished.by {
             Some(by) => Because::Command { by: by.clone() },
             None => Because::Rule { text: "begun before the supervisor was restarted".to_owned() },
         };
-        if self.services[i].task.is_some() {
-            return Resumed::Over;
-        }
-        if !unfinished.started || program.is_none() {
-            if let Some(by) = &unfinished.by {
-                self.services[i].pending = Some((unfinished.whole.clone(), by.clone()));
-                self.services[i].asked = Some(unfinished.intent);
-                self.asked_before.push(i);
-                return Resumed::AskedAgain;
-            }
-            return Resumed::Over;
-        }
-        // What was asked for again is what this is a part of, unless it took the place of that.
-        if self.services[i].pending.as_ref().is_some_and(|pending| pending.0 == unfinished.whole) {
-            self.services[i].pending = None;
-        }
-        let before = self.services[i].asked.take().map(|intent| (intent, false));
-        let limit = program.as_ref().map_or(Duration::ZERO, |p| p.timeout);
-        let left = limit.saturating_sub(now.stamp.since(unfinished.at));
-        let name = self.services[i].name.clone();
         let by = unfinished.by.clone().unwrap_or_else(|| "a rule".to_owned());
-        let cause = self.tell(now, name, Fact::Commanded { doing: unfinished.whole.clone(), by });
-        let intent = unfinished.intent;
+        let doing = unfinished.whole.as_ref().unwrap_or(&unfinished.doing).clone();
+        let cause = self.tell(now, name, Fact::Commanded { doing: doing.clone(), by });
         self.running.insert(intent, id);
         self.services[i].task = Some(Box::new(Task {
             step: Step::Running { act, intent },
-            open: before,
-            ..Task::new(unfinished.whole.clone(), because, cause.clone(), now.moment)
+            open: rest.map(|wish| (wish.intent, false)),
+            ..Task::new(doing, because, cause.clone(), now.moment)
         }));
         Resumed::Waits { service: id, left: left.max(Duration::from_millis(100)), cause: Box::new(cause) }
     }
 
-    /// An operator asked for something.
+    /// An operator asked for something. It is accepted with that: from now on a crash does not lose it.
     pub(crate) fn command(&mut self, now: Now, i: usize, doing: Doing, by: String, out: &mut Out) {
-        let whole = matches!(doing, Doing::Start | Doing::Stop | Doing::Restart);
-        let newer = whole && self.withdraw(i);
-        if self.services[i].task.is_some() && !matches!(doing, Doing::Monitor | Doing::Unmonitor) {
-            self.services[i].pending = Some((doing, by));
-            return;
-        }
-        let cause = self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
         match doing {
-            _ if newer => self.supersede(now, i, doing, by, cause, out),
             Doing::Start | Doing::Stop | Doing::Restart => {
-                self.begin(now, i, doing, Because::Command { by }, cause, out);
+                let intent = self.remember_wish(now, i, &doing, &by, out);
+                let told = self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
+                let wish = Wish { doing, by, intent, told: Some(told), rest: false };
+                let watched = &mut self.services[i];
+                let before = watched.pending.replace(Box::new(wish));
+                close(before.map(|wish| (wish.intent, false)), out);
+                if !self.gives_way(now, i, out) {
+                    self.take_pending(now, i, out);
+                }
             }
-            Doing::Monitor => self.watch_all(now, i, out),
-            Doing::Unmonitor => self.unwatch_all(now, i, out),
-            _ => {}
+            Doing::Monitor | Doing::Unmonitor => {
+                self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
+                let on = doing == Doing::Monitor;
+                if self.services[i].task.is_some() {
+                    let intent = self.remember_wish(now, i, &doing, &by, out);
+                    let before = self.services[i].switched.replace((on, intent));
+                    close(before.map(|(_, intent)| (intent, false)), out);
+                }
+                match on {
+                    true => self.watch_all(now, i, out),
+                    false => self.unwatch_all(now, i, out),
+                }
+                // The newest wish wins.
+                let wish = self.services[i].pending.take();
+                close(wish.map(|wish| (wish.intent, false)), out);
+            }
+            _ => {
+                self.emit(now, i, Fact::Commanded { doing, by }, out);
+            }
         }
+    }
+
+    pub(crate) fn remember_wish(
+        &mut self,
+        now: Now,
+        i: usize,
+        doing: &Doing,
+        by: &str,
+        out: &mut Out,
+    ) -> u64 {
+        let intent = self.next_intent();
+        out.push(Effect::Remember(Remembered::Intent {
+            intent,
+            service: self.services[i].service.name.clone(),
+            doing: doing.clone(),
+            at: now.stamp,
+            whole: None,
+            by: Some(by.to_owned()),
+        }));
+        intent
+    }
+
+    /// Another program is about to begin before what was asked for: that stays the newest.
+    pub(crate) fn renew_pending(&mut self, now: Now, i: usize, out: &mut Out) {
+        let Some(mut wish) = self.services[i].pending.take() else { return };
+        let before = wish.intent;
+        wish.intent = self.remember_wish(now, i, &wish.doing, &wish.by, out);
+        self.services[i].pending = Some(wish);
+        close(Some((before, false)), out);
     }
 
     /// Begins what was asked for while nobody could do it.
     pub(crate) fn take_pending(&mut self, now: Now, i: usize, out: &mut Out) {
-        if self.services[i].task.is_none()
-            && let Some((doing, by)) = self.services[i].pending.take()
-        {
-            self.command(now, i, doing, by, out);
+        let watched = &mut self.services[i];
+        if watched.task.is_some() || self.ending {
+            return;
         }
+        if watched.pending.as_ref().is_none_or(|wish| !wish.rest) {
+            let switched = watched.switched.take();
+            close(switched.map(|(_, intent)| (intent, false)), out);
+        }
+        let Some(wish) = self.services[i].pending.take() else { return };
+        let Wish { doing, by, intent, told, .. } = *wish;
+        let cause = match told {
+            Some(told) => told,
+            None => self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out),
+        };
+        self.begin(now, i, doing, Because::Command { by }, cause, Some(intent), out);
     }
 
     /// Begins to watch, with a look at once.
     pub(crate) fn watch(&mut self, now: Now, i: usize, out: &mut Out) {
         let watched = &mut self.services[i];
-        if watched.watching == Watching::No {
+        if watched.watching == Watching::No && !watched.leaving {
             watched.watching = Watching::Initializing;
             watched.due = now.moment;
+            watched.forget();
             let service = watched.service.name.clone();
             out.push(Effect::Remember(Remembered::Monitoring { service, on: true }));
             self.emit(now, i, Fact::Monitoring { on: true }, out);
@@ -142,25 +223,27 @@ impl Scheduler {
 
     /// Stops watching.
     pub(crate) fn unwatch(&mut self, now: Now, i: usize, out: &mut Out) {
+        // Nothing goes on that only waits for others.
+        if let Some(open) = self.withdraw(i) {
+            close(open, out);
+            let switched = self.services[i].switched.take();
+            close(switched.map(|(_, intent)| (intent, true)), out);
+        }
         let watched = &mut self.services[i];
+        watched.rest = Rest::None;
+        if watched.watching == Watching::No {
+            return;
+        }
         // A failure ends with the watching: what is not watched does not fail, and must not recover one day.
         for (rule, class) in watched.failures() {
             let service = watched.service.name.clone();
             out.push(Effect::Remember(Remembered::Recovered { service, rule, class }));
         }
         watched.forget();
-        watched.rest = Rest::None;
-        // Nor does anything go on that only waits for others.
-        if self.withdraw(i) {
-            close(self.services[i].asked.take().map(|intent| (intent, false)), out);
-        }
-        let watched = &mut self.services[i];
-        if watched.watching != Watching::No {
-            watched.watching = Watching::No;
-            watched.generation += 1;
-            let service = watched.service.name.clone();
-            out.push(Effect::Remember(Remembered::Monitoring { service, on: false }));
-            self.emit(now, i, Fact::Monitoring { on: false }, out);
-        }
+        watched.watching = Watching::No;
+        watched.generation += 1;
+        let service = watched.service.name.clone();
+        out.push(Effect::Remember(Remembered::Monitoring { service, on: false }));
+        self.emit(now, i, Fact::Monitoring { on: false }, out);
     }
 }

@@ -96,7 +96,9 @@ fn read(result: Result<Outcome, ActionError>, took: Duration, limit: Duration) -
     match result {
         Ok(Outcome { exit, output, .. }) => (Report { exit, output, took, trouble: None }, Verdict::Ran),
         Err(ActionError::TimedOut { output, .. }) => {
-            let trouble = Some(format!("timed out after {} s", limit.as_secs_f64()));
+            // What is left of the time of an earlier life is no round number.
+            let limit = (limit.as_secs_f64() * 1000.0).round() / 1000.0;
+            let trouble = Some(format!("timed out after {limit} s"));
             (Report { exit: None, output, took, trouble }, Verdict::TimedOut)
         }
         Err(error) => {

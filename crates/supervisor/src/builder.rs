@@ -1,6 +1,6 @@
 //! Putting a supervisor together.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -101,16 +101,15 @@ impl Supervisor {
                 .filter_map(|s| Some((s.name.clone(), state.monitored(&s.name)?)))
                 .collect(),
             failing: failing.iter().map(|(f, now)| (f.service.to_string(), *now, f.class, f.since)).collect(),
-            unbegun: state
-                .in_flight()
-                .filter(|flight| flight.doing == Doing::Exec && flight.processes.is_empty())
-                .map(|flight| (flight.service.to_string(), flight.at))
-                .collect(),
             last_intent: state.next_intent() - 1,
         };
         remember
             .push(boot.map(|(boot_id, boot_time)| Entry::Boot { boot_id, boot_time }).into_iter().collect());
-        let in_flight: Vec<InFlight> = state.in_flight().cloned().collect();
+        // A program that had been started runs or has ended, and nobody waits for it.
+        let (unbegun, in_flight): (Vec<InFlight>, Vec<InFlight>) = state
+            .in_flight()
+            .cloned()
+            .partition(|flight| flight.doing == Doing::Exec && flight.processes.is_empty());
         let unknown = state.services().into_iter().filter(|n| !config.services.iter().any(|s| s.name == **n));
         remember.push(unknown.map(|service| Entry::Forgotten { service }).collect());
         // The start delay is for a host that has just been booted.
@@ -136,6 +135,9 @@ impl Supervisor {
             requests,
             post: None,
             composed: Vec::new(),
+            entered: VecDeque::new(),
+            handed: HashMap::new(),
+            unbegun,
             couriers: JoinSet::new(),
             compacting: JoinSet::new(),
             notes: mpsc::unbounded_channel(),

@@ -6,9 +6,11 @@ use std::time::Duration;
 use hinoban_action::{Errand, Roll};
 use hinoban_config::{Condition, Service, Test};
 use hinoban_event::{Doing, Event, Fact};
-use hinoban_journal::{Entry, InFlight, Journal};
+use hinoban_journal::{Branch, Entry, InFlight, Journal};
 use hinoban_probe::ProbeError;
-use hinoban_scheduler::{Act, Effect, Input, LookId, Part, Remembered, Resumed, ServiceId, Unfinished};
+use hinoban_scheduler::{
+    Act, Effect, Input, LookId, Part, Remembered, Resumed, ServiceId, Unbegun, Unfinished,
+};
 
 use crate::looks::Looked;
 use crate::plane::Owner;
@@ -53,6 +55,9 @@ impl Loop {
             }
             Effect::Look { look, early } => self.look(look, early),
             Effect::Emit(event) => {
+                if matches!(event.fact, Fact::Ended { .. }) {
+                    self.conclude(&event, following);
+                }
                 self.tell(event);
                 None
             }
@@ -161,11 +166,11 @@ impl Loop {
 
     /// Takes up what an earlier life of the supervisor had begun: waits for its program, instead of starting a second one.
     pub(crate) fn resume(&mut self, flight: InFlight) {
-        let InFlight { id: intent, service, doing, at, whole, by, processes } = flight;
+        let InFlight { id: intent, service, doing, at, whole, by, processes, .. } = flight;
         let unfinished = Unfinished {
             intent,
             service: service.to_string(),
-            whole: whole.unwrap_or_else(|| doing.clone()),
+            whole,
             doing: doing.clone(),
             at,
             by,
@@ -185,6 +190,21 @@ impl Loop {
             Resumed::AskedAgain => {}
             Resumed::Over => self.remember(Entry::Done { intent, ok: false }),
         }
+    }
+
+    /// Runs what a rule was about to run when an earlier life ended. Its intent stays open until that has begun.
+    pub(crate) fn run_unbegun(&mut self, flight: InFlight) {
+        let InFlight { id: intent, service, at, branch, .. } = flight;
+        let effects = branch.and_then(|branch| {
+            let Branch { rule, condition, recovery, text } = *branch;
+            let unbegun =
+                Unbegun { intent, service: service.to_string(), rule, condition, recovery, text, at };
+            self.scheduler.run_unbegun(self.clock.now(), &unbegun)
+        });
+        let Some(effects) = effects else { return self.remember(Entry::Done { intent, ok: false }) };
+        let inputs: Vec<Input> =
+            effects.into_iter().filter_map(|effect| self.carry_out(effect, &[])).collect();
+        self.feed(inputs);
     }
 
     /// Puts the probes and actions of a service in their places.
@@ -235,7 +255,12 @@ pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
     Some(match remembered {
         Remembered::Monitoring { service, on } => Entry::Monitoring { service: service.into(), on },
         Remembered::Intent { intent, service, doing, at, whole, by } => {
-            Entry::Intent { id: intent, service: service.into(), doing, at, whole, by }
+            Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, branch: None }
+        }
+        Remembered::Reaction { intent, service, doing, at, rule, condition, recovery, text } => {
+            let branch = Some(Box::new(Branch { rule, condition, recovery, text }));
+            let (whole, by) = (None, None);
+            Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, branch }
         }
         Remembered::Done { intent, ok } => Entry::Done { intent, ok },
         Remembered::Failed { service, rule, class, since, condition } => {

@@ -21,6 +21,7 @@ mod courier;
 mod handle;
 mod looks;
 mod plane;
+mod post;
 mod registry;
 mod reload;
 mod run;

@@ -317,7 +317,7 @@ mod tests {
             (troubles, shut)
         });
         let (troubles, shut) = thread.join().unwrap();
-        let begins = format!("cannot watch {} for changes (Permission denied", shut.display());
+        let begins = format!("cannot watch {} for changes (Permission denied), ", shut.display());
         assert!(matches!(troubles.as_slice(), [one] if one.starts_with(&begins)), "{troubles:?}");
         assert!(troubles[0].ends_with("let this user read that folder"));
     }

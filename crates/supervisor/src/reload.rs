@@ -1,7 +1,5 @@
 //! Taking on a changed configuration, wholly or not at all.
 
-use std::collections::HashSet;
-
 use hinoban_config::{Config, Mistake, Mistakes};
 use hinoban_event::{Class, Fact};
 use hinoban_journal::{Entry, Failing, State};
@@ -33,11 +31,11 @@ impl Loop {
         if !mistakes.is_empty() {
             return Err(Mistakes { list: mistakes, ..Mistakes::default() });
         }
-        let before: HashSet<_> = self.scheduler.services().map(|(id, _)| id).collect();
         let report = self.scheduler.reload(self.clock.now(), &config);
-        let after: HashSet<_> = self.scheduler.services().map(|(id, _)| id).collect();
-        for id in before.difference(&after) {
-            self.displace(*id);
+        // One that goes keeps its probes and programs while something is still being done to it.
+        let known: Vec<_> = self.bound.keys().copied().collect();
+        for id in known.into_iter().filter(|id| self.scheduler.service(*id).is_none()).collect::<Vec<_>>() {
+            self.displace(id);
         }
         for (name, made) in bound {
             if let Some(id) = self.scheduler.find(&name) {
@@ -72,6 +70,9 @@ impl Loop {
             self.incidents.moved(service, &failures);
             let entries = moved(self.journal.state(), service, &failures);
             self.remember_all(&entries);
+        }
+        for (service, looks) in &report.unseen {
+            self.incidents.dropped(service, *looks);
         }
     }
 }

@@ -1,30 +1,33 @@
 //! The loop.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_action::Message;
 use hinoban_config::Config;
 use hinoban_event::Fact;
 use hinoban_incident::Incidents;
-use hinoban_journal::{Compacted, Entry, Journal};
+use hinoban_journal::{Compacted, Entry, InFlight, Journal};
 use hinoban_reading::{Identity, Stamp};
 use hinoban_scheduler::{Input, Scheduler, ServiceId};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
 
 use crate::acts::Acts;
 use crate::builder::Listener;
 use crate::clock::Clock;
-use crate::courier::Courier;
 use crate::handle::{CommandError, Handle, Request, Status};
 use crate::looks::{Looked, Looks};
 use crate::plane::{Owner, Plane};
+use crate::post::Post;
 use crate::registry::{Bound, Registry};
 
-/// How long the courier may take to end.
+/// How long the end may take.
 const FAREWELL: Duration = Duration::from_secs(8);
+
+/// How much of that is for what is being done to services; the rest is the courier's.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the supervisor ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +57,15 @@ pub(crate) struct Loop {
     pub(crate) post: Option<Post>,
     /// Events whose messages have been sent, although they are still to be told to others.
     pub(crate) composed: Vec<u64>,
+    /// What has been entered ahead of its turn, together with what it belongs to.
+    pub(crate) entered: VecDeque<Entry>,
     pub(crate) couriers: JoinSet<()>,
+    /// Messages by id, and the courier that has them and has given no receipt.
+    pub(crate) handed: HashMap<String, Id>,
     pub(crate) compacting: JoinSet<std::io::Result<Compacted>>,
     pub(crate) notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
+    /// What rules were about to run when an earlier life ended.
+    pub(crate) unbegun: Vec<InFlight>,
     /// What probes cannot do here, as far as it has been told.
     pub(crate) limits: HashSet<String>,
     /// What cannot be seen at present, by whose probe said so after its last look.
@@ -65,13 +74,6 @@ pub(crate) struct Loop {
     pub(crate) host: Arc<str>,
     pub(crate) since: Stamp,
     pub(crate) journal_broken: bool,
-}
-
-/// Where messages to people go.
-pub(crate) struct Post {
-    pub(crate) messages: mpsc::UnboundedSender<(Stamp, Message)>,
-    /// Whether the courier says when one is in safe hands.
-    pub(crate) receipts: bool,
 }
 
 /// What tasks and threads tell the loop in passing.
@@ -92,27 +94,21 @@ enum Stir {
     Owners(std::collections::BTreeSet<Owner>),
     Note(Note),
     Compacted(std::io::Result<Compacted>),
+    CourierEnded(Id),
     Due,
 }
 
 impl Loop {
     pub(crate) async fn run(mut self) -> Ended {
         self.tell_of_host(Fact::Started { who: self.who.clone() });
+        for flight in std::mem::take(&mut self.unbegun) {
+            self.run_unbegun(flight);
+        }
         let ended = loop {
             match self.next().await {
                 Stir::Request(Some(Request::Stop)) | Stir::Request(None) => break Ended::Stopped,
                 Stir::Request(Some(request)) => self.request(request),
-                Stir::Looked(looked) => self.looked(looked),
-                Stir::Input(input) => self.feed([input]),
-                Stir::Owners(owners) => {
-                    self.feed(owners.into_iter().map(|(service, part)| Input::Woken { service, part }));
-                }
-                Stir::Note(note) => self.note(note),
-                Stir::Compacted(compacted) => {
-                    // The long log goes on if there is no shorter one; the next try comes when it has grown further.
-                    let _ = self.journal.adopt(compacted);
-                }
-                Stir::Due => self.feed([Input::Tick]),
+                stir => self.stirred(stir),
             }
             if self.config.every.is_none() && self.scheduler.settled() && self.acts.is_empty() {
                 break Ended::Once;
@@ -120,6 +116,24 @@ impl Loop {
         };
         self.farewell().await;
         ended
+    }
+
+    fn stirred(&mut self, stir: Stir) {
+        match stir {
+            Stir::Request(_) => {}
+            Stir::Looked(looked) => self.looked(looked),
+            Stir::Input(input) => self.feed([input]),
+            Stir::Owners(owners) => {
+                self.feed(owners.into_iter().map(|(service, part)| Input::Woken { service, part }));
+            }
+            Stir::Note(note) => self.note(note),
+            Stir::Compacted(compacted) => {
+                // The long log goes on if there is no shorter one; the next try comes when it has grown further.
+                let _ = self.journal.adopt(compacted);
+            }
+            Stir::CourierEnded(courier) => self.courier_ended(courier),
+            Stir::Due => self.feed([Input::Tick]),
+        }
     }
 
     /// Waits for whatever comes first. What ends a life comes before what goes by the clock.
@@ -134,14 +148,17 @@ impl Loop {
             looked = self.looks.next() => Stir::Looked(looked),
             Some(note) = self.notes.1.recv() => Stir::Note(note),
             Some(Ok(compacted)) = self.compacting.join_next() => Stir::Compacted(compacted),
+            Some(ended) = self.couriers.join_next_with_id() => {
+                Stir::CourierEnded(ended.map_or_else(|panicked| panicked.id(), |(id, ())| id))
+            }
             () = async { match due { Some(due) => tokio::time::sleep_until(due).await, None => std::future::pending().await } } => Stir::Due,
         }
     }
 
-    fn note(&mut self, note: Note) {
+    pub(crate) fn note(&mut self, note: Note) {
         match note {
             Note::Spawned(intent, identity) => self.remember(Entry::Spawned { intent, identity }),
-            Note::Carried(id) => self.remember(Entry::Carried { id }),
+            Note::Carried(id) => self.carried(id),
             Note::Trouble(what) => self.tell_of_host(Fact::Limited { what }),
         }
     }
@@ -242,29 +259,25 @@ impl Loop {
         all
     }
 
-    /// Gives messages to this courier from now on; the one before ends with what it has.
-    pub(crate) fn employ(&mut self, courier: Option<Box<dyn Courier>>) {
-        self.post = courier.map(|mut courier| {
-            let notes = self.notes.0.clone();
-            let receipts = courier.receipts(Box::new(move |id| {
-                let _ = notes.send(Note::Carried(id.to_owned()));
-            }));
-            let (post, messages) = mpsc::unbounded_channel();
-            let notes = self.notes.0.clone();
-            let trouble = Box::new(move |text| {
-                let _ = notes.send(Note::Trouble(text));
-            });
-            self.couriers.spawn(async move { courier.carry(messages, trouble).await });
-            Post { messages: post, receipts }
-        });
-    }
-
-    /// Says goodbye, and lets the last messages leave.
+    /// Sees what is being done to its end, says goodbye, and lets the last messages leave.
     async fn farewell(&mut self) {
-        self.tell_of_host(Fact::Stopped { who: self.who.clone() });
+        let now = Instant::now();
+        self.scheduler.end();
+        while self.scheduler.under_way() {
+            match tokio::time::timeout_at(now + PATIENCE, self.next()).await {
+                Ok(Stir::Request(Some(Request::Status(answer)))) => drop(answer.send(self.status())),
+                // Nothing new is begun: whoever asks hears that we have ended.
+                Ok(stir) => self.stirred(stir),
+                Err(_) => break,
+            }
+        }
+        self.requests.close();
+        while self.requests.try_recv().is_ok() {}
+        let left = self.scheduler.halfway();
+        self.tell_of_host(Fact::Stopped { who: self.who.clone(), left });
         self.post = None;
         let all = async { while self.couriers.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(FAREWELL, all).await;
+        let _ = tokio::time::timeout_at(now + FAREWELL, all).await;
         // What the courier said last.
         while let Ok(note) = self.notes.1.try_recv() {
             self.note(note);

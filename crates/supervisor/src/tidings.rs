@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hinoban_action::Message;
-use hinoban_event::{Doing, Event, Fact};
+use hinoban_event::{Event, Fact};
 use hinoban_journal::{Entry, Letter};
 use hinoban_reading::Stamp;
 use hinoban_scheduler::{Effect, Remembered};
@@ -15,7 +15,7 @@ impl Loop {
     pub(crate) fn tell(&mut self, event: Event) {
         match self.composed.iter().position(|id| *id == event.id) {
             Some(at) => drop(self.composed.swap_remove(at)),
-            None => self.compose(&event, None, None),
+            None => self.compose(&event, Vec::new(), Vec::new()),
         }
         for listener in &self.listeners {
             listener(&event);
@@ -28,19 +28,48 @@ impl Loop {
     pub(crate) fn enter(&mut self, remembered: Remembered, following: &[Effect]) {
         let told = tells(&remembered, following).cloned();
         let Some(entry) = crate::carry::entry(remembered) else { return };
+        if self.entered.front() == Some(&entry) {
+            self.entered.pop_front();
+            return;
+        }
         match told {
             Some(event) => {
-                self.compose(&event, Some(entry), intended(following));
+                let intended = intended(following);
+                self.entered.extend(intended.iter().cloned());
+                self.compose(&event, vec![entry], intended);
                 self.composed.push(event.id);
             }
             None => self.remember(entry),
         }
     }
 
-    /// Sends the messages that this event is worth, having entered them, `entry` and `intent`.
-    fn compose(&mut self, event: &Event, entry: Option<Entry>, intent: Option<Entry>) {
+    /// Something is over: enters that together with the message about it. A crash between would have it told again by
+    /// what the next life makes of it, under another id.
+    pub(crate) fn conclude(&mut self, event: &Event, following: &[Effect]) {
+        let mut entries = Vec::new();
+        for (at, effect) in following.iter().enumerate() {
+            match effect {
+                Effect::Emit(_) | Effect::Look { .. } => {}
+                Effect::Remember(Remembered::Done { .. } | Remembered::Monitoring { .. }) => {
+                    entries.extend(remembered(effect));
+                }
+                // Unless people hear of it by a message of its own.
+                Effect::Remember(ends @ Remembered::Recovered { .. })
+                    if tells(ends, &following[at..]).is_none() =>
+                {
+                    entries.extend(remembered(effect));
+                }
+                _ => break,
+            }
+        }
+        self.entered.extend(entries.iter().cloned());
+        self.compose(event, Vec::new(), entries);
+        self.composed.push(event.id);
+    }
+
+    /// Sends the messages that this event is worth, having entered them after `entries` and before `after`.
+    fn compose(&mut self, event: &Event, mut entries: Vec<Entry>, after: Vec<Entry>) {
         let deliveries = self.incidents.handle(event);
-        let mut entries: Vec<Entry> = entry.into_iter().collect();
         let mut messages = Vec::new();
         for delivery in deliveries {
             let Some(post) = &self.post else { continue };
@@ -52,12 +81,10 @@ impl Loop {
             }
             messages.push(message);
         }
-        entries.extend(intent);
+        entries.extend(after);
         self.remember_all(&entries);
-        if let Some(post) = &self.post {
-            for message in messages {
-                let _ = post.messages.send((event.at, message));
-            }
+        for message in messages {
+            self.post(event.at, message);
         }
     }
 
@@ -76,32 +103,18 @@ impl Loop {
         }
         entries
     }
-
-    /// Gives the courier what an earlier life owed to people. Without one that gives receipts it is owed no longer.
-    pub(crate) fn pay(&mut self) {
-        let owed: Vec<Letter> = self.journal.state().owed().cloned().collect();
-        for Letter { id, at, from, reply_to, to, subject, body } in owed {
-            match &self.post {
-                Some(post) => {
-                    let message = Message { id: id.clone(), from, reply_to, to, subject, body };
-                    let _ = post.messages.send((at, message));
-                    if !post.receipts {
-                        self.remember(Entry::Carried { id });
-                    }
-                }
-                None => self.remember(Entry::Carried { id }),
-            }
-        }
-    }
 }
 
 /// The program that a rule is to run because of what has just happened, if one is. It is entered with that: a crash
 /// between would leave a failure that is known, and for which nothing is run any more.
-fn intended(following: &[Effect]) -> Option<Entry> {
-    match following.first()? {
-        Effect::Remember(intent @ Remembered::Intent { doing: Doing::Exec, .. }) => {
-            crate::carry::entry(intent.clone())
-        }
+fn intended(following: &[Effect]) -> Vec<Entry> {
+    let intent = following.first().filter(|e| matches!(e, Effect::Remember(Remembered::Reaction { .. })));
+    intent.and_then(remembered).into_iter().collect()
+}
+
+fn remembered(effect: &Effect) -> Option<Entry> {
+    match effect {
+        Effect::Remember(remembered) => crate::carry::entry(remembered.clone()),
         _ => None,
     }
 }

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hinoban_action::Message;
-use hinoban_config::{Branch, Condition, Config, Dialect, Kind, Operator, Recipient, Rule, Service, Then};
-use hinoban_event::Class;
+use hinoban_config::{
+    Branch, Condition, Config, Dialect, Kind, Operator, Program, Recipient, Rule, Service, Then,
+};
+use hinoban_event::{Class, Doing, Fact};
 use hinoban_journal::{Entry, Journal};
 use hinoban_reading::{Metric, Observation, Stamp, Unit, Value};
 use hinoban_supervisor::{Courier, Handle, Receipts, Registry, Supervisor, Trouble};
-use hinoban_testkit::{Answer, Script, WallClock};
+use hinoban_testkit::{Answer, Recorder, Script, WallClock};
 use tokio::sync::mpsc;
 
 const S: Duration = Duration::from_secs(1);
@@ -203,4 +205,113 @@ async fn a_failure_follows_its_rule_through_a_reload_and_is_told_once() {
     assert_eq!(about(&got).len(), 1, "{:?}", about(&got));
     live(&state, config(vec![over(100), over(5)]), 1, (&got, false), nothing_more).await;
     assert_eq!(about(&got).len(), 2, "{:?}", about(&got));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_one_courier_only_had_in_memory_is_given_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let (lost, got) = (Mails::default(), Mails::default());
+    let arrives = got.clone();
+    let reload = |handle: Handle, _| async move {
+        let carrier = Carrier { got: arrives, receipts: None, struck: false };
+        handle.reload(config(vec![over(5)]), Some(Box::new(carrier))).await.unwrap();
+        tokio::time::sleep(S).await;
+    };
+    live(&state, config(vec![over(5)]), 9, (&lost, true), reload).await;
+    assert_eq!(about(&got).len(), 1, "{:?}", about(&got));
+    assert_eq!(Journal::open(&state).unwrap().1.owed().count(), 0);
+    let mut ids: Vec<String> = got.lock().unwrap().iter().map(|(id, _)| id.clone()).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "each once");
+}
+
+fn program(line: &str) -> Program {
+    Program { words: vec![line.to_owned()], uid: None, gid: None, timeout: 10 * S }
+}
+
+/// A crash after the message had the service stopped, and told, once more.
+#[tokio::test(start_paused = true)]
+async fn what_is_over_is_entered_together_with_the_message_about_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let mut config = config(vec![]);
+    Arc::make_mut(&mut config.services[0]).stop = Some(program("/bin/stop"));
+    let script = Script::measuring([DEPTH]);
+    script.set(holds(1));
+    let (probe, stops, recorder) = (script.clone(), script.clone(), Recorder::new());
+    recorder.on_act(move |_| stops.down("gone"));
+    let registry = Registry::empty()
+        .probe("queue", move |_| Ok(Box::new(probe.probe())))
+        .programs(move |_, _| Arc::new(recorder.clone()));
+    let carrier = Carrier { got: Mails::default(), receipts: None, struck: true };
+    let clock = WallClock::default();
+    let (seen, path) = (Arc::new(Mutex::new(None)), state.clone());
+    let found = seen.clone();
+    let supervisor = Supervisor::builder(config, registry)
+        .journal(Journal::open(&state).unwrap().0)
+        .boot("boot", 0)
+        .wall(Arc::new(move || clock.stamp()))
+        .courier(Box::new(carrier) as Box<dyn Courier>)
+        .listen(move |event| {
+            if let Fact::Ended { .. } = event.fact {
+                *found.lock().unwrap() = Some(std::fs::read_to_string(&path).unwrap());
+            }
+        })
+        .build()
+        .unwrap();
+    let handle = supervisor.handle();
+    tokio::select! {
+        ended = supervisor.run() => { ended.unwrap(); }
+        () = async move {
+            tokio::time::sleep(S).await;
+            handle.command(vec!["queue".into()], Doing::Stop, "admin").await.unwrap();
+            tokio::time::sleep(10 * S).await;
+        } => {}
+    }
+    let journal = seen.lock().unwrap().take().unwrap();
+    let all: Vec<&str> = journal.lines().collect();
+    let last = all.iter().rposition(|line| line.contains(r#""entry":"owed""#)).unwrap();
+    let after = &all[last..];
+    let entered = |kind: &str| after.iter().filter(|line| line.contains(kind)).count();
+    assert_eq!((entered(r#""entry":"monitoring""#), entered(r#""entry":"done""#)), (1, 1), "{after:?}");
+    let lines = |text: &str| text.lines().filter(|l| l.contains(r#""entry":"done""#)).count();
+    assert_eq!(lines(&std::fs::read_to_string(&state).unwrap()), lines(&journal), "not entered twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_for_the_recovery_that_a_crash_kept_from_being_begun_is_run_by_the_next_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let mut rule = over(5);
+    rule.ok = Branch::once(Then::Exec { program: program("/bin/all-clear"), repeat: None });
+    let condition = hinoban_scheduler::condition_name(&rule.when);
+    let config = config(vec![rule]);
+    let (at, text) = (Stamp::from_micros(7_000_000), "queue.depth is 1 again".to_owned());
+    let branch = Some(Box::new(hinoban_journal::Branch { rule: 0, condition, recovery: true, text }));
+    let (service, doing) = ("queue".into(), Doing::Exec);
+    let intent = Entry::Intent { id: 4, service, doing, at, whole: None, by: None, branch };
+    Journal::open(&state).unwrap().0.append(&intent).unwrap();
+    for runs in [1, 0] {
+        let recorder = Recorder::new();
+        let (programs, script) = (recorder.clone(), Script::measuring([DEPTH]));
+        script.set(holds(1));
+        let registry = Registry::empty()
+            .probe("queue", move |_| Ok(Box::new(script.probe())))
+            .programs(move |_, _| Arc::new(programs.clone()));
+        let supervisor = Supervisor::builder(config.clone(), registry)
+            .journal(Journal::open(&state).unwrap().0)
+            .boot("boot", 0)
+            .build()
+            .unwrap();
+        tokio::select! {
+            ended = supervisor.run() => { ended.unwrap(); }
+            () = tokio::time::sleep(S) => {}
+        }
+        let acts = recorder.acts();
+        assert_eq!(acts.len(), runs, "{acts:?}");
+        assert!(acts.iter().all(|act| (&act.doing, act.intent) == (&Doing::Exec, 4)));
+    }
 }

@@ -379,7 +379,15 @@ async fn a_start_that_a_crash_left_running_is_waited_for_and_not_begun_twice() {
     let clock = WallClock::default();
     let (service_name, doing, at) = ("db".into(), Doing::Start, clock.stamp());
     journal
-        .append(&Entry::Intent { id: 3, service: service_name, doing, at, whole: None, by: None })
+        .append(&Entry::Intent {
+            id: 3,
+            service: service_name,
+            doing,
+            at,
+            whole: None,
+            by: None,
+            branch: None,
+        })
         .unwrap();
     journal.append(&Entry::Spawned { intent: 3, identity }).unwrap();
     drop(journal);

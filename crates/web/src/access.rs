@@ -37,6 +37,11 @@ pub(crate) fn user<'a>(users: &'a [User], name: &str, password: &str) -> Option<
     found
 }
 
+/// Whether there is a user of this name: for the log alone, not for who asks.
+pub(crate) fn is_known(users: &[User], name: &str) -> bool {
+    users.iter().any(|user| user.name.to_lowercase() == name.to_lowercase())
+}
+
 /// Whether cookie and form carry the same token. Only a page of ours, not one of somebody else's, can make a browser
 /// send that.
 pub(crate) fn meant<'a>(cookies: impl Iterator<Item = &'a [u8]>, form: Option<&str>) -> bool {

@@ -9,7 +9,7 @@ use axum::http::{Method, Request, StatusCode, header};
 
 use crate::form::{self, Form};
 use crate::reply::Refusal;
-use crate::{Options, access, basic};
+use crate::{Denial, Options, access, basic, origin};
 
 /// Time for the body of a request to arrive.
 const BODY: Duration = Duration::from_secs(5);
@@ -62,12 +62,14 @@ impl Asked {
     }
 }
 
-/// Reads a request and checks it: form, log-in, then for a POST its token. `longest` finds the size of body that makes
+/// Reads a request and checks it: form, whether it is for us (by `names`), log-in, then for a POST where it is from and
+/// its token. `longest` finds the size of body that makes
 /// sense here; it is asked for a POST of somebody who has logged in only.
 pub(crate) async fn admit<B>(
     request: Request<B>,
     gate: Gate,
     options: &Options,
+    names: &[String],
     longest: impl Future<Output = usize>,
     token: String,
 ) -> Result<Asked, Refusal>
@@ -82,16 +84,26 @@ where
     if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "[error] URL too long"));
     }
+    if options.users.is_empty() && gate.peer.is_some() && origin::for_another(&parts.headers, names) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "Without users this server answers only to its own name: open it by its address, or add a user or the \
+             name to listen at to its configuration",
+        ));
+    }
     let (user, read_only) = match options.users.is_empty() {
         true => (None, false),
         false => {
             let sent = parts.headers.get(header::AUTHORIZATION).and_then(|v| basic::login(v.as_bytes()));
-            let user = sent.and_then(|(name, password)| access::user(&options.users, &name, &password));
+            let (name, password) = sent.ok_or_else(|| Refusal::log_in(None))?;
+            let user = access::user(&options.users, &name, &password).filter(|_| !password.is_empty());
             let user = user.ok_or_else(|| {
-                Refusal::new(
-                    StatusCode::UNAUTHORIZED,
-                    "User name or password is missing or wrong; log in with one that the configuration allows",
-                )
+                let known = access::is_known(&options.users, &name);
+                Refusal::log_in(Some(if known {
+                    Denial::WrongPassword(name)
+                } else {
+                    Denial::UnknownUser(name)
+                }))
             })?;
             (Some(user.name.clone()), user.read_only)
         }
@@ -101,6 +113,13 @@ where
         Method::POST => true,
         _ => return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "Method not implemented")),
     };
+    if posted && origin::foreign(&parts.headers) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "This was sent by a page of another site; use this server's own pages, and let a proxy before it pass on \
+             the field Host",
+        ));
+    }
     let form = if posted {
         let read = tokio::time::timeout(BODY, to_bytes(Body::new(body), longest.await)).await;
         let read = read.map_err(|_| {

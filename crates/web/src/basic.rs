@@ -7,7 +7,7 @@ pub(crate) fn header(user: &str, password: &str) -> String {
     format!("Basic {}", encode(format!("{user}:{password}").as_bytes()))
 }
 
-/// User and password from the value of an `Authorization` field. Neither is empty.
+/// User and password from the value of an `Authorization` field. The user is not empty.
 pub(crate) fn login(header: &[u8]) -> Option<(String, String)> {
     let (scheme, rest) = header.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"basic ") {
@@ -15,7 +15,7 @@ pub(crate) fn login(header: &[u8]) -> Option<(String, String)> {
     }
     let text = String::from_utf8(decode(rest.trim_ascii())?).ok()?;
     let (user, password) = text.split_once(':')?;
-    (!user.is_empty() && !password.is_empty()).then(|| (user.to_owned(), password.to_owned()))
+    (!user.is_empty()).then(|| (user.to_owned(), password.to_owned()))
 }
 
 fn encode(bytes: &[u8]) -> String {

@@ -4,6 +4,7 @@
 //! drew it; [`plain`] takes colours and boxes out.
 
 mod answer;
+mod groups;
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -135,6 +136,16 @@ impl Client {
         let mut fields = choice(&[], group);
         fields.extend(only.map(|only| ("type", only)));
         self.ask("/_report", &fields, "text")
+    }
+
+    /// The names of the services in a group, as the server runs them; upper and lower case are the same. Empty if there
+    /// is no such group.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub fn members(&self, group: &str) -> Result<Vec<String>, ClientError> {
+        // The second version of the document lists the members of each group.
+        Ok(groups::members(&self.ask("/_status2", &[], "xml")?, group))
     }
 
     /// Asks for something to be done to services. Returns once that is accepted; the work follows.

@@ -24,7 +24,9 @@ mod listen;
 pub mod monit;
 mod network;
 mod options;
+mod origin;
 mod page;
+mod refused;
 mod reply;
 mod routes;
 mod serve;
@@ -32,4 +34,5 @@ mod standing;
 
 pub use backend::Backend;
 pub use options::{DIALECT, Listener, Options, User};
+pub use refused::{Denial, Peer, Refused};
 pub use serve::Web;

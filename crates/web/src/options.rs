@@ -24,6 +24,10 @@ pub struct Options {
     /// From where one may connect: names, addresses, networks (`10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `fe80::/10`). If
     /// there are any, everybody on a network must match one.
     pub hosts: Vec<String>,
+    /// Names of this host, beside its addresses, `localhost`, what uname(2) says and what [`Options::listen`] names.
+    /// While there are no users, browsers are answered only under one of these: a page of somebody else's could reach
+    /// us under its own name otherwise.
+    pub names: Vec<String>,
     /// The time zone of what is shown; `None`: that of the host.
     pub zone: Option<TimeZone>,
 }
@@ -77,6 +81,7 @@ impl Options {
             listen: Vec::new(),
             users: Vec::new(),
             hosts: Vec::new(),
+            names: Vec::new(),
             zone: None,
         }
     }

@@ -6,18 +6,28 @@ use axum::response::IntoResponse;
 use hyper::ext::ReasonPhrase;
 
 use crate::page::escape;
-use crate::{api, assets};
+use crate::{Denial, api, assets};
 
 /// A request that is not answered as asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) why: String,
+    /// What is told to whoever listens for refusals, if it is one of somebody and not of something.
+    pub(crate) denial: Option<Denial>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        Self { status, why: why.into() }
+        let why = why.into();
+        let denial = (status == StatusCode::FORBIDDEN).then(|| Denial::Forbidden(why.clone()));
+        Self { status, why, denial }
+    }
+
+    /// Nobody of that name and password is known.
+    pub(crate) fn log_in(denial: Option<Denial>) -> Self {
+        let why = "User name or password is missing or wrong; log in with one that the configuration allows";
+        Self { denial, ..Self::new(StatusCode::UNAUTHORIZED, why) }
     }
 
     /// There is nothing here. The text is one that programs read.

@@ -3,12 +3,12 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, Response, Uri, header};
+use axum::http::{Method, Request, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -16,16 +16,17 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::asked::{Gate, admit};
 use crate::listen::{Socket, open};
 use crate::monit::{About, Address, Platform};
 use crate::network::Networks;
+use crate::refused::Refusals;
 use crate::reply::{Form, Refusal, dress};
 use crate::routes::{Site, longest_body, router};
-use crate::{Backend, Listener, Options, access, form};
+use crate::{Backend, Denial, Listener, Options, Peer, Refused, access, form, origin};
 
 /// Connections served at once, for each socket: a crowd at one leaves the others alone.
 const CONNECTIONS: usize = 64;
@@ -43,6 +44,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub struct Web<B> {
     site: Arc<Site<B>>,
     networks: Networks,
+    refusals: Refusals,
     /// Sockets that listen, and whether they serve reading only.
     open: Vec<(Socket, bool)>,
     /// Listeners that could not be bound, but may be later.
@@ -87,7 +89,14 @@ impl<B: Backend> Web<B> {
             zone: options.zone.clone().unwrap_or_else(jiff::tz::TimeZone::system),
         };
         let site = Arc::new(Site { backend, options, about });
-        (Self { site, networks, open: open_now, waiting }, problems)
+        (Self { site, networks, refusals: Refusals::default(), open: open_now, waiting }, problems)
+    }
+
+    /// Tells `listener` who is turned away: the first ones of each client in a minute, and how many more there were.
+    /// It is called while a client waits, and must not wait for anything itself. By default, nobody is told.
+    pub fn on_refusal(mut self, listener: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
+        self.refusals.tell(Box::new(listener));
+        self
     }
 
     /// Addresses of the TCP sockets that listen now.
@@ -103,8 +112,12 @@ impl<B: Backend> Web<B> {
     /// all sockets are closed and the files of unix sockets are removed.
     pub async fn run(self) {
         let router = router(self.site.clone());
-        let host = Arc::new(Host { site: self.site, router, networks: self.networks });
+        let names = origin::names(&self.site.options);
+        let (networks, refusals) = (self.networks, self.refusals);
+        let host = Arc::new(Host { site: self.site, router, networks, names, refusals });
         let mut tasks = JoinSet::new();
+        let counting = host.clone();
+        tasks.spawn(async move { counting.refusals.sum_up().await });
         for (socket, read_only) in self.open {
             tasks.spawn(accept(host.clone(), socket, read_only));
         }
@@ -123,7 +136,13 @@ struct Host<B> {
     site: Arc<Site<B>>,
     router: Router,
     networks: Networks,
+    /// Names of ours.
+    names: Vec<String>,
+    refusals: Refusals,
 }
+
+/// One of the connections that are served at once. Who has to wait gives it back before the end.
+type Place = Arc<Mutex<Option<OwnedSemaphorePermit>>>;
 
 /// Binds `listener` as soon as that is possible, then serves it.
 async fn wait<B: Backend>(host: Arc<Host<B>>, listener: Listener) {
@@ -151,6 +170,7 @@ async fn accept<B: Backend>(host: Arc<Host<B>>, socket: Socket, read_only: bool)
         let accepted = match &socket {
             Socket::Tcp(socket) => socket.accept().await.map(|(stream, peer)| {
                 if !host.networks.admit(peer.ip()) {
+                    host.refusals.note(Some(peer.ip()).into(), Denial::Address);
                     // Reset, before a word of HTTP: who is not on the list learns nothing.
                     let _ = stream.set_zero_linger();
                     return;
@@ -169,16 +189,12 @@ async fn accept<B: Backend>(host: Arc<Host<B>>, socket: Socket, read_only: bool)
     }
 }
 
-async fn serve<B: Backend, S>(
-    host: Arc<Host<B>>,
-    stream: S,
-    gate: Gate,
-    place: tokio::sync::OwnedSemaphorePermit,
-) where
+async fn serve<B: Backend, S>(host: Arc<Host<B>>, stream: S, gate: Gate, place: OwnedSemaphorePermit)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let _place = place;
-    let service = service_fn(|request| answer(host.clone(), gate.clone(), request));
+    let place: Place = Arc::new(Mutex::new(Some(place)));
+    let service = service_fn(|request| answer(host.clone(), gate.clone(), place.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER)
@@ -194,6 +210,7 @@ async fn serve<B: Backend, S>(
 async fn answer<B: Backend>(
     host: Arc<Host<B>>,
     gate: Gate,
+    place: Place,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let version = &host.site.options.version;
@@ -202,8 +219,9 @@ async fn answer<B: Backend>(
     let Some(token) = access::kept(cookies).or_else(|| access::token().ok()) else {
         return Ok(dress(Refusal::ended().into_response(), version, "", None, form));
     };
-    let longest = longest_body(&host.site);
-    let (response, posted) = match admit(request, gate, &host.site.options, longest, token.clone()).await {
+    let client = Peer::from(gate.peer.map(|peer| peer.ip()));
+    let (longest, options) = (longest_body(&host.site), &host.site.options);
+    let (response, posted) = match admit(request, gate, options, &host.names, longest, token.clone()).await {
         Err(refusal) => (refusal.into_response(), None),
         Ok(asked) => {
             let asked = Arc::new(asked);
@@ -218,6 +236,13 @@ async fn answer<B: Backend>(
             (response, posted)
         }
     };
+    if let Some(denial) = response.extensions().get::<Refusal>().and_then(|refusal| refusal.denial.clone()) {
+        host.refusals.note(client, denial);
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let leave = || drop(place.lock().unwrap_or_else(PoisonError::into_inner).take());
+            host.refusals.pause(client, leave).await;
+        }
+    }
     Ok(dress(response, version, &token, posted.as_deref(), form))
 }
 

@@ -140,7 +140,7 @@ fn what_a_terminal_would_obey_is_written_out() {
     let all = all(&status);
     for drawn in [monit::status(&status, &about, &all), monit::summary(&status, &about, &all, false)] {
         let drawn = client::plain(&drawn);
-        assert!(drawn.contains("a\\u{1b}[2J\\nService 'b'"), "{drawn}");
+        assert!(drawn.contains("a#033[2J#012Service 'b'"), "{drawn}");
         assert!(!drawn.contains(|c: char| c.is_control() && c != '\n'), "{drawn:?}");
         assert!(!drawn.lines().any(|line| line.starts_with("Service 'b'")), "{drawn}");
     }

@@ -343,3 +343,125 @@ async fn our_command_line_understands_our_server() {
         ["start svc by admin from 127.0.0.1", "start svc by admin from the local socket"]
     );
 }
+
+#[tokio::test]
+async fn who_is_turned_away_is_told_as_monit_tells_it() {
+    let server = server(|_| ()).await;
+    for authorization in [
+        "",
+        "Authorization: Basic YWRtaW46eA==\r\n", // admin:x
+        "Authorization: Basic bm9ib2R5Ong=\r\n", // nobody:x
+        "Authorization: Basic YWRtaW46\r\n",     // admin:
+    ] {
+        let answer = server.ask(&format!("GET / HTTP/1.0\r\n{authorization}\r\n")).await;
+        assert_eq!(status(&answer), 401, "{authorization}");
+    }
+    server.post("/svc", ADMIN, "action=stop").await;
+    server.post("/svc", &format!("{VIEWER}{COOKIE}"), "action=stop&securitytoken=t0").await;
+    server.get("/nosuch").await;
+    let denied = "HttpRequest: access denied -- client [127.0.0.1]: ";
+    let error = "HttpRequest: error -- client [127.0.0.1]: HTTP/1.0 403 ";
+    assert_eq!(
+        *server.refused.lock().unwrap(),
+        [
+            format!("{denied}wrong password for user 'admin'"),
+            format!("{denied}unknown user 'nobody'"),
+            format!("{denied}wrong password for user 'admin'"),
+            format!("{error}Invalid CSRF Token"),
+            format!("{error}You do not have sufficient privileges to access this page"),
+        ],
+        "a browser begins without a log-in, and a page that is not there is nobody's fault"
+    );
+
+    let closed = world::serving::server(|options| options.hosts = vec!["192.0.2.0/24".to_owned()]).await;
+    let mut stream = TcpStream::connect(("127.0.0.1", closed.port)).await.unwrap();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    assert_eq!(*closed.refused.lock().unwrap(), ["Denied connection from non-authorized client [127.0.0.1]"]);
+}
+
+#[tokio::test]
+async fn whoever_guesses_passwords_keeps_nobody_out() {
+    let server = server(|_| ()).await;
+    let wrong = "GET / HTTP/1.0\r\nAuthorization: Basic YWRtaW46eA==\r\n\r\n";
+    for _ in 0..11 {
+        server.ask(wrong).await;
+    }
+    // More than are served at once: while they wait for their answer, they take no place.
+    let mut guesses = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+        stream.write_all(wrong.as_bytes()).await.unwrap();
+        guesses.push(stream);
+    }
+    assert_eq!(status(&server.get("/_ping").await), 200);
+    for mut stream in guesses {
+        let mut answer = String::new();
+        tokio::time::timeout(LONG, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+        assert_eq!(status(&answer), 401);
+    }
+    assert_eq!(server.refused.lock().unwrap().len(), 10);
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_command_nothing() {
+    let server = server(|_| ()).await;
+    let good = format!("{ADMIN}{COOKIE}Host: 127.0.0.1:2812\r\n");
+    let body = "action=stop&securitytoken=t0";
+    for field in [
+        "Origin: http://evil.example",
+        "Origin: null",
+        "Origin: http://127.0.0.1:80",
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site",
+    ] {
+        let answer = server.post("/svc", &format!("{good}{field}\r\n"), body).await;
+        assert_eq!(status(&answer), 403, "{field}: {answer}");
+        assert!(answer.contains("</h2>This was sent by a page of another site"), "{answer}");
+    }
+    assert!(server.double.told().is_empty());
+    for field in ["Origin: http://127.0.0.1:2812", "Sec-Fetch-Site: same-origin"] {
+        let answer = server.post("/svc", &format!("{good}{field}\r\n"), body).await;
+        assert_eq!(status(&answer), 302, "{field}: {answer}");
+    }
+    let looked = server.ask(&format!("GET / HTTP/1.0\r\n{ADMIN}Origin: http://evil.example\r\n\r\n")).await;
+    assert_eq!(status(&looked), 200, "its answer is kept from that page by the browser");
+}
+
+#[tokio::test]
+async fn without_users_a_name_of_somebody_elses_is_not_answered() {
+    let open = |options: &mut hinoban_web::Options| {
+        options.hosts = vec!["localhost".to_owned()];
+        options.users.clear();
+        options.names = vec!["Tower.example".to_owned()];
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.sock");
+    let server = server(|options| {
+        open(options);
+        options.listen.push(unix(&path, None));
+    })
+    .await;
+    let asked =
+        async |host: &str| status(&server.ask(&format!("GET /_ping HTTP/1.1\r\nHost: {host}\r\n\r\n")).await);
+    for host in ["127.0.0.1:2812", "[::1]", "localhost:2812", "tower.EXAMPLE:2812"] {
+        assert_eq!(asked(host).await, 200, "{host}");
+    }
+    assert_eq!(asked("evil.example:2812").await, 403);
+    assert!(
+        server.refused.lock().unwrap()[0].contains("403 Without users this server answers only to its own")
+    );
+    let local = UnixStream::connect(&path).await.unwrap();
+    let answer = talk(local, "GET /_ping HTTP/1.1\r\nHost: evil.example\r\n\r\n").await;
+    assert_eq!(status(&answer), 200, "no browser comes through a unix socket");
+}
+
+#[tokio::test]
+async fn our_command_line_asks_the_server_who_is_in_a_group() {
+    let server = server(|_| ()).await;
+    let mut client = Client::new(Target::Tcp { host: "127.0.0.1".to_owned(), port: server.port });
+    client.credentials = Some(("admin".to_owned(), "monit".to_owned()));
+    let found =
+        tokio::task::spawn_blocking(move || ["WWW", "nosuch"].map(|group| client.members(group).unwrap()));
+    let [members, none] = found.await.unwrap();
+    assert!(members.contains(&"new".to_owned()) && none.is_empty(), "{members:?} {none:?}");
+}

@@ -26,8 +26,12 @@ const LAST: Duration = Duration::from_secs(5);
 pub struct Post {
     options: PostOptions,
     mailer: Mailer,
-    safe: Box<dyn Fn(&str) + Send + Sync>,
+    /// Who keeps letters until they are safe, if anybody does.
+    keeper: Option<Keeper>,
 }
+
+/// Told the Message-ID of each letter that is safe.
+type Keeper = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The state of a post that runs.
 struct Running<'a, F> {
@@ -60,13 +64,27 @@ type Flight<'a> = Pin<Box<dyn Future<Output = (Key, Letter, Vec<String>, Attempt
 impl Post {
     /// A post that delivers through this mailer. Nothing is opened yet.
     pub fn new(options: PostOptions, mailer: Mailer) -> Self {
-        Self { options, mailer, safe: Box::new(|_| {}) }
+        Self { options, mailer, keeper: None }
     }
 
     /// Tells `safe` the Message-ID of each letter that a crash of ours can no longer lose: it is on disk, or delivered, or
-    /// given up. Until then whoever sent it should keep it, and may send it again.
+    /// given up. Until then whoever sent it keeps it, and sends it again when we have ended.
     pub fn receipts(&mut self, safe: Box<dyn Fn(&str) + Send + Sync>) {
-        self.safe = safe;
+        self.keeper = Some(safe);
+    }
+
+    fn safe(&self, id: &str) {
+        if let Some(keeper) = &self.keeper {
+            keeper(id);
+        }
+    }
+
+    /// What becomes of messages that are in memory only.
+    fn fate(&self) -> &'static str {
+        match self.keeper {
+            Some(_) => "messages wait in memory, and with the state over a restart",
+            None => "messages wait in memory, and a restart loses them",
+        }
     }
 
     /// Delivers letters until the channel is closed. `on_trouble` is told, in whole sentences for the log, of whatever
@@ -171,7 +189,8 @@ impl<F: Fn(String) + Send> Running<'_, F> {
                 loaded.troubles.into_iter().for_each(&self.on_trouble);
             }
             Err(e) => (self.on_trouble)(format!(
-                "the mail queue in {shown} cannot be opened: {e}; messages wait in memory, and a restart loses them"
+                "the mail queue in {shown} cannot be opened: {e}; {}",
+                self.post.fate()
             )),
         }
     }
@@ -186,7 +205,7 @@ impl<F: Fn(String) + Send> Running<'_, F> {
                 ));
             }
             self.told.dropped += 1;
-            (self.post.safe)(&old.message.id);
+            self.post.safe(&old.message.id);
             self.forget(key, old).await;
         }
         let before = self.outbox.len();
@@ -194,7 +213,7 @@ impl<F: Fn(String) + Send> Running<'_, F> {
             // It waits already.
             Ok(key) if self.outbox.len() == before => {
                 if !self.unfiled.contains(&key) {
-                    (self.post.safe)(&letter.message.id);
+                    self.post.safe(&letter.message.id);
                 }
             }
             Ok(key) => {
@@ -207,7 +226,7 @@ impl<F: Fn(String) + Send> Running<'_, F> {
                     letter.message.to.join(", "),
                     letter.message.subject
                 ));
-                (self.post.safe)(&letter.message.id);
+                self.post.safe(&letter.message.id);
             }
         }
     }
@@ -221,15 +240,13 @@ impl<F: Fn(String) + Send> Running<'_, F> {
         let id = letter.message.id.clone();
         match on_disk(move || store.put(&letter, &pending)).await {
             Ok(()) => {
-                (self.post.safe)(&id);
+                self.post.safe(&id);
                 self.unfiled.remove(&key);
                 self.told.disk = None;
             }
             Err(e) => {
                 self.unfiled.insert(key);
-                self.disk_trouble(format!(
-                    "the mail queue cannot be written to: {e}; messages wait in memory, and a restart loses them"
-                ));
+                self.disk_trouble(format!("the mail queue cannot be written to: {e}; {}", self.post.fate()));
             }
         }
     }
@@ -269,7 +286,7 @@ impl<F: Fn(String) + Send> Running<'_, F> {
     /// Takes a letter off the disk.
     async fn forget(&mut self, key: Key, letter: Letter) {
         if self.unfiled.remove(&key) {
-            (self.post.safe)(&letter.message.id);
+            self.post.safe(&letter.message.id);
         }
         let Some(store) = self.store.clone() else { return };
         if let Err(e) = on_disk(move || store.remove(&letter)).await {
@@ -299,7 +316,11 @@ impl<F: Fn(String) + Send> Running<'_, F> {
         .await;
         self.count_dropped();
         if !self.unfiled.is_empty() {
-            (self.on_trouble)(format!("{} messages were not delivered and are lost", self.unfiled.len()));
+            let fate = match self.post.keeper {
+                Some(_) => "are kept with the state until mail can be sent",
+                None => "are lost",
+            };
+            (self.on_trouble)(format!("{} messages were not delivered and {fate}", self.unfiled.len()));
         }
     }
 

@@ -181,3 +181,27 @@ fn sender_and_id_follow_the_options() {
     assert_eq!(from(Toml, None), "hinoban@web1");
     assert_eq!(from(Monit, Some("watch-$HOST@example.com")), "watch-web1@example.com");
 }
+
+#[test]
+fn each_way_in_which_what_rules_run_fails_is_told_once() {
+    let mut all = incidents(Dialect::Toml, one());
+    let failed = |doing: Doing, output: &str| {
+        let mut fact = start_failed(output);
+        if let Fact::Ended { doing: was, .. } = &mut fact {
+            *was = doing;
+        }
+        fact
+    };
+    let mut tells = |fact: Fact| all.handle(&event(0.0, "httpd", fact)).len();
+    let page = || Doing::Custom("page".into());
+    // Two of them by turns, and a start that fails as well.
+    for told in [1, 0, 0] {
+        assert_eq!(tells(failed(Doing::Exec, "pid 12: no route")), told);
+        assert_eq!(tells(failed(page(), "no route")), told);
+        assert_eq!(tells(failed(Doing::Start, "no such file")), told);
+    }
+    let because = || Because::Rule { text: "gone".into() };
+    assert_eq!(tells(ended(Doing::Exec, because(), true)), 0);
+    assert_eq!(tells(failed(Doing::Exec, "pid 13: no route")), 1, "it had worked in between");
+    assert_eq!(tells(failed(Doing::Start, "no such file")), 0, "which says nothing of the start");
+}

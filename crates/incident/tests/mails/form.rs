@@ -255,7 +255,19 @@ reads!(
     )
 );
 
-reads!(supervisor_stopped, event(0.0, "web1", Fact::Stopped { who: "Hinoban 0.1.0".into() }));
+reads!(supervisor_stopped, event(0.0, "web1", Fact::Stopped { who: "Hinoban 0.1.0".into(), left: vec![] }));
+
+reads!(
+    supervisor_stopped_halfway,
+    event(
+        0.0,
+        "web1",
+        Fact::Stopped {
+            who: "Hinoban 0.1.0".into(),
+            left: vec!["httpd was stopped for a restart and has not been started again".into()]
+        }
+    )
+);
 
 #[test]
 fn foreign_text_adds_no_header_and_no_control_character() {

@@ -9,6 +9,10 @@ use hinoban_config::Surroundings;
 /// The text of a file that may not be read.
 pub(crate) const LOCKED: &str = "locked";
 
+/// The text of a folder.
+#[allow(dead_code)] // not all tests include one
+pub(crate) const FOLDER: &str = "folder";
+
 /// Files by path; a pattern is a folder and `*`. Users and groups are `root` and numbers; everything else exists.
 #[derive(Debug, Default)]
 pub(crate) struct World {
@@ -18,6 +22,7 @@ pub(crate) struct World {
 impl Surroundings for World {
     fn read(&self, path: &Path) -> io::Result<String> {
         match self.files.get(path) {
+            Some(text) if text == FOLDER => Err(io::ErrorKind::IsADirectory.into()),
             Some(text) if text != LOCKED => Ok(text.clone()),
             Some(_) => Err(io::ErrorKind::PermissionDenied.into()),
             None => Err(io::ErrorKind::NotFound.into()),

@@ -1,9 +1,9 @@
 //! The supervisor is killed, and a new one takes up what the old one remembered.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use hinoban_config::Config;
-use hinoban_event::{Class, Doing};
+use hinoban_event::Class;
 use hinoban_reading::{Now, Stamp};
 
 use super::{Happening, World};
@@ -26,6 +26,8 @@ impl World {
                     last_intent = last_intent.max(*intent);
                     open.insert(*intent, entry);
                 }
+                // What rules run was run when it was remembered.
+                Remembered::Reaction { intent, .. } => last_intent = last_intent.max(*intent),
                 Remembered::Done { intent, .. } => {
                     open.remove(intent);
                 }
@@ -42,8 +44,7 @@ impl World {
             .map(|((service, rule, class), since)| (service, rule, class, since))
             .collect();
         let restored = Restored { monitored, failing, last_intent, ..Restored::default() };
-        let unfinished: Vec<Unfinished> =
-            open.values().rev().filter_map(|entry| unfinished(entry, &self.begun)).collect();
+        let unfinished: Vec<Unfinished> = open.values().rev().filter_map(|entry| begun(entry)).collect();
         self.scheduler = Scheduler::new(config, &restored, self.now);
         let dies = |h: &Happening| matches!(h, Happening::Input(_) | Happening::Looked(_));
         self.happenings.retain(|_, happening| !dies(happening));
@@ -73,10 +74,10 @@ impl World {
     }
 }
 
-/// Every program that was begun had entered itself.
-fn unfinished(entry: &Remembered, begun: &BTreeSet<u64>) -> Option<Unfinished> {
+/// Every program that was begun had entered itself. What was only asked for has none.
+fn begun(entry: &Remembered) -> Option<Unfinished> {
     let Remembered::Intent { intent, service, doing, at, whole, by } = entry else { return None };
-    let whole: Doing = whole.clone().unwrap_or_else(|| doing.clone());
     let (intent, service, doing, at, by) = (*intent, service.clone(), doing.clone(), *at, by.clone());
-    Some(Unfinished { intent, service, doing, whole, at, by, started: begun.contains(&intent) })
+    let started = whole.is_some() || by.is_none();
+    Some(Unfinished { intent, service, doing, whole: whole.clone(), at, by, started })
 }

@@ -129,7 +129,8 @@ pub struct LastAction {
 pub(crate) fn view(watched: &Watched, now: Now, dialect: Dialect) -> ServiceView {
     let service = &watched.service;
     let doing = watched.task.as_ref().map(|t| t.doing.clone());
-    let pending: Option<Doing> = watched.pending.as_ref().map(|p| p.0.clone()).or_else(|| doing.clone());
+    let pending: Option<Doing> =
+        watched.pending.as_ref().map(|wish| wish.doing.clone()).or_else(|| doing.clone());
     let tests = watched.test_rules().filter_map(|rule| match &service.rules[rule].when {
         Condition::Test { test, .. } => Some(TestView {
             rule,

@@ -219,7 +219,8 @@ impl Paths {
 }
 
 fn trouble(folder: &Path, error: Errno, limit: &str) -> String {
-    let why = std::io::Error::from(error);
+    let why = std::io::Error::from(error).to_string();
+    let why = why.split(" (os error").next().unwrap_or_default();
     let advice = match error {
         Errno::ACCESS | Errno::PERM => "run as root, or let this user read that folder".to_owned(),
         Errno::NOSPC | Errno::MFILE => format!("raise the kernel's limit fs.inotify.{limit}"),

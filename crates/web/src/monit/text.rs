@@ -10,6 +10,9 @@ use super::readings::Readings;
 use super::words::{mode, monitoring_words, on_reboot, pending_words, shows_data, status_words, type_name};
 use super::{About, Tone, figures};
 
+/// What a value may hold: it may have several lines, and its program may be made for others than Unix.
+const LINES: &str = "\r\n\t";
+
 /// One line about a service: its key, and its value in a tone, or already painted.
 pub(crate) type Row = (String, Tone, String);
 
@@ -23,7 +26,7 @@ pub fn status(status: &Status, about: &About, services: &[&ServiceView]) -> Stri
         let words = status_words(view).into_iter().map(|(tone, word)| tone.paint(word)).collect::<Vec<_>>();
         line(&mut out, "status", &(words.join(" | ") + &pending_words(view)));
         for (key, tone, value) in rows(status, about, view) {
-            line(&mut out, &key, &tone.paint(&harmless(&value, "\r\n\t")));
+            line(&mut out, &key, &tone.paint(&harmless(&value, LINES)));
         }
         out.push('\n');
     }
@@ -35,8 +38,8 @@ pub(crate) fn first_line(status: &Status, about: &About) -> String {
     format!("{} uptime: {}\n", about.banner, figures::uptime(status.now.since(status.since)))
 }
 
-/// The same without control characters, which a terminal would obey, but for those in `keep`: they are written as Rust
-/// and most languages write them.
+/// The same without control characters, which a terminal would obey, but for those in `keep`: they stand as three octal
+/// digits, as in our log. Programs print whatever they like, and names of files may hold anything.
 pub(crate) fn harmless<'a>(text: &'a str, keep: &str) -> Cow<'a, str> {
     let harms = |c: char| c.is_control() && !keep.contains(c);
     if !text.contains(harms) {
@@ -44,25 +47,18 @@ pub(crate) fn harmless<'a>(text: &'a str, keep: &str) -> Cow<'a, str> {
     }
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if harms(c) { out.extend(c.escape_default()) } else { out.push(c) }
+        if harms(c) {
+            out += &format!("#{:03o}", u32::from(c));
+        } else {
+            out.push(c);
+        }
     }
     out.into()
 }
 
-/// Values begin in column 32, which readers count on. They hold what programs printed, and that may be anything: but for
-/// line ends, control characters stand as three octal digits, so that a terminal obeys none.
+/// Values begin in column 32, which readers count on. They may be painted already, and are [`harmless`] before.
 fn line(out: &mut String, key: &str, value: &str) {
-    *out += &format!("  {key:<28} ");
-    for c in value.chars() {
-        match c {
-            '\r' => {}
-            '\n' => *out += &format!("\n{:31}", ""),
-            '\t' => out.push(c),
-            c if c.is_control() => *out += &format!("#{:03o}", u32::from(c)),
-            c => out.push(c),
-        }
-    }
-    out.push('\n');
+    *out += &format!("  {key:<28} {}\n", value.replace('\r', "").replace('\n', &format!("\n{:31}", "")));
 }
 
 /// Everything about a service but its name, type and status.
@@ -185,10 +181,13 @@ fn class(key: &str) -> Option<Class> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn a_value_cannot_speak_to_the_terminal() {
         let mut out = String::new();
-        super::line(&mut out, "reason", "it said \x1b]0;x\x07\u{9b}m\r\nand\tmore");
+        let value = harmless("it said \x1b]0;x\x07\u{9b}m\r\nand\tmore", LINES);
+        line(&mut out, "reason", &value);
         let expected = format!("  {:<28} it said #033]0;x#007#233m\n{:31}and\tmore\n", "reason", "");
         assert_eq!(out, expected);
     }

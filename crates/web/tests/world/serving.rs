@@ -1,6 +1,7 @@
 //! The server over a real socket on loopback, and requests to it, letter by letter.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hinoban_web::{Listener, Options, User, Web};
@@ -17,6 +18,8 @@ pub struct Server {
     pub port: u16,
     pub double: Double,
     pub problems: Vec<String>,
+    /// Who was turned away.
+    pub refused: Arc<Mutex<Vec<String>>>,
     pub task: JoinHandle<()>,
 }
 
@@ -46,8 +49,11 @@ pub async fn server(change: impl FnOnce(&mut Options)) -> Server {
     change(&mut options);
     let double = Double::new(super::status());
     let (web, problems) = Web::bind(options, double.clone()).await;
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let ears = refused.clone();
+    let web = web.on_refusal(move |refused| ears.lock().unwrap().push(refused.to_string()));
     let port = web.addresses().first().map_or(0, |at| at.port());
-    Server { port, double, problems, task: tokio::spawn(web.run()) }
+    Server { port, double, problems, refused, task: tokio::spawn(web.run()) }
 }
 
 impl Server {

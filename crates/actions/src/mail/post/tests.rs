@@ -159,7 +159,10 @@ impl Rig {
             first_retry: Duration::from_millis(50),
             longest_retry: Duration::from_millis(200),
         };
-        let post = Post::new(options, mailer(servers));
+        Self::over(Post::new(options, mailer(servers)))
+    }
+
+    fn over(post: Post) -> Self {
         let (letters, queue) = mpsc::channel(16);
         let troubles = Arc::new(Mutex::new(Vec::new()));
         let told = troubles.clone();
@@ -378,6 +381,20 @@ async fn without_a_usable_directory_messages_wait_in_memory() {
     rig.send(&letter("b", &["ops@example.com"])).await;
     let troubles = rig.stop().await;
     assert_eq!(troubles.last().unwrap(), "1 messages were not delivered and are lost");
+    // Unless somebody keeps it.
+    let mut post = Post::new(PostOptions::default(), mailer(vec![dead_server().await]));
+    let safe = Arc::new(Mutex::new(Vec::new()));
+    let told = safe.clone();
+    post.receipts(Box::new(move |id| told.lock().unwrap().push(id.to_owned())));
+    let rig = Rig::over(post);
+    rig.send(&letter("c", &["ops@example.com"])).await;
+    let troubles = rig.stop().await;
+    let kept = "1 messages were not delivered and are kept with the state until mail can be sent";
+    assert_eq!((troubles.last().unwrap().as_str(), safe.lock().unwrap().len()), (kept, 0));
+}
+
+async fn dead_server() -> Server {
+    Server::plain("127.0.0.1", dead().await.port())
 }
 
 #[tokio::test]
