@@ -3,6 +3,7 @@
 mod commands;
 mod compare;
 mod dependencies;
+mod turns;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -18,9 +18,10 @@ pub mod units;
 
 pub use diagnostic::{Loaded, Mistake, Mistakes, Severity};
 pub use model::{
-    Allow, Branch, Condition, Config, Dialect, Expect, Facility, Family, Files, HttpTest, Kind, Listen,
-    LogTarget, Mail, MailServer, MailTls, Method, Mode, OnReboot, Operator, Options, PortTest, Prerequisite,
-    Program, Protocol, Rate, Recipient, Rule, Service, Test, Then, Tls, UrlTest, User, Web,
+    Allow, Branch, Condition, Config, Cron, Dialect, Expect, Facility, Family, Files, HttpTest, Kind, Listen,
+    LogTarget, Mail, MailServer, MailTls, Method, Mode, Never, OnReboot, Operator, Options, PortTest,
+    Prerequisite, Program, Protocol, Rate, Recipient, Rule, Service, Test, Then, Tls, Turns, UrlTest, User,
+    Web,
 };
 pub use place::{Place, Source, Sources};
 pub use secret::Secret;

@@ -2,6 +2,7 @@
 
 mod service;
 mod test;
+mod turns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub use service::{
     Then,
 };
 pub use test::{Expect, Family, HttpTest, Method, PortTest, Protocol, Test, Tls, UrlTest};
+pub use turns::{Cron, Never, Turns};
 
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq)]

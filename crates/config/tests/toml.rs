@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use hinoban_config::{Condition, Kind, Loaded, Mistakes, NoSurroundings, Severity, Surroundings, Then, toml};
+use hinoban_config::{
+    Branch, Condition, Cron, Kind, Loaded, Mistakes, NoSurroundings, Severity, Surroundings, Then, Turns,
+    toml,
+};
 use proptest::prelude::*;
 
 fn load(text: &str) -> Result<Loaded, Mistakes> {
@@ -322,6 +325,29 @@ fn an_interface_that_lets_nobody_in_is_warned_of_and_a_period_of_nothing_is_refu
     );
     let mistakes = toml::parse("h.toml".as_ref(), "every = \"1ns\"\n", &NoSurroundings).unwrap_err();
     assert_eq!(mistakes.lines(), ["h.toml:1: `every` must be at least 100ms"]);
+}
+
+#[test]
+fn turns_and_limits_are_written_as_people_say_them() {
+    let service = |lines: &str| loaded(&process(lines)).config.services[0].clone();
+    let turns = |lines: &str| {
+        let service = service(lines);
+        (service.every, service.turns.clone())
+    };
+    let pattern = |text: &str| Cron::parse(text).expect("a pattern").0;
+    let ten = Some(std::time::Duration::from_secs(10));
+    assert_eq!(turns("every = \"10s\""), (ten, Turns::Each));
+    assert_eq!(turns("every = \"3 cycles\""), (None, Turns::Nth(3)));
+    for text in ["*/5 8-19 * * 1-5", "30 4 1 1 0"] {
+        assert_eq!(turns(&format!("every = \"{text}\"")), (None, Turns::At(pattern(text))));
+    }
+    let except = Turns::Except(pattern("* 2-4 * * *"));
+    assert_eq!(turns("every = \"10s\"\nnot-every = \"* 2-4 * * *\""), (ten, except));
+
+    let service = service("[[service.httpd.check]]\nrestarts = \"3 within 5 cycles\"\nthen = \"unmonitor\"");
+    let rule = service.rules.last().expect("a rule");
+    assert_eq!(rule.when, Condition::Restarts { count: 3, within: 5 });
+    assert_eq!(rule.fail, Branch::once(Then::Unmonitor));
 }
 
 fn warned(text: &str) -> Vec<String> {

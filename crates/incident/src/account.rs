@@ -33,7 +33,8 @@ impl Scene<'_> {
 
     pub(crate) fn failed(&self, failure: &Failure) -> String {
         let mut text = format!("{}: {}\n", self.subject(), sentence(&failure.text));
-        if let Some(detail) = &failure.detail {
+        // What to do next is said below.
+        if let Some(detail) = failure.detail.as_ref().filter(|_| failure.class != Class::Timeout) {
             text += &format!("Seen: {}\n", sentence(detail));
         }
         if let Some(compared) = &failure.compared {

@@ -24,6 +24,18 @@ pub enum Entry {
         service: Arc<str>,
         /// On or off.
         on: bool,
+        /// Why a rule switched it off; `None`: somebody asked for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// Rules have started or restarted a service so often within the window that its limits on restarts count.
+    Restarts {
+        /// Which service.
+        service: Arc<str>,
+        /// How often; never: no window is open.
+        restarts: u32,
+        /// Cycles of the service since the first time.
+        cycles: u32,
     },
     /// Something is about to be done to a service.
     Intent {

@@ -18,7 +18,7 @@
 //! # let path = folder.join("state");
 //! let (mut journal, state, notice) = Journal::open(&path)?;
 //! assert!(notice.is_none() && state.monitored("httpd").is_none());
-//! journal.append(&Entry::Monitoring { service: "httpd".into(), on: false })?;
+//! journal.append(&Entry::Monitoring { service: "httpd".into(), on: false, why: None })?;
 //! drop(journal); // or kill -9
 //!
 //! let (_journal, state, _) = Journal::open(&path)?;

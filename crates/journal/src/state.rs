@@ -12,7 +12,9 @@ use crate::{Branch, Entry, Letter};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     boot: Option<(String, i64)>,
-    monitoring: BTreeMap<Arc<str>, bool>,
+    monitoring: BTreeMap<Arc<str>, (bool, Option<String>)>,
+    /// Restarts within the window that is open, and its cycles so far.
+    restarts: BTreeMap<Arc<str>, (u32, u32)>,
     intents: BTreeMap<u64, InFlight>,
     failures: BTreeMap<(Arc<str>, usize, Class), Failing>,
     /// In the order in which they were entered.
@@ -63,8 +65,14 @@ impl State {
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
             Entry::Boot { boot_id, boot_time } => self.boot = Some((boot_id.clone(), *boot_time)),
-            Entry::Monitoring { service, on } => {
-                self.monitoring.insert(service.clone(), *on);
+            Entry::Monitoring { service, on, why } => {
+                self.monitoring.insert(service.clone(), (*on, why.clone()));
+            }
+            Entry::Restarts { service, restarts: 0, .. } => {
+                self.restarts.remove(service);
+            }
+            Entry::Restarts { service, restarts, cycles } => {
+                self.restarts.insert(service.clone(), (*restarts, *cycles));
             }
             Entry::Intent { id, service, doing, at, whole, by, branch } => {
                 let flight = InFlight {
@@ -106,6 +114,7 @@ impl State {
             }
             Entry::Forgotten { service } => {
                 self.monitoring.remove(service);
+                self.restarts.remove(service);
                 self.intents.retain(|_, flight| flight.service != *service);
                 self.failures.retain(|_, failing| failing.service != *service);
             }
@@ -130,7 +139,18 @@ impl State {
 
     /// Whether the service is watched; `None` if that was never switched.
     pub fn monitored(&self, service: &str) -> Option<bool> {
-        self.monitoring.get(service).copied()
+        self.monitoring.get(service).map(|(on, _)| *on)
+    }
+
+    /// Why a rule has switched off the watching of this service, if one has.
+    pub fn gave_up(&self, service: &str) -> Option<&str> {
+        self.monitoring.get(service).and_then(|(_, why)| why.as_deref())
+    }
+
+    /// How often rules have restarted this service within the window that is open, and the cycles of it since the first
+    /// time; `None`: no window is open.
+    pub fn restarts(&self, service: &str) -> Option<(u32, u32)> {
+        self.restarts.get(service).copied()
     }
 
     /// What was being done and is not known to be over, oldest first.
@@ -159,7 +179,8 @@ impl State {
         let watched = self.monitoring.keys();
         let acted_on = self.intents.values().map(|flight| &flight.service);
         let failing = self.failures.values().map(|failing| &failing.service);
-        let mut names: Vec<_> = watched.chain(acted_on).chain(failing).cloned().collect();
+        let counted = self.restarts.keys();
+        let mut names: Vec<_> = watched.chain(acted_on).chain(failing).chain(counted).cloned().collect();
         names.sort();
         names.dedup();
         names
@@ -173,10 +194,16 @@ impl State {
     /// The fewest entries that give this state again.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         let boot = self.boot.iter().map(|(id, time)| Entry::Boot { boot_id: id.clone(), boot_time: *time });
-        let monitoring = self
-            .monitoring
-            .iter()
-            .map(|(service, on)| Entry::Monitoring { service: service.clone(), on: *on });
+        let monitoring = self.monitoring.iter().map(|(service, (on, why))| Entry::Monitoring {
+            service: service.clone(),
+            on: *on,
+            why: why.clone(),
+        });
+        let restarts = self.restarts.iter().map(|(service, (restarts, cycles))| Entry::Restarts {
+            service: service.clone(),
+            restarts: *restarts,
+            cycles: *cycles,
+        });
         let failures = self.failures.values().map(|failing| Entry::Failed {
             service: failing.service.clone(),
             rule: failing.rule,
@@ -202,6 +229,6 @@ impl State {
                 .map(|identity| Entry::Spawned { intent: flight.id, identity: *identity });
             std::iter::once(intent).chain(spawned)
         });
-        boot.chain(monitoring).chain(failures).chain(intents).chain(owed)
+        boot.chain(monitoring).chain(restarts).chain(failures).chain(intents).chain(owed)
     }
 }

@@ -13,7 +13,16 @@ fn entry() -> impl Strategy<Value = Entry> {
     let message = || proptest::option::of("[a-z]{3}");
     prop_oneof![
         ("[a-z]{2}", any::<i64>()).prop_map(|(boot_id, boot_time)| Entry::Boot { boot_id, boot_time }),
-        (service(), any::<bool>()).prop_map(|(service, on)| Entry::Monitoring { service, on }),
+        (service(), any::<bool>()).prop_map(|(service, on)| Entry::Monitoring {
+            service,
+            on,
+            why: (!on).then(|| "a rule".to_owned())
+        }),
+        (service(), 0..3u32, any::<u32>()).prop_map(|(service, restarts, cycles)| Entry::Restarts {
+            service,
+            restarts,
+            cycles
+        }),
         (0..4u64, service(), doing(), stamp()).prop_map(|(id, service, doing, at)| Entry::Intent {
             id,
             service,

@@ -12,7 +12,7 @@ use hinoban_journal::{Entry, Journal, Letter, OpenError, State};
 use hinoban_reading::{Identity, Stamp};
 
 fn monitoring(service: &str, on: bool) -> Entry {
-    Entry::Monitoring { service: service.into(), on }
+    Entry::Monitoring { service: service.into(), on, why: None }
 }
 
 /// One of each kind, telling a short story: httpd died, and the supervisor did so while it was restarting it.

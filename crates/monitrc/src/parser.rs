@@ -14,6 +14,7 @@ mod set;
 mod statement;
 mod storage;
 mod tls;
+mod turns;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;

@@ -242,6 +242,46 @@ fn a_service_may_not_take_the_name_of_the_host_unless_the_system_is_written() {
     assert_eq!(config.services.len(), 2);
 }
 
+#[test]
+fn turns_are_read_and_the_last_one_counts() {
+    let turns = |text: &str| service(&format!("{WEB}{text}")).turns;
+    assert_eq!(turns("every 3 cycles"), Turns::Nth(3));
+    assert_eq!(turns("every 0 cycles"), Turns::Nth(0));
+    let pattern = |text: &str| Cron::parse(text).unwrap().0;
+    assert_eq!(turns("every \"0,30 8-19 * * 1-5\""), Turns::At(pattern("0,30 8-19 * * 1-5")));
+    assert_eq!(turns("not  every '* 2-4 * * 0'"), Turns::Except(pattern("* 2-4 * * 0")));
+    // 5.33 knows no steps; later versions do.
+    assert_eq!(turns("every \"*/5 * * * *\""), Turns::At(pattern("*/5 * * * *")));
+
+    let loaded = load(&World::default(), &format!("{WEB}every 2 cycles\nevery \"0 4 * * 7\""));
+    assert_eq!(loaded.config.services[0].turns, Turns::At(pattern("0 4 * * 7")));
+    assert_eq!(
+        loaded.warnings.lines(),
+        [
+            "monitrc:3: part of this pattern never matches '0 4 * * 7'",
+            "monitrc:3: The 'every' statement can be specified only once, the last value will be used",
+        ]
+    );
+}
+
+#[test]
+fn limits_on_restarts_are_read_for_every_type() {
+    let rule = |text: &str| service(text).rules.remove(0);
+    for head in [
+        WEB,
+        "check host web with address 127.0.0.1\n",
+        "check system web\n",
+        "check file web with path /x\n",
+    ] {
+        let rule = rule(&format!("{head}if 3 restarts within 5 cycles then timeout"));
+        assert_eq!(rule.when, Condition::Restarts { count: 3, within: 5 });
+        assert_eq!((rule.fail, rule.ok), (Branch::once(Then::Unmonitor), Branch::once(Then::Alert)));
+    }
+    let rule = rule(&format!("{WEB}if 100 restart within 100 cycle then exec \"/bin/page\""));
+    assert_eq!(rule.when, Condition::Restarts { count: 100, within: 100 });
+    assert!(matches!(rule.fail.then, Then::Exec { .. }));
+}
+
 fn warned(text: &str) -> Vec<String> {
     load(&World::default(), text).warnings.lines()
 }

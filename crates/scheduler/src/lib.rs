@@ -26,6 +26,7 @@ mod campaign;
 mod errand;
 mod judge;
 mod life;
+mod limit;
 mod machine;
 mod over;
 mod record;
@@ -37,6 +38,7 @@ mod sight;
 pub mod sim;
 mod task;
 mod ties;
+mod turns;
 mod view;
 mod watched;
 mod wish;
@@ -193,6 +195,18 @@ pub enum Remembered {
         service: String,
         /// Whether.
         on: bool,
+        /// Why a rule has switched it off; `None`: somebody asked for it.
+        why: Option<String>,
+    },
+    /// Rules have started or restarted a service so often within the window that its limits count, and so many of its
+    /// cycles have passed. No restart: no window is open.
+    Restarts {
+        /// Its name.
+        service: String,
+        /// How often.
+        restarts: u32,
+        /// Cycles since the first of them.
+        cycles: u32,
     },
     /// An action is about to begin.
     Intent {

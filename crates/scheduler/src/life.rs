@@ -7,7 +7,9 @@ use std::time::Duration;
 use hinoban_config::{Config, OnReboot, Service};
 use hinoban_event::Class;
 use hinoban_reading::{Moment, Now, Stamp};
+use jiff::tz::TimeZone;
 
+use crate::limit::{self, Tally};
 use crate::machine::Scheduler;
 use crate::record::Record;
 use crate::watched::{Looks, Watched};
@@ -22,6 +24,10 @@ pub struct Restored {
     pub monitored: HashMap<String, bool>,
     /// Rules that had failed: service, position of the rule, class, since when.
     pub failing: Vec<(String, usize, Class, Stamp)>,
+    /// Why rules have ended the watching of services that are not watched.
+    pub gave_up: HashMap<String, String>,
+    /// How often rules have restarted services within the windows that are open, and the cycles since the first time.
+    pub restarts: HashMap<String, (u32, u32)>,
     /// The highest number of an intent so far.
     pub last_intent: u64,
 }
@@ -50,6 +56,7 @@ impl Scheduler {
         let mut scheduler = Self {
             services: Vec::new(),
             dialect: config.dialect,
+            zone: TimeZone::UTC,
             positions: HashMap::new(),
             heap: BinaryHeap::new(),
             running: HashMap::new(),
@@ -68,6 +75,13 @@ impl Scheduler {
         };
         for service in &config.services {
             let mut watched = scheduler.fresh(service.clone(), first, is_watched(service, restored));
+            if watched.watching == Watching::No {
+                watched.gave_up = restored.gave_up.get(&service.name).map(|why| why.as_str().into());
+            } else if let Some((restarts, cycles)) = restored.restarts.get(&service.name).copied()
+                && limit::window(service).is_some()
+            {
+                watched.tally = Tally { restarts, cycles };
+            }
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
                 let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
                 if same && watched.watching != Watching::No {
@@ -78,6 +92,12 @@ impl Scheduler {
         }
         scheduler.index();
         scheduler
+    }
+
+    /// The time zone in which patterns of the calendar are meant; UTC, until this says otherwise.
+    pub fn in_zone(mut self, zone: TimeZone) -> Self {
+        self.zone = zone;
+        self
     }
 
     fn fresh(&mut self, service: Arc<Service>, due: Moment, on: bool) -> Watched {
@@ -193,6 +213,15 @@ impl Scheduler {
         new.grace = other.grace;
         new.done = other.done;
         new.restarts = other.restarts;
+        if limit::window(service).is_some() {
+            new.tally = other.tally;
+        }
+        if other.service.turns == service.turns {
+            new.turn = other.turn;
+        }
+        if !on {
+            new.gave_up = other.gave_up;
+        }
         let memories = other.records.into_iter().zip(other.judged).zip(other.tests);
         for (((record, judged), looks), at) in memories.zip(found) {
             let Some(at) = at else { continue };

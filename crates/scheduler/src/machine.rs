@@ -8,6 +8,7 @@ use std::time::Duration;
 use hinoban_config::{Dialect, Service};
 use hinoban_event::{Event, Fact};
 use hinoban_reading::{Moment, Now, Observation};
+use jiff::tz::TimeZone;
 
 use crate::errand::Errand;
 use crate::rest::Rest;
@@ -25,6 +26,8 @@ pub struct Scheduler {
     /// In the order of the configuration; behind them those that leave.
     pub(crate) services: Vec<Watched>,
     pub(crate) dialect: Dialect,
+    /// In which patterns of the calendar are meant.
+    pub(crate) zone: TimeZone,
     pub(crate) positions: HashMap<ServiceId, usize>,
     /// When each service next wants to be called; entries that are no longer true are passed over.
     pub(crate) heap: BinaryHeap<Reverse<(Moment, ServiceId)>>,
@@ -94,6 +97,7 @@ impl Scheduler {
             Input::Woken { service, part } => {
                 if let Some(i) = self.position(service)
                     && self.wants_looks(i, part)
+                    && (self.services[i].task.is_some() || self.may_look_early(now, i))
                 {
                     self.look_early(i, part, &mut out);
                 }
@@ -120,7 +124,7 @@ impl Scheduler {
         }
         self.advance(now, &mut out);
         if !self.resting.is_empty() {
-            self.make_up(&mut out);
+            self.make_up(now, &mut out);
         }
         out
     }
@@ -174,15 +178,18 @@ impl Scheduler {
     pub fn settled(&self) -> bool {
         self.services.iter().enumerate().all(|(i, w)| {
             // Who waits for another one waits until somebody does something about that.
-            let waits =
-                w.task.as_ref().map_or(w.rest != Rest::None, |task| matches!(task.step, Step::Held { .. }));
-            if waits && self.closed(i) {
+            let held = match &w.task {
+                Some(task) => matches!(task.step, Step::Held { .. }) && self.closed(i),
+                None => w.rest != Rest::None && self.sits(i),
+            };
+            if held {
                 return true;
             }
             let looked = w.subject.at.is_some() || w.subject.not_seen.is_some() || !w.has_subject();
             let tested = !w.is_up()
                 || w.tests.iter().flatten().all(|looks| looks.at.is_some() || looks.not_seen.is_some());
-            w.watching == Watching::No || (w.task.is_none() && w.cycle > 0 && looked && tested)
+            let waits = w.waits() && w.task.is_none();
+            w.watching == Watching::No || waits || (w.task.is_none() && w.cycle > 0 && looked && tested)
         })
     }
 
@@ -228,7 +235,7 @@ impl Scheduler {
     /// Every service as it stands, in the order of the configuration.
     pub fn view(&self) -> Vec<ServiceView> {
         let view = |(i, w): (usize, &Watched)| {
-            let mut view = view::view(w, self.now, self.dialect);
+            let mut view = view::view(w, self.now, self.dialect, &self.zone);
             let names = |of: &[usize]| of.iter().map(|at| self.services[*at].name.clone()).collect();
             view.depends_on = names(self.ties.parents(i));
             view.dependants = names(self.ties.children(i));
@@ -310,8 +317,13 @@ impl Scheduler {
             }
             if self.services[i].recheck.is_some_and(|at| at <= now.moment) {
                 self.services[i].recheck = None;
-                if self.wants_looks(i, Part::Subject) {
-                    self.look_early(i, Part::Subject, out);
+                // What was begun in time is seen through; everything else has its time.
+                let begun = self.services[i].task.is_some() || self.services[i].grace.is_some();
+                match self.services[i].has_subject() {
+                    _ if !self.wants_looks(i, Part::Subject) || !begun && !self.may_look_early(now, i) => {}
+                    true => self.look_early(i, Part::Subject, out),
+                    false if self.rests(i, false) => self.put_off(i, Rest::Early),
+                    false => self.look_at_tests(i, true, out),
                 }
             }
             self.tick_confirm(now, i, out);
@@ -333,16 +345,22 @@ impl Scheduler {
         if watched.watching == Watching::No || watched.task.is_some() || self.ending {
             return;
         }
+        if !self.turn_comes(now, i) {
+            return;
+        }
         match self.rests(i, true) {
             true => self.put_off(i, Rest::Due),
-            false => self.round(i, out),
+            false => self.round(now, i, out),
         }
     }
 
     /// The looks of one cycle.
-    pub(crate) fn round(&mut self, i: usize, out: &mut Out) {
+    pub(crate) fn round(&mut self, now: Now, i: usize, out: &mut Out) {
+        self.services[i].cycle += 1;
+        if !self.within_limits(now, i, out) {
+            return;
+        }
         let watched = &mut self.services[i];
-        watched.cycle += 1;
         if watched.has_subject() {
             self.look(i, Part::Subject, false, out);
         } else {

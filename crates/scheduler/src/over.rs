@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use hinoban_config::Turns;
 use hinoban_event::{Because, Doing, Fact, Report};
 use hinoban_reading::Now;
 
 use crate::machine::{Out, Scheduler};
 use crate::task::Task;
 use crate::watched::Confirm;
-use crate::{Effect, LastAction, Part, Remembered, Watching};
+use crate::{Effect, LastAction, Part, Remembered, Watching, rules};
 
 impl Scheduler {
     /// It is over: tells so, and goes on with what was asked for meanwhile.
@@ -58,7 +59,14 @@ impl Scheduler {
         match task.doing {
             // Whoever switched it since has the last word.
             _ if switched.is_some() => {}
-            Doing::Stop if ok => self.unwatch(now, i, out),
+            Doing::Stop if ok => {
+                let why = task
+                    .because
+                    .by()
+                    .is_none()
+                    .then(|| rules::given_up(&self.services[i].name, &task.cause, &Doing::Stop));
+                self.unwatch(now, i, why, out);
+            }
             Doing::Start | Doing::Restart if wanted => self.watch(now, i, out),
             _ => {}
         }
@@ -88,6 +96,13 @@ impl Scheduler {
                 true => self.judge_subject(now, i, true, out),
                 false => self.look(i, Part::Subject, true, out),
             }
+        }
+        let watched = &self.services[i];
+        let by_calendar = matches!(watched.service.turns, Turns::At(_) | Turns::Except(_));
+        if ok && began && by_calendar && !watched.has_subject() && watched.watching == Watching::Initializing
+        {
+            // Others may wait for it now, and its turn may be far.
+            self.round(now, i, out);
         }
         self.take_pending(now, i, out);
         self.schedule(i);

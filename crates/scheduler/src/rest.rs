@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use hinoban_config::Condition;
+use hinoban_config::{Condition, Dialect, Turns};
+use hinoban_event::{Doing, Event};
 use hinoban_reading::Now;
 
 use crate::machine::{Out, Scheduler};
 use crate::watched::Watched;
-use crate::{Part, ServiceId, Watching};
+use crate::{Part, ServiceId, Watching, rules};
 
 /// A look that was put off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -19,6 +20,22 @@ pub(crate) enum Rest {
     Early,
     /// One whose turn it was.
     Due,
+    /// Both: the one before its turn may come first.
+    Both,
+}
+
+impl Rest {
+    fn and(self, other: Rest) -> Rest {
+        match (self, other) {
+            (Rest::Early, Rest::Due) | (Rest::Due, Rest::Early) => Rest::Both,
+            (this, other) => this.max(other),
+        }
+    }
+
+    /// Whether a turn was put off.
+    fn is_due(self) -> bool {
+        self >= Rest::Due
+    }
 }
 
 impl Scheduler {
@@ -37,15 +54,28 @@ impl Scheduler {
         self.above(i, |parent| !self.ready(parent))
     }
 
-    /// Whether its looks rest: something it depends on is not ready, or is just being looked at. When its turn comes,
-    /// that of those it depends on comes first.
+    /// Whether its looks rest: something it depends on is not ready, is just being looked at, or waits for its own turn.
+    /// When its turn comes, that of those it depends on comes first.
     pub(crate) fn rests(&self, i: usize, turn: bool) -> bool {
         let first = self.now.moment + Duration::from_millis(20);
         self.above(i, |parent| {
             let watched = &self.services[parent];
             let looking = watched.subject.flying.is_some() || turn && watched.due <= first;
-            !self.ready(parent) || watched.has_subject() && looking
+            !self.ready(parent) || self.sits_out(parent, turn) || watched.has_subject() && looking
         })
+    }
+
+    /// Whether what depends on a service rests because the last cycle was not the turn of that: under a control file, as
+    /// in Monit. Otherwise what was well when last looked at is well enough. A look before its turn only rests if the
+    /// calendar says that the other one is to be left alone: whether that still is well can be seen at any other time.
+    fn sits_out(&self, parent: usize, turn: bool) -> bool {
+        let waits = self.dialect == Dialect::Monit && self.services[parent].waits();
+        waits && (turn || !self.may_look_early(self.now, parent))
+    }
+
+    /// Whether its turn rests for something that will not change by itself at once.
+    pub(crate) fn sits(&self, i: usize) -> bool {
+        self.above(i, |parent| !self.ready(parent) || self.sits_out(parent, true))
     }
 
     /// Whether this is so of anything that a service depends on, however far.
@@ -73,7 +103,7 @@ impl Scheduler {
         if watched.rest == Rest::None {
             self.resting.push(watched.id);
         }
-        watched.rest = watched.rest.max(rest);
+        watched.rest = watched.rest.and(rest);
     }
 
     /// Looks before its turn at the thing itself; first at the processes it depends on, for those may have died with it.
@@ -83,7 +113,8 @@ impl Scheduler {
         }
         for parent in self.ties.ancestors(i) {
             let watched = &self.services[parent];
-            if watched.is_process() && watched.watching == Watching::Yes && watched.task.is_none() {
+            let known = watched.is_process() && watched.watching == Watching::Yes && watched.task.is_none();
+            if known && self.may_look_early(self.now, parent) {
                 self.look(parent, Part::Subject, true, out);
             }
         }
@@ -94,24 +125,41 @@ impl Scheduler {
     }
 
     /// Makes up for what was put off and need not rest any longer.
-    pub(crate) fn make_up(&mut self, out: &mut Out) {
+    pub(crate) fn make_up(&mut self, now: Now, out: &mut Out) {
         let mut resting: Vec<(usize, ServiceId)> =
             self.resting.drain(..).filter_map(|id| Some((*self.positions.get(&id)?, id))).collect();
         resting.sort_by_key(|(i, _)| self.ties.rank(*i));
         for (i, id) in resting {
             let watched = &self.services[i];
+            let rest = watched.rest;
             if watched.watching == Watching::No || watched.task.is_some() {
                 self.services[i].rest = Rest::None;
                 continue;
             }
-            if self.rests(i, watched.rest == Rest::Due) {
-                self.resting.push(id);
+            // The calendar may say by now that it is to be left alone; a turn that it names is not lost.
+            let in_time = watched.grace.is_some() || self.may_look_early(now, i);
+            let not_lost = in_time || matches!(watched.service.turns, Turns::At(_));
+            if rest.is_due() && !self.rests(i, true) {
+                self.services[i].rest = Rest::None;
+                if not_lost {
+                    self.round(now, i, out);
+                }
                 continue;
             }
-            match std::mem::take(&mut self.services[i].rest) {
-                Rest::Due => self.round(i, out),
-                _ if !self.services[i].has_subject() => self.look_at_tests(i, true, out),
-                _ => self.look(i, Part::Subject, true, out),
+            let early = matches!(rest, Rest::Early | Rest::Both) && !self.rests(i, false);
+            let left = match rest.is_due() {
+                _ if !early => rest,
+                true => Rest::Due,
+                false => Rest::None,
+            };
+            self.services[i].rest = left;
+            if left != Rest::None {
+                self.resting.push(id);
+            }
+            match self.services[i].has_subject() {
+                _ if !early || !in_time => {}
+                true => self.look(i, Part::Subject, true, out),
+                false => self.look_at_tests(i, true, out),
             }
         }
     }
@@ -122,14 +170,14 @@ impl Scheduler {
         if watched.watching == Watching::No && watched.task.is_none() {
             return Vec::new();
         }
-        let above = self.ties.ancestors(i).into_iter().filter(|above| !self.ready(*above));
+        let holds_up = |above: &usize| !self.ready(*above) || self.sits_out(*above, true);
+        let above = self.ties.ancestors(i).into_iter().filter(holds_up);
         above.map(|above| self.services[above].name.clone()).collect()
     }
 
     /// Brings services into the order in which a command for all of them is best given, and leaves out who is reached
     /// through another one.
-    pub fn in_order(&self, mut ids: Vec<ServiceId>, doing: &hinoban_event::Doing) -> Vec<ServiceId> {
-        use hinoban_event::Doing;
+    pub fn in_order(&self, mut ids: Vec<ServiceId>, doing: &Doing) -> Vec<ServiceId> {
         if self.ties.none() {
             return ids;
         }
@@ -158,12 +206,14 @@ impl Scheduler {
         self.watch(now, i, out);
     }
 
-    /// Stops watching all that depend on a service, and itself.
-    pub(crate) fn unwatch_all(&mut self, now: Now, i: usize, out: &mut Out) {
-        for below in self.ties.descendants(i).into_iter().rev() {
-            self.unwatch(now, below, out);
+    /// Stops watching all that depend on a service, and itself; `why`, if a rule wants it.
+    pub(crate) fn unwatch_all(&mut self, now: Now, i: usize, why: Option<&Event>, out: &mut Out) {
+        let below = self.ties.descendants(i).into_iter().rev();
+        for i in below.chain([i]) {
+            let name = self.services[i].name.clone();
+            let why = why.map(|event| rules::given_up(&name, event, &Doing::Unmonitor));
+            self.unwatch(now, i, why, out);
         }
-        self.unwatch(now, i, out);
     }
 }
 

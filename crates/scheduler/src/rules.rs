@@ -7,7 +7,7 @@ use hinoban_reading::{Now, metrics};
 use crate::machine::{Out, Scheduler};
 use crate::record::{Record, State, Step};
 use crate::watched::Watched;
-use crate::{Effect, Part, Remembered, condition_name, sight};
+use crate::{Effect, Part, Remembered, condition_name, sight, wording};
 
 impl Scheduler {
     /// One rule has seen something.
@@ -124,7 +124,7 @@ impl Scheduler {
                 self.send(now, i, rule, recovery, &event, out);
             }
             Then::Custom(_) if fresh => self.send(now, i, rule, recovery, &event, out),
-            Then::Unmonitor => self.unwatch_all(now, i, out),
+            Then::Unmonitor => self.unwatch_all(now, i, Some(&event), out),
             then if !self.ending && watched.may_act(then) => match watched
                 .held_until(now.moment)
                 .filter(|_| early)
@@ -132,9 +132,16 @@ impl Scheduler {
                 Some(until) => watched.recheck = Some(until),
                 None => {
                     watched.acts(now.moment);
+                    if *then != Then::Stop {
+                        self.count_restart(i, out);
+                    }
                     self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), None, out);
                 }
             },
+            // A repair that is not made, because of the mode or for want of a program, counts as one.
+            Then::Start | Then::Restart if watched.task.is_none() && !self.ending => {
+                self.count_restart(i, out)
+            }
             _ => {}
         }
         // The event comes before what it led to, but after the act itself has left.
@@ -185,6 +192,7 @@ pub(crate) fn class(when: &Condition) -> Class {
         Condition::Missing => Class::NonExist,
         Condition::Exists => Class::Exist,
         Condition::WrongType => Class::Invalid,
+        Condition::Restarts { .. } => Class::Timeout,
         Condition::Test { .. } => Class::Connection,
         Condition::Compare { metric, .. } if *metric == metrics::SIZE.name => Class::Size,
         Condition::Compare { metric, .. } if *metric == metrics::UPTIME.name => Class::Uptime,
@@ -204,6 +212,23 @@ pub(crate) fn shown(then: &Then, mode: Mode) -> Doing {
         Then::Exec { .. } => Doing::Exec,
         Then::Custom(name) => Doing::Custom(name.clone()),
         _ => Doing::Alert,
+    }
+}
+
+/// Why a rule has ended the watching of a service, its own or of what that depends on, and what to do next.
+pub(crate) fn given_up(service: &str, event: &Event, then: &Doing) -> String {
+    let text = match &event.fact {
+        Fact::Failed(failure) => failure.text.clone(),
+        Fact::Recovered(recovery) => recovery.text.clone(),
+        _ => event.description(),
+    };
+    let text = match *event.service == *service {
+        true => text,
+        false => format!("went with {}, which it depends on: {text}", event.service),
+    };
+    match wording::given_up(then, service) {
+        Some(next) => format!("{text} -- {next}"),
+        None => text,
     }
 }
 

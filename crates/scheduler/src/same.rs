@@ -24,6 +24,7 @@ fn about(when: &Condition) -> &str {
         Condition::Test { test: Test::Port(_), .. } => "port",
         Condition::Test { test: Test::Url(_), .. } => "url",
         Condition::Test { .. } => "test",
+        Condition::Restarts { .. } => "restarts",
         _ => "rule",
     }
 }

@@ -5,6 +5,7 @@ use hinoban_config::{Condition, Dialect, Expect};
 use hinoban_event::Comparison;
 use hinoban_reading::{ReasonKind, Unit, Value};
 
+use crate::rules;
 use crate::watched::Watched;
 use crate::wording::{self, Compared};
 
@@ -36,6 +37,7 @@ pub(crate) fn fails(watched: &Watched, rule: usize) -> Option<bool> {
             let seen = watched.test(rule)?.seen.as_ref()?;
             Some(seen.standing.is_up() == (*expect == Expect::Succeeded))
         }
+        Condition::Restarts { count, within } => Some(watched.tally.reaches(*count, *within)),
         _ => None,
     }
 }
@@ -49,6 +51,12 @@ pub(crate) fn sight(watched: &Watched, rule: usize, dialect: Dialect) -> Option<
         let seen = watched.test(rule)?.seen.as_ref()?;
         let reason = seen.standing.reason().map(|r| r.kind);
         return Some(Sight { text: wording::test(test, seen), reason, ..Sight::default() });
+    }
+    if let Condition::Restarts { .. } = when {
+        let then = rules::shown(&watched.service.rules[rule].fail.then, watched.service.mode);
+        let text = wording::limit(watched.tally, failed, watched.is_process(), &then, dialect);
+        let detail = if failed { wording::given_up(&then, &watched.name) } else { None };
+        return Some(Sight { text, detail, ..Sight::default() });
     }
     let seen = watched.subject.seen.as_ref()?;
     let reason = seen.standing.reason().map(|r| r.kind);

@@ -7,9 +7,11 @@ use hinoban_config::{Condition, Kind, Mode, Service, Then};
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
 
+use crate::limit::Tally;
 use crate::record::{Record, State};
 use crate::rest::Rest;
 use crate::task::Task;
+use crate::turns::Turn;
 use crate::wish::Wish;
 use crate::{LastAction, Part, ServiceId, Watching, rules, wording};
 
@@ -26,6 +28,8 @@ pub(crate) struct Watched {
     pub(crate) watching: Watching,
     /// When its next cycle is due.
     pub(crate) due: Moment,
+    /// Whether the cycles that come are its turn; nothing for what has a turn in each.
+    pub(crate) turn: Option<Box<Turn>>,
     /// Counts its cycles.
     pub(crate) cycle: u64,
     /// When a rule last started or restarted it, and in which cycle.
@@ -65,6 +69,10 @@ pub(crate) struct Watched {
     /// What was done to it since it last was all right: a sentence each.
     pub(crate) done: Vec<String>,
     pub(crate) restarts: u32,
+    /// Its restarts, as its limits count them.
+    pub(crate) tally: Tally,
+    /// Why a rule has ended the watching.
+    pub(crate) gave_up: Option<Arc<str>>,
     /// After a start: looks at its tests before their turn, until they pass.
     pub(crate) confirm: Option<Confirm>,
     /// A look that was put off because of what it depends on.
@@ -119,6 +127,7 @@ impl Watched {
             every,
             watching: if on { Watching::Initializing } else { Watching::No },
             due,
+            turn: None,
             cycle: 0,
             acted: None,
             short_lives: 0,
@@ -140,6 +149,8 @@ impl Watched {
             since: None,
             done: Vec::new(),
             restarts: 0,
+            tally: Tally::default(),
+            gave_up: None,
             confirm: None,
             rest: Rest::None,
             leads: false,
@@ -290,6 +301,11 @@ impl Watched {
 
     pub(crate) fn fails(&self, rule: usize) -> bool {
         self.records[rule].as_ref().is_some_and(|r| r.state == State::Failed)
+    }
+
+    /// Whether the last cycle was not its turn.
+    pub(crate) fn waits(&self) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.waits)
     }
 
     /// When it next wants to be called, without anything happening.

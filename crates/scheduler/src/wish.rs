@@ -9,7 +9,7 @@ use crate::machine::{Out, Scheduler};
 use crate::over::close;
 use crate::rest::Rest;
 use crate::task::{Step, Task};
-use crate::{Act, Effect, Remembered, ServiceId, Watching};
+use crate::{Act, Effect, Remembered, ServiceId, Watching, limit};
 
 /// An intent that an earlier life of the supervisor did not see to its end.
 #[derive(Debug, Clone)]
@@ -147,7 +147,7 @@ impl Scheduler {
                 }
                 match on {
                     true => self.watch_all(now, i, out),
-                    false => self.unwatch_all(now, i, out),
+                    false => self.unwatch_all(now, i, None, out),
                 }
                 // The newest wish wins.
                 let wish = self.services[i].pending.take();
@@ -213,16 +213,18 @@ impl Scheduler {
         if watched.watching == Watching::No && !watched.leaving {
             watched.watching = Watching::Initializing;
             watched.due = now.moment;
+            watched.turn = None;
+            watched.gave_up = None;
             watched.forget();
             let service = watched.service.name.clone();
-            out.push(Effect::Remember(Remembered::Monitoring { service, on: true }));
+            out.push(Effect::Remember(Remembered::Monitoring { service, on: true, why: None }));
             self.emit(now, i, Fact::Monitoring { on: true }, out);
             self.schedule(i);
         }
     }
 
-    /// Stops watching.
-    pub(crate) fn unwatch(&mut self, now: Now, i: usize, out: &mut Out) {
+    /// Stops watching; `why`, if a rule wants it.
+    pub(crate) fn unwatch(&mut self, now: Now, i: usize, why: Option<String>, out: &mut Out) {
         // Nothing goes on that only waits for others.
         if let Some(open) = self.withdraw(i) {
             close(open, out);
@@ -239,11 +241,14 @@ impl Scheduler {
             let service = watched.service.name.clone();
             out.push(Effect::Remember(Remembered::Recovered { service, rule, class }));
         }
+        limit::clear(watched, out);
         watched.forget();
+        watched.turn = None;
         watched.watching = Watching::No;
         watched.generation += 1;
+        watched.gave_up = why.as_deref().map(Into::into);
         let service = watched.service.name.clone();
-        out.push(Effect::Remember(Remembered::Monitoring { service, on: false }));
+        out.push(Effect::Remember(Remembered::Monitoring { service, on: false, why }));
         self.emit(now, i, Fact::Monitoring { on: false }, out);
     }
 }

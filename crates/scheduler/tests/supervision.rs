@@ -293,7 +293,11 @@ fn what_the_operator_stopped_stays_stopped() {
     world.run(S);
     assert!(!world.lives("httpd"));
     assert_eq!(watching(&world), Watching::No);
-    assert!(world.remembered.contains(&Remembered::Monitoring { service: "httpd".into(), on: false }));
+    assert!(world.remembered.contains(&Remembered::Monitoring {
+        service: "httpd".into(),
+        on: false,
+        why: None
+    }));
     world.run(600 * S);
     assert_eq!(acts(&world), [&Act::Stop], "nothing restarts it");
     world.command("httpd", Doing::Start);

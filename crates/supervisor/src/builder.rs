@@ -101,6 +101,16 @@ impl Supervisor {
                 .filter_map(|s| Some((s.name.clone(), state.monitored(&s.name)?)))
                 .collect(),
             failing: failing.iter().map(|(f, now)| (f.service.to_string(), *now, f.class, f.since)).collect(),
+            gave_up: config
+                .services
+                .iter()
+                .filter_map(|s| Some((s.name.clone(), state.gave_up(&s.name)?.to_owned())))
+                .collect(),
+            restarts: config
+                .services
+                .iter()
+                .filter_map(|s| Some((s.name.clone(), state.restarts(&s.name)?)))
+                .collect(),
             last_intent: state.next_intent() - 1,
         };
         remember
@@ -114,7 +124,7 @@ impl Supervisor {
         remember.push(unknown.map(|service| Entry::Forgotten { service }).collect());
         // The start delay is for a host that has just been booted.
         let first = if restored.booted { Moment::ZERO + config.start_delay } else { Moment::ZERO };
-        let scheduler = Scheduler::new(&config, &restored, first);
+        let scheduler = Scheduler::new(&config, &restored, first).in_zone(zone.clone());
         let host: Arc<str> = config.system().map_or("localhost", |s| s.name.as_str()).into();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut inner = Loop {
@@ -206,7 +216,7 @@ impl Builder {
         self
     }
 
-    /// Dates in messages are of this time zone; UTC without it.
+    /// Dates in messages, and patterns of the calendar, are of this time zone; UTC without it.
     pub fn zone(mut self, zone: TimeZone) -> Self {
         self.zone = zone;
         self

@@ -253,7 +253,10 @@ fn limit(service: &Service, part: Part) -> Duration {
 
 pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
     Some(match remembered {
-        Remembered::Monitoring { service, on } => Entry::Monitoring { service: service.into(), on },
+        Remembered::Monitoring { service, on, why } => Entry::Monitoring { service: service.into(), on, why },
+        Remembered::Restarts { service, restarts, cycles } => {
+            Entry::Restarts { service: service.into(), restarts, cycles }
+        }
         Remembered::Intent { intent, service, doing, at, whole, by } => {
             Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, branch: None }
         }

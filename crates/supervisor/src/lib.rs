@@ -31,7 +31,9 @@ pub use builder::{Builder, Listener, Supervisor};
 pub use clock::Wall;
 pub use courier::{Courier, Receipts, Trouble};
 pub use handle::{CommandError, Handle, ReloadReport, Status};
-pub use hinoban_config::{Config, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Protocol, Test, UrlTest};
+pub use hinoban_config::{
+    Config, Cron, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Protocol, Test, Turns, UrlTest,
+};
 pub use hinoban_scheduler::{
     LastAction, LimitView, Programs, RuleState, RuleView, ServiceView, TestView, Watching,
 };

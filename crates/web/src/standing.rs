@@ -106,9 +106,12 @@ pub(crate) struct Why<'a> {
     pub(crate) since: Option<Stamp>,
 }
 
-/// What is wrong with a service, the gravest first; nothing, if it is well.
+/// What is wrong with a service, the gravest first, or why it was given up; nothing, if it is well.
 pub(crate) fn whys(view: &ServiceView) -> Vec<Why<'_>> {
     let state = State::of(view);
+    if let (State::NotMonitored, Some(text)) = (state, &view.gave_up) {
+        return vec![Why { kind: None, text, since: None }];
+    }
     if !state.is_wrong() {
         return Vec::new();
     }

@@ -24,7 +24,7 @@ impl Leeway {
 const EXACT: Leeway = Near(0.0, 0.0);
 
 /// Elements of the XML whose numbers may differ, by the end of their path. All others are equal to the letter.
-const ELEMENTS: [(&str, Leeway); 36] = [
+const ELEMENTS: [(&str, Leeway); 37] = [
     // Who speaks, where, since when.
     ("server/id", Free),
     ("monit/@id=", Free),
@@ -35,6 +35,7 @@ const ELEMENTS: [(&str, Leeway); 36] = [
     ("httpd/port", Free),
     ("/collected_sec", Near(2.0, 0.0)),
     ("/collected_usec", Free),
+    ("every/counter", Near(5.0, 0.0)),
     // What moves while we look.
     ("filedescriptors/allocated", Near(256.0, 0.3)),
     ("filedescriptors/unused", Near(256.0, 0.3)),
@@ -94,7 +95,8 @@ const LINES: [(&str, Leeway); 21] = [
 ];
 
 /// Lines that are ours alone.
-const OURS: [&str; 6] = ["reason", "down since", "not seen", "waiting for", "not visible", "last ending"];
+const OURS: [&str; 7] =
+    ["reason", "down since", "given up", "not seen", "waiting for", "not visible", "last ending"];
 
 /// The sub-elements of a document in order: where each is, its attributes, its text.
 fn elements(xml: &str) -> Vec<(String, String)> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hinoban_reading::Value;
 
-use super::Test;
+use super::{Test, Turns};
 use crate::Place;
 
 /// One watched thing.
@@ -20,6 +20,8 @@ pub struct Service {
     pub depends_on: Vec<Prerequisite>,
     /// Time between looks, where it differs from the configuration's.
     pub every: Option<Duration>,
+    /// Which of the cycles that this makes it is looked at in.
+    pub turns: Turns,
     /// Whether it is repaired, or only watched.
     pub mode: Mode,
     /// Whether it is watched after a boot.
@@ -170,6 +172,14 @@ pub enum Condition {
         /// Whether failure or success makes the rule fail.
         expect: super::Expect,
     },
+    /// Rules have started or restarted the service so often, counted from the first time. Has neither a rate nor
+    /// something to do on recovery.
+    Restarts {
+        /// So often …
+        count: u32,
+        /// … within so many cycles.
+        within: u32,
+    },
 }
 
 /// One side of a rule.
@@ -299,6 +309,7 @@ impl Service {
             groups: Vec::new(),
             depends_on: Vec::new(),
             every: None,
+            turns: Turns::Each,
             mode: Mode::default(),
             on_reboot: OnReboot::default(),
             start: None,

@@ -9,7 +9,7 @@ use crate::{Branch, Condition, Expect, Kind, Rate, Rule, Test, Then};
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a check can be, and the keys that go with each beside `then`, `else` and `for`.
-const SORTS: [(&str, &[&str]); 5] = [
+const SORTS: [(&str, &[&str]); 6] = [
     (
         "http",
         &[
@@ -21,6 +21,7 @@ const SORTS: [(&str, &[&str]); 5] = [
     ("url", &["must", "status", "verify", "ca-file", "timeout", "retry"]),
     ("probe", &["must", "options"]),
     ("when", &[]),
+    ("restarts", &[]),
 ];
 
 /// The values that only some sorts of checks have.
@@ -37,6 +38,7 @@ impl Reader<'_> {
     pub(super) fn check(&mut self, mut fields: Fields<'_>, kind: Option<&Kind>) -> Option<Rule> {
         let sorts: Vec<Item<'_>> = SORTS.iter().filter_map(|(key, _)| fields.take(key)).collect();
         let fail = fields.take("then").map(|item| self.then(&item)).unwrap_or(Some(Then::Alert));
+        let counted = [fields.take("else"), fields.take("for")];
         let ok = fields.take("else").map(|item| self.then(&item)).unwrap_or(Some(Then::Alert));
         let rate = fields.take("for").map(|item| self.rate(&item)).unwrap_or(Some(Rate::ONCE));
         let mut extras = Vec::new();
@@ -52,8 +54,7 @@ impl Reader<'_> {
         let sort = match &sorts[..] {
             [sort] => sort,
             [] => {
-                let help =
-                    "it needs one of `http`, `tcp`, `url`, `probe` or `when`: http = \"http://localhost/\"";
+                let help = "it needs one of `http`, `tcp`, `url`, `probe`, `when` or `restarts`: http = \"http://localhost/\"";
                 self.missing(span, "this check checks nothing", help);
                 return None;
             }
@@ -68,8 +69,12 @@ impl Reader<'_> {
             }
         };
         self.strangers(sort, &extras);
+        if sort.key == "restarts" {
+            self.counts_itself(counted);
+        }
         let when = match sort.key {
             "when" => self.compared(sort, kind),
+            "restarts" => self.restarts(sort),
             _ => self.tested(sort, &extras),
         };
         Some(Rule {

@@ -85,6 +85,7 @@ mod settings;
 mod shipped;
 mod syntax;
 mod then;
+mod turns;
 mod value;
 mod web;
 mod words;

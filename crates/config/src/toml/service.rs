@@ -97,7 +97,7 @@ impl Reader<'_> {
         {
             *slot = fields.take(key).and_then(|item| self.program(&item));
         }
-        service.every = fields.take("every").and_then(|item| self.period(&item));
+        self.turns(&mut fields, &mut service);
         if let Some(item) = fields.take("mode") {
             service.mode =
                 self.word(&item, &[("active", Mode::Active), ("passive", Mode::Passive)]).unwrap_or_default();

@@ -57,9 +57,7 @@ impl Parser<'_> {
                 return self.unsupported(place, "if total filedescriptors");
             }
             None if self.token.kind == Kind::Number => {
-                self.take();
-                self.need(Restart, &["restarts"])?;
-                return self.unsupported(place, "if N restarts within M cycles");
+                return self.restarts(place);
             }
             _ if storage => self.storage(subject, place.clone())?,
             _ => self.resources(subject)?,
@@ -115,7 +113,7 @@ impl Parser<'_> {
         Ok(Rate { count: count as u8, within: within as u8 })
     }
 
-    fn action(&mut self) -> Parse<Act> {
+    pub(super) fn action(&mut self) -> Parse<Act> {
         let act = match self.key() {
             Some(Alert) => Act::Alert,
             Some(Start) => Act::Start,

@@ -184,8 +184,7 @@ impl Parser<'_> {
                 self.unsupported(place, "ignore content")
             }
             Some(Depends) => self.depends(),
-            Some(Every) => self.unsupported(place, "every"),
-            Some(NotEvery) => self.unsupported(place, "not every"),
+            Some(Every | NotEvery) => self.turns(),
             Some(Alert) => self.unsupported(place, "alert of a service"),
             Some(NoAlert) => self.unsupported(place, "noalert"),
             _ => self.unexpected(&[

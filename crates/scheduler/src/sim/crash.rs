@@ -15,12 +15,19 @@ impl World {
     pub fn crash(&mut self, config: &Config) {
         let mut open: BTreeMap<u64, &Remembered> = BTreeMap::new();
         let mut monitored: HashMap<String, bool> = HashMap::new();
+        let mut gave_up: HashMap<String, String> = HashMap::new();
+        let mut restarts: HashMap<String, (u32, u32)> = HashMap::new();
         let mut failing: BTreeMap<(String, usize, Class), Stamp> = BTreeMap::new();
         let mut last_intent = 0;
         for entry in &self.remembered {
             match entry {
-                Remembered::Monitoring { service, on } => {
+                Remembered::Monitoring { service, on, why } => {
                     monitored.insert(service.clone(), *on);
+                    gave_up.remove(service);
+                    gave_up.extend(why.clone().map(|why| (service.clone(), why)));
+                }
+                Remembered::Restarts { service, restarts: n, cycles } => {
+                    restarts.insert(service.clone(), (*n, *cycles));
                 }
                 Remembered::Intent { intent, .. } => {
                     last_intent = last_intent.max(*intent);
@@ -43,7 +50,7 @@ impl World {
             .into_iter()
             .map(|((service, rule, class), since)| (service, rule, class, since))
             .collect();
-        let restored = Restored { monitored, failing, last_intent, ..Restored::default() };
+        let restored = Restored { monitored, gave_up, restarts, failing, last_intent, ..Restored::default() };
         let unfinished: Vec<Unfinished> = open.values().rev().filter_map(|entry| begun(entry)).collect();
         self.scheduler = Scheduler::new(config, &restored, self.now);
         let dies = |h: &Happening| matches!(h, Happening::Input(_) | Happening::Looked(_));

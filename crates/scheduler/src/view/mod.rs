@@ -5,13 +5,14 @@ mod rule;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::{Condition, Dialect, Kind, Mode, OnReboot, Program, Protocol, Test};
+use hinoban_config::{Condition, Dialect, Kind, Mode, OnReboot, Program, Protocol, Test, Turns};
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, Identity, Moment, Now, Observation, Stamp};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::rules;
 use crate::watched::Watched;
+use crate::{rules, turns};
 
 pub use rule::{LimitView, RuleState, RuleView};
 
@@ -58,7 +59,15 @@ pub struct ServiceView {
     pub programs: Programs,
     /// Time between looks.
     pub every: Duration,
-    /// When it is next looked at, if nothing happens before; `None`: it is not watched.
+    /// In which of the cycles that this makes it is looked at.
+    pub turns: Turns,
+    /// Whether the last cycle was not its turn.
+    pub waiting: bool,
+    /// Cycles that were not its turn since the last that was.
+    pub passed_over: u32,
+    /// Why a rule has ended the watching, if one has.
+    pub gave_up: Option<Arc<str>>,
+    /// When it is next looked at, if nothing happens before; `None`: it is not watched, or nobody can say.
     pub next_look: Option<Stamp>,
     /// When what is being done to it was begun.
     pub doing_since: Option<Stamp>,
@@ -126,7 +135,7 @@ pub struct LastAction {
 }
 
 /// One service, to be shown.
-pub(crate) fn view(watched: &Watched, now: Now, dialect: Dialect) -> ServiceView {
+pub(crate) fn view(watched: &Watched, now: Now, dialect: Dialect, zone: &TimeZone) -> ServiceView {
     let service = &watched.service;
     let doing = watched.task.as_ref().map(|t| t.doing.clone());
     let pending: Option<Doing> =
@@ -170,13 +179,28 @@ pub(crate) fn view(watched: &Watched, now: Now, dialect: Dialect) -> ServiceView
             restart: path(service.restart.as_ref()),
         },
         every: watched.every,
-        next_look: (watched.watching != Watching::No).then(|| ahead(watched.due)),
+        turns: service.turns.clone(),
+        waiting: watched.watching != Watching::No && watched.waits(),
+        passed_over: watched.turn.as_ref().map_or(0, |turn| turn.passed()),
+        gave_up: watched.gave_up.clone(),
+        next_look: (watched.watching != Watching::No)
+            .then(|| next_look(watched, zone, ahead(watched.due)))
+            .flatten(),
         doing_since: watched.task.as_ref().map(|t| ago(t.begun)),
         last_action: watched.last_action.as_deref().cloned(),
         depends_on: Vec::new(),
         dependants: Vec::new(),
         waits_for: Vec::new(),
     }
+}
+
+/// The first cycle that is its turn, if the next cycle is at `due`.
+fn next_look(watched: &Watched, zone: &TimeZone, due: Stamp) -> Option<Stamp> {
+    let (cycles, from) = turns::next_turn(watched, zone, due)?;
+    let period = micros(watched.every).max(1);
+    let wait = from.since(due).as_micros().div_ceil(u128::from(period.unsigned_abs()));
+    let cycles = i64::from(cycles).max(i64::try_from(wait).unwrap_or(i64::MAX));
+    Some(Stamp::from_micros(due.micros().saturating_add(cycles.saturating_mul(period))))
 }
 
 fn micros(time: Duration) -> i64 {

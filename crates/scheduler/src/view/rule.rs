@@ -7,6 +7,7 @@ use hinoban_event::{Class, Doing};
 use hinoban_reading::{MetricName, Stamp, Unit, Value};
 use serde::Serialize;
 
+use crate::limit::Tally;
 use crate::record::State;
 use crate::watched::Watched;
 use crate::{rules, sight, wording};
@@ -84,7 +85,8 @@ pub(super) fn view(watched: &Watched, r: usize, dialect: Dialect) -> RuleView {
     let service = &watched.service;
     let rule = &service.rules[r];
     let (state, since) = stands(watched, r);
-    let sight = watched.judged[r].and_then(|_| sight::sight(watched, r, dialect));
+    let counted = !matches!(rule.when, Condition::Restarts { .. }) || watched.tally != Tally::default();
+    let sight = watched.judged[r].filter(|_| counted).and_then(|_| sight::sight(watched, r, dialect));
     RuleView {
         text: watched.texts()[r].clone(),
         class: rules::class(&rule.when),
@@ -105,6 +107,13 @@ pub(super) fn view(watched: &Watched, r: usize, dialect: Dialect) -> RuleView {
 
 fn stands(watched: &Watched, r: usize) -> (RuleState, Option<Stamp>) {
     let (fail, ok) = (watched.service.rules[r].fail.rate, watched.service.rules[r].ok.rate);
+    if let Condition::Restarts { count, .. } = watched.service.rules[r].when
+        && watched.tally.restarts > 0
+        && !watched.fails(r)
+    {
+        let seen = watched.tally.restarts.min(count);
+        return (RuleState::Counting { seen, of: count }, watched.judged[r]);
+    }
     let Some(record) = &watched.records[r] else {
         let first = watched.judged[r];
         return (if first.is_some() { RuleState::Holds } else { RuleState::Unknown }, first);

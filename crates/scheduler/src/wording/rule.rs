@@ -30,6 +30,7 @@ pub(crate) fn rule(rule: &Rule) -> String {
 
 fn condition(when: &Condition) -> String {
     match when {
+        Condition::Restarts { count, within } => format!("{count} restarts within {within} cycles"),
         Condition::Missing => "does not exist".to_owned(),
         Condition::Exists => "exists".to_owned(),
         Condition::WrongType => "not a regular file".to_owned(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, How, Observation, Reading, ReasonKind, Stamp, Standing, Unit, Value};
 use hinoban_supervisor::{
-    Kind, LastAction, Mode, OnReboot, Programs, ServiceView, Status, TestView, Watching,
+    Kind, LastAction, Mode, OnReboot, Programs, ServiceView, Status, TestView, Turns, Watching,
 };
 use serde::{Serialize, Serializer};
 
@@ -63,7 +63,17 @@ pub(super) struct Service<'a> {
     mode: &'static str,
     on_reboot: &'static str,
     every_seconds: f64,
+    /// It is looked at in each so many-th cycle only.
+    every_cycles: Option<u32>,
+    /// It is looked at when this pattern names the minute …
+    at: Option<&'a str>,
+    /// … or when this one does not.
+    not_at: Option<&'a str>,
+    /// Whether the last cycle was not its turn.
+    waiting: bool,
     monitored: bool,
+    /// Why a rule has ended the monitoring.
+    gave_up: Option<&'a str>,
     state: State,
     /// The same, for people.
     state_text: &'static str,
@@ -200,7 +210,21 @@ impl<'a> Service<'a> {
                 OnReboot::LastState => "last-state",
             },
             every_seconds: view.every.as_secs_f64(),
+            every_cycles: match view.turns {
+                Turns::Nth(n) => Some(n),
+                _ => None,
+            },
+            at: match &view.turns {
+                Turns::At(cron) => Some(cron.text()),
+                _ => None,
+            },
+            not_at: match &view.turns {
+                Turns::Except(cron) => Some(cron.text()),
+                _ => None,
+            },
+            waiting: view.waiting,
             monitored: view.watching != Watching::No,
+            gave_up: view.gave_up.as_deref(),
             state,
             state_text: state.text(),
             since: standing::since(view, state).map(At),

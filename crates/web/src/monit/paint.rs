@@ -9,6 +9,7 @@ pub(crate) enum Tone {
     Bad,
     Careful,
     New,
+    Waiting,
     Faint,
 }
 
@@ -22,6 +23,7 @@ impl Tone {
             Tone::Bad => "0;91",
             Tone::Careful => "0;93",
             Tone::New => "0;94",
+            Tone::Waiting => "0;37",
             Tone::Faint => "0;90",
         })
     }

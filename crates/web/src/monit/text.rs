@@ -91,6 +91,9 @@ fn ours(rows: &mut Rows<'_>, status: &Status, about: &About, view: &ServiceView)
         rows.value("reason", Some(reason.text.clone()));
         rows.value("down since", view.since.map(|since| figures::date(since, &about.zone)));
     }
+    if let Some(why) = &view.gave_up {
+        rows.value("given up", Some(why.to_string()));
+    }
     if let Some(why) = &view.not_seen {
         rows.value("not seen", Some(why.clone()));
     }

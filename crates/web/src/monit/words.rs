@@ -48,10 +48,11 @@ pub(crate) fn status_bits(view: &ServiceView) -> u32 {
 }
 
 pub(crate) fn monitor(view: &ServiceView) -> u8 {
+    let waiting = if view.waiting { 4 } else { 0 };
     match view.watching {
         Watching::No => 0,
-        Watching::Yes => 1,
-        Watching::Initializing => 2,
+        Watching::Yes => 1 + waiting,
+        Watching::Initializing => 2 + waiting,
     }
 }
 
@@ -65,6 +66,7 @@ pub(crate) fn shows_data(view: &ServiceView) -> bool {
 pub(crate) fn status_words(view: &ServiceView) -> Vec<(Tone, &'static str)> {
     match view.watching {
         Watching::No => vec![(Tone::Careful, "Not monitored")],
+        Watching::Initializing if view.waiting => vec![(Tone::Waiting, "Waiting")],
         Watching::Initializing => vec![(Tone::New, "Initializing")],
         Watching::Yes => {
             // In the order that Monit lists them in, whatever the view's.
@@ -87,6 +89,7 @@ pub(crate) fn state(view: &ServiceView) -> (Tone, String) {
 pub(crate) fn monitoring_words(view: &ServiceView) -> (Tone, &'static str) {
     match view.watching {
         Watching::No => (Tone::Careful, "Not monitored"),
+        _ if view.waiting => (Tone::Waiting, "Waiting"),
         Watching::Initializing => (Tone::New, "Initializing"),
         Watching::Yes => (Tone::Plain, "Monitored"),
     }

@@ -1,7 +1,7 @@
 mod measured;
 mod writer;
 
-use hinoban_supervisor::{Kind, ServiceView, Status};
+use hinoban_supervisor::{Kind, ServiceView, Status, Turns};
 
 use super::port::ports;
 use super::readings::Readings;
@@ -111,6 +111,7 @@ fn service(x: &mut Xml, status: &Status, view: &ServiceView) {
     x.leaf("monitormode", mode(view.mode).0);
     x.leaf("onreboot", on_reboot(view.on_reboot).0);
     x.leaf("pendingaction", pending_code(view));
+    turns(x, view);
     if !shows_data(view) {
         return;
     }
@@ -126,6 +127,26 @@ fn service(x: &mut Xml, status: &Status, view: &ServiceView) {
     if view.kind == Kind::System {
         measured::system(x, seen);
     }
+}
+
+/// When it is looked at, unless that is in each cycle.
+fn turns(x: &mut Xml, view: &ServiceView) {
+    let code = match &view.turns {
+        Turns::Each => return,
+        Turns::Nth(_) => 2,
+        Turns::At(_) => 3,
+        Turns::Except(_) => 4,
+    };
+    x.within("every", |x| {
+        x.leaf("type", code);
+        match &view.turns {
+            Turns::Nth(n) => {
+                x.leaf("counter", view.passed_over);
+                x.leaf("number", n);
+            }
+            turns => turns.pattern().into_iter().for_each(|cron| x.text("cron", cron.text())),
+        }
+    });
 }
 
 /// The groups, the one mentioned last first.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hinoban_supervisor::{Kind, Mode, OnReboot, ServiceView, Status};
+use hinoban_supervisor::{Kind, Mode, OnReboot, ServiceView, Status, Turns};
 
 use super::{Clock, kind, units};
 
@@ -24,10 +24,24 @@ pub(super) fn facts<'a>(status: &'a Status, clock: Clock<'a>, view: &'a ServiceV
     let mut every = String::new();
     // Nothing that is written to a text fails.
     let _ = units::seconds(&mut every, view.every.as_secs_f64());
-    facts.push(("Looked at every", if view.every.is_zero() { "once only".into() } else { every.into() }));
+    let every = match &view.turns {
+        _ if view.every.is_zero() => "once only".to_owned(),
+        Turns::Each => every,
+        Turns::Nth(n) => format!("{n} cycles of {every}"),
+        Turns::At(cron) => {
+            format!("{cron} (minute, hour, day, month, day of the week), in cycles of {every}")
+        }
+        Turns::Except(cron) => {
+            format!("{every}, but not at {cron} (minute, hour, day, month, day of the week)")
+        }
+    };
+    facts.push(("Looked at every", every.into()));
     let when = |stamp| clock.at(stamp);
     let last = view.looked_at.map(when);
     facts.push(("Last look", last.map_or("none yet".into(), |w| format!("{w}, {} ago", w.ago()).into())));
+    if view.waiting {
+        facts.push(("Waiting", "the last cycle was not its turn".into()));
+    }
     facts.extend(view.next_look.map(|stamp| ("Next look", when(stamp).to_string().into())));
     let mode = match view.mode {
         Mode::Active => "active: rules repair it",

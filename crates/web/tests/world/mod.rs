@@ -13,7 +13,7 @@ use hinoban_reading::{
 };
 use hinoban_supervisor::{
     CommandError, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Programs, Protocol, RuleState, RuleView,
-    ServiceView, Status, Test, TestView, UrlTest, Watching,
+    ServiceView, Status, Test, TestView, Turns, UrlTest, Watching,
 };
 use hinoban_web::monit::{About, Address, Platform};
 use hinoban_web::{Backend, DIALECT};
@@ -63,6 +63,10 @@ pub fn view(name: &str, kind: Kind) -> ServiceView {
         restarts: 0,
         programs: Programs::default(),
         every: Duration::from_secs(5),
+        turns: Turns::Each,
+        waiting: false,
+        passed_over: 0,
+        gave_up: None,
         next_look: Some(Stamp::from_micros(LOOKED.micros() + 5_000_000)),
         doing_since: None,
         last_action: None,
