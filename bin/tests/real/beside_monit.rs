@@ -2,6 +2,7 @@
 
 mod commands;
 mod compare;
+mod dependencies;
 mod turns;
 
 use std::io::{Read, Write};

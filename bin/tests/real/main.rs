@@ -13,6 +13,7 @@ mod servers;
 
 mod authors_file;
 mod beside_monit;
+mod campaigns;
 mod crashes;
 mod first;
 mod foreign_client;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod advice;
+mod depends;
 mod diagnostic;
 mod model;
 mod place;
@@ -19,7 +20,8 @@ pub use diagnostic::{Loaded, Mistake, Mistakes, Severity};
 pub use model::{
     Allow, Branch, Condition, Config, Cron, Dialect, Expect, Facility, Family, Files, HttpTest, Kind, Listen,
     LogTarget, Mail, MailServer, MailTls, Method, Mode, Never, OnReboot, Operator, Options, PortTest,
-    Program, Protocol, Rate, Recipient, Rule, Service, Test, Then, Tls, Turns, UrlTest, User, Web,
+    Prerequisite, Program, Protocol, Rate, Recipient, Rule, Service, Test, Then, Tls, Turns, UrlTest, User,
+    Web,
 };
 pub use place::{Place, Source, Sources};
 pub use secret::Secret;

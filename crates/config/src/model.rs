@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::{Place, Secret};
 
 pub use service::{
-    Branch, Condition, Kind, Mode, OnReboot, Operator, Options, Program, Rate, Rule, Service, Then,
+    Branch, Condition, Kind, Mode, OnReboot, Operator, Options, Prerequisite, Program, Rate, Rule, Service,
+    Then,
 };
 pub use test::{Expect, Family, HttpTest, Method, PortTest, Protocol, Test, Tls, UrlTest};
 pub use turns::{Cron, Never, Turns};

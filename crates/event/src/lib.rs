@@ -138,6 +138,9 @@ pub struct Failure {
     pub lived: Option<Duration>,
     /// The reading and its limit, where the rule compares one.
     pub compared: Option<Box<Comparison>>,
+    /// Names of the watched services that depend on this one: nobody hears of them on their own while it fails.
+    #[serde(default)]
+    pub dependants: Vec<Arc<str>>,
 }
 
 /// A rule that holds again.
@@ -216,6 +219,24 @@ pub enum Because {
         /// Who, or from where.
         by: String,
     },
+    /// Something is done to another service, which it depends on or which depends on it.
+    Dependency {
+        /// The other service.
+        service: String,
+        /// Who had asked for that, or from where; `None`: a rule.
+        by: Option<String>,
+    },
+}
+
+impl Because {
+    /// Who had asked for it in the end; `None`: a rule.
+    pub fn by(&self) -> Option<&str> {
+        match self {
+            Because::Rule { .. } => None,
+            Because::Command { by } => Some(by),
+            Because::Dependency { by, .. } => by.as_deref(),
+        }
+    }
 }
 
 /// What came of a command.

@@ -97,6 +97,9 @@ fn ended(doing: &Doing, because: &Because, ok: bool, report: &Report) -> String 
         return match because {
             Because::Command { .. } => format!("{word} action done"),
             Because::Rule { .. } => format!("{word} done in {} ms", report.took.as_millis()),
+            Because::Dependency { service, .. } => {
+                format!("{word} done in {} ms, because of '{service}'", report.took.as_millis())
+            }
         };
     }
     format!("failed to {word}{}", report.failure())
@@ -193,6 +196,7 @@ mod tests {
             ending: None,
             lived: None,
             compared: Some(Box::new(compared)),
+            dependants: Vec::new(),
         };
         let fact = Fact::Failed(failure);
         let json = serde_json::to_value(&fact).unwrap();

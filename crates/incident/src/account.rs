@@ -65,7 +65,24 @@ impl Scene<'_> {
                 failure.then.word()
             ),
         };
+        text += &self.dependants(failure);
         text + &self.look_closer()
+    }
+
+    /// What goes down with it: nothing else is told of those until it is back.
+    fn dependants(&self, failure: &Failure) -> String {
+        if failure.dependants.is_empty() {
+            return String::new();
+        }
+        let names: Vec<String> = failure.dependants.iter().map(|name| clean(name)).collect();
+        let names = names.join(", ");
+        match failure.then {
+            Doing::Restart if failure.able => format!(
+                "With it go those that depend on it, which are stopped first and started again after it: {names}.\n"
+            ),
+            Doing::Stop => format!("With it go those that depend on it, which are stopped first: {names}.\n"),
+            _ => format!("Until it is well, those that depend on it are not looked at: {names}.\n"),
+        }
     }
 
     pub(crate) fn recovered(&self, recovery: &Recovery) -> String {
@@ -115,6 +132,10 @@ impl Scene<'_> {
         let cause = match because {
             Because::Command { by } => format!("Asked for by {}.\n", clean(by)),
             Because::Rule { text } => format!("Begun because: {}\n", sentence(text)),
+            Because::Dependency { service, by: None } => format!("Begun because of {}.\n", clean(service)),
+            Because::Dependency { service, by: Some(by) } => {
+                format!("Begun because of {}, as asked for by {}.\n", clean(service), clean(by))
+            }
             _ => String::new(),
         };
         if ok {

@@ -1,6 +1,6 @@
 //! What concerns the file as a whole: the system service that every configuration has, and a poll time.
 
-use hinoban_config::{Config, Kind, Mistake, Place, Service, Surroundings};
+use hinoban_config::{Config, Kind, Mistake, Place, Service, Severity, Surroundings};
 
 use crate::parser::Read;
 
@@ -8,6 +8,10 @@ use crate::parser::Read;
 pub(crate) fn finish(read: &mut Read, around: &dyn Surroundings) {
     if !read.config.services.iter().any(|s| s.kind == Kind::System) {
         system(read, around);
+    }
+    // What could not be read would only look as if it were missing.
+    if read.mistakes.iter().all(|mistake| mistake.severity == Severity::Warning) {
+        read.mistakes.extend(read.config.dependencies());
     }
     let Config { foreground, every, .. } = read.config;
     if foreground && every.is_none() {

@@ -251,3 +251,19 @@ fn files_and_file_systems_are_read_in_all_their_spellings() {
         ]
     );
 }
+
+#[test]
+fn names_behind_depends_are_read_as_monit_reads_them() {
+    let Loaded { config, warnings } = fixture("dependencies.monitrc");
+    assert_eq!(
+        warnings.lines(),
+        Vec::<String>::new(),
+        "what others depend on can be restarted without a program"
+    );
+    let names = |at: usize| -> Vec<&str> {
+        config.services[at].depends_on.iter().map(|wanted| wanted.name.as_str()).collect()
+    };
+    assert_eq!(config.services[0].name, "web");
+    assert_eq!([names(0), names(1), names(3)], [vec!["app", "Data", "conf"], vec!["data"], vec!["here"]]);
+    assert_eq!(config.services[0].depends_on[1].place.line, 6);
+}

@@ -108,6 +108,7 @@ impl Scheduler {
                 ending: None,
                 lived: None,
                 compared: None,
+                dependants: Vec::new(),
             }),
         };
         // It is told what happened then.

@@ -16,8 +16,13 @@
 //! A start has reached its aim when the process exists, whatever its command exited with; a stop, when the process is
 //! gone. A [`Effect::Remember`] always precedes the act that it covers. An intent is over when its aim is reached or
 //! given up, and the next one of the same task is remembered before that: a crash between finds one of them.
+//!
+//! Looks at a service rest while something it depends on is not watched, not yet looked at, or fails. A start waits for
+//! what it depends on, and if somebody asked for it starts that first; a stop or restart takes dependants down before, and
+//! a restart starts them again after it.
 #![forbid(unsafe_code)]
 
+mod campaign;
 mod errand;
 mod judge;
 mod life;
@@ -25,12 +30,14 @@ mod limit;
 mod machine;
 mod over;
 mod record;
+mod rest;
 mod rules;
 mod same;
 mod seen;
 mod sight;
 pub mod sim;
 mod task;
+mod ties;
 mod turns;
 mod view;
 mod watched;

@@ -11,6 +11,9 @@ use hinoban_reading::{Moment, Now, Observation};
 use jiff::tz::TimeZone;
 
 use crate::errand::Errand;
+use crate::rest::Rest;
+use crate::task::Step;
+use crate::ties::Ties;
 use crate::watched::{Flight, Watched};
 use crate::{Effect, Input, LookId, Part, ServiceId, ServiceView, Watching, view};
 
@@ -38,6 +41,12 @@ pub struct Scheduler {
     pub(crate) asked_before: Vec<ServiceId>,
     /// What is being done comes to its end, and nothing new is begun.
     pub(crate) ending: bool,
+    /// What depends on what.
+    pub(crate) ties: Ties,
+    /// Services with a look that was put off.
+    pub(crate) resting: Vec<ServiceId>,
+    /// Services whose task waits for what is done to others.
+    pub(crate) waiting: Vec<ServiceId>,
     pub(crate) default_every: Duration,
     pub(crate) next_service: u32,
     pub(crate) next_intent: u64,
@@ -50,6 +59,18 @@ impl Scheduler {
     pub(crate) fn index(&mut self) {
         self.positions = self.services.iter().enumerate().map(|(i, w)| (w.id, i)).collect();
         self.heap = self.services.iter().map(|w| Reverse((w.deadline(), w.id))).collect();
+        self.tie();
+    }
+
+    fn tie(&mut self) {
+        self.ties = Ties::of(&self.services);
+        for (i, watched) in self.services.iter_mut().enumerate() {
+            watched.leads = !self.ties.children(i).is_empty();
+        }
+        let all = self.services.iter();
+        self.resting = all.clone().filter(|w| w.rest != Rest::None).map(|w| w.id).collect();
+        let waits = |w: &&Watched| w.task.as_ref().is_some_and(|task| task.waits_for_others());
+        self.waiting = all.filter(waits).map(|w| w.id).collect();
     }
 
     /// Takes what happened; gives what is to be done, in order.
@@ -78,7 +99,7 @@ impl Scheduler {
                     && self.wants_looks(i, part)
                     && (self.services[i].task.is_some() || self.may_look_early(now, i))
                 {
-                    self.look(i, part, true, &mut out);
+                    self.look_early(i, part, &mut out);
                 }
                 None
             }
@@ -100,6 +121,10 @@ impl Scheduler {
         };
         if let Some(i) = touched.and_then(|id| self.position(id)) {
             self.schedule(i);
+        }
+        self.advance(now, &mut out);
+        if !self.resting.is_empty() {
+            self.make_up(now, &mut out);
         }
         out
     }
@@ -151,7 +176,15 @@ impl Scheduler {
 
     /// Whether every watched service has been looked at once, and nothing is being done.
     pub fn settled(&self) -> bool {
-        self.services.iter().all(|w| {
+        self.services.iter().enumerate().all(|(i, w)| {
+            // Who waits for another one waits until somebody does something about that.
+            let held = match &w.task {
+                Some(task) => matches!(task.step, Step::Held { .. }) && self.closed(i),
+                None => w.rest != Rest::None && self.sits(i),
+            };
+            if held {
+                return true;
+            }
             let looked = w.subject.at.is_some() || w.subject.not_seen.is_some() || !w.has_subject();
             let tested = !w.is_up()
                 || w.tests.iter().flatten().all(|looks| looks.at.is_some() || looks.not_seen.is_some());
@@ -201,7 +234,15 @@ impl Scheduler {
 
     /// Every service as it stands, in the order of the configuration.
     pub fn view(&self) -> Vec<ServiceView> {
-        self.present().map(|w| view::view(w, self.now, self.dialect, &self.zone)).collect()
+        let view = |(i, w): (usize, &Watched)| {
+            let mut view = view::view(w, self.now, self.dialect, &self.zone);
+            let names = |of: &[usize]| of.iter().map(|at| self.services[*at].name.clone()).collect();
+            view.depends_on = names(self.ties.parents(i));
+            view.dependants = names(self.ties.children(i));
+            view.waits_for = self.waits_for(i);
+            view
+        };
+        self.services.iter().enumerate().filter(|(_, w)| !w.leaving).map(view).collect()
     }
 
     pub(crate) fn position(&self, id: ServiceId) -> Option<usize> {
@@ -246,7 +287,7 @@ impl Scheduler {
         watching || (part == Part::Subject && watched.task.is_some())
     }
 
-    fn schedule(&mut self, i: usize) {
+    pub(crate) fn schedule(&mut self, i: usize) {
         let watched = &self.services[i];
         self.heap.push(Reverse((watched.deadline(), watched.id)));
     }
@@ -280,7 +321,8 @@ impl Scheduler {
                 let begun = self.services[i].task.is_some() || self.services[i].grace.is_some();
                 match self.services[i].has_subject() {
                     _ if !self.wants_looks(i, Part::Subject) || !begun && !self.may_look_early(now, i) => {}
-                    true => self.look(i, Part::Subject, true, out),
+                    true => self.look_early(i, Part::Subject, out),
+                    false if self.rests(i, false) => self.put_off(i, Rest::Early),
                     false => self.look_at_tests(i, true, out),
                 }
             }
@@ -306,6 +348,14 @@ impl Scheduler {
         if !self.turn_comes(now, i) {
             return;
         }
+        match self.rests(i, true) {
+            true => self.put_off(i, Rest::Due),
+            false => self.round(now, i, out),
+        }
+    }
+
+    /// The looks of one cycle.
+    pub(crate) fn round(&mut self, now: Now, i: usize, out: &mut Out) {
         self.services[i].cycle += 1;
         if !self.within_limits(now, i, out) {
             return;
@@ -342,7 +392,7 @@ impl Scheduler {
         confirm.next = now.moment + confirm.pause;
         if now.moment >= confirm.until {
             watched.confirm = None;
-        } else if watched.is_up() {
+        } else if self.services[i].is_up() && !self.closed(i) {
             self.look_at_tests(i, true, out);
         }
     }

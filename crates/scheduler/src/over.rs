@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hinoban_config::Turns;
 use hinoban_event::{Because, Doing, Fact, Report};
 use hinoban_reading::Now;
 
@@ -27,10 +28,7 @@ impl Scheduler {
             }
         };
         let sentence = done_sentence(&doing, ok, &task.report);
-        let by = match &task.because {
-            Because::Command { by } => Some(by.clone()),
-            _ => None,
-        };
+        let by = task.because.by().map(str::to_owned);
         let (at, took, text) = (now.stamp, task.report.took, sentence.clone());
         watched.last_action = Some(Box::new(LastAction { doing: doing.clone(), ok, at, took, by, text }));
         if matches!(task.because, Because::Rule { .. }) && watched.done.last() != Some(&sentence) {
@@ -40,36 +38,46 @@ impl Scheduler {
         }
         let (because, report) = (task.because.clone(), std::mem::take(&mut task.report));
         self.emit(now, i, Fact::Ended { doing, because, ok, report }, out);
-        self.go_on(now, i, &task, ok, out);
+        self.follow_up(now, i, &task, ok, out);
     }
 
     /// It is over without anything having been done, for there is no program that does it. What follows, follows.
     pub(crate) fn pass_over(&mut self, now: Now, i: usize, out: &mut Out) {
         let watched = &mut self.services[i];
         let Some(task) = watched.task.take() else { return };
-        let by = match &task.because {
-            Because::Command { by } => Some(by.clone()),
-            _ => None,
-        };
+        let by = task.because.by().map(str::to_owned);
         let (doing, took) = (task.doing.clone(), Duration::ZERO);
         let text = format!("no {}: it has no program for that", doing.word());
         watched.last_action = Some(Box::new(LastAction { doing, ok: false, at: now.stamp, took, by, text }));
-        self.go_on(now, i, &task, true, out);
+        self.follow_up(now, i, &task, true, out);
     }
 
-    fn go_on(&mut self, now: Now, i: usize, task: &Task, ok: bool, out: &mut Out) {
-        let by_command = matches!(task.because, Because::Command { .. });
+    fn follow_up(&mut self, now: Now, i: usize, task: &Task, ok: bool, out: &mut Out) {
+        let wanted = !task.bounce && !matches!(task.because, Because::Rule { .. });
         let began = matches!(task.doing, Doing::Start | Doing::Restart);
         let switched = self.services[i].switched.take();
         match task.doing {
             // Whoever switched it since has the last word.
             _ if switched.is_some() => {}
             Doing::Stop if ok => {
-                let why = (!by_command).then(|| rules::given_up(&task.cause, &Doing::Stop));
+                let why = task
+                    .because
+                    .by()
+                    .is_none()
+                    .then(|| rules::given_up(&self.services[i].name, &task.cause, &Doing::Stop));
                 self.unwatch(now, i, why, out);
             }
-            Doing::Start | Doing::Restart if by_command => self.watch(now, i, out),
+            Doing::Start | Doing::Restart if wanted => self.watch(now, i, out),
             _ => {}
+        }
+        let watched = &mut self.services[i];
+        if ok && began && watched.watching == Watching::Initializing {
+            match watched.is_process() {
+                // It was looked at just now.
+                true => watched.watching = Watching::Yes,
+                // Others may wait for it to be known.
+                false => watched.due = now.moment,
+            }
         }
         // After what it led to: a stop that is over without the service being unwatched would be undone by a crash here.
         close(task.open, out);
@@ -89,7 +97,15 @@ impl Scheduler {
                 false => self.look(i, Part::Subject, true, out),
             }
         }
+        let watched = &self.services[i];
+        let by_calendar = matches!(watched.service.turns, Turns::At(_) | Turns::Except(_));
+        if ok && began && by_calendar && !watched.has_subject() && watched.watching == Watching::Initializing
+        {
+            // Others may wait for it now, and its turn may be far.
+            self.round(now, i, out);
+        }
         self.take_pending(now, i, out);
+        self.schedule(i);
     }
 }
 

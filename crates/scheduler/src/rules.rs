@@ -21,6 +21,7 @@ impl Scheduler {
         out: &mut Out,
     ) {
         let dialect = self.dialect;
+        let dependants = if failed { self.dependants(i) } else { Vec::new() };
         let watched = &mut self.services[i];
         let service = watched.service.clone();
         let written = &service.rules[rule];
@@ -70,6 +71,7 @@ impl Scheduler {
                     ending: if class == Class::NonExist { watched.last_ending() } else { None },
                     lived: if class == Class::NonExist { watched.lived(now.moment) } else { None },
                     compared: sight.compared,
+                    dependants,
                 };
                 if step == Step::Doubt {
                     self.emit(now, i, Fact::Doubted(failure), out);
@@ -122,7 +124,7 @@ impl Scheduler {
                 self.send(now, i, rule, recovery, &event, out);
             }
             Then::Custom(_) if fresh => self.send(now, i, rule, recovery, &event, out),
-            Then::Unmonitor => self.unwatch(now, i, Some(given_up(&event, &Doing::Unmonitor)), out),
+            Then::Unmonitor => self.unwatch_all(now, i, Some(&event), out),
             then if !self.ending && watched.may_act(then) => match watched
                 .held_until(now.moment)
                 .filter(|_| early)
@@ -213,14 +215,18 @@ pub(crate) fn shown(then: &Then, mode: Mode) -> Doing {
     }
 }
 
-/// Why a rule has ended the watching, and what to do next.
-pub(crate) fn given_up(event: &Event, then: &Doing) -> String {
+/// Why a rule has ended the watching of a service, its own or of what that depends on, and what to do next.
+pub(crate) fn given_up(service: &str, event: &Event, then: &Doing) -> String {
     let text = match &event.fact {
         Fact::Failed(failure) => failure.text.clone(),
         Fact::Recovered(recovery) => recovery.text.clone(),
         _ => event.description(),
     };
-    match wording::given_up(then, &event.service) {
+    let text = match *event.service == *service {
+        true => text,
+        false => format!("went with {}, which it depends on: {text}", event.service),
+    };
+    match wording::given_up(then, service) {
         Some(next) => format!("{text} -- {next}"),
         None => text,
     }

@@ -4,6 +4,7 @@ use hinoban_event::Fact;
 use hinoban_reading::{Now, Observation};
 
 use crate::machine::{Out, Scheduler};
+use crate::rest::Rest;
 use crate::{LookId, Part, Watching};
 
 impl Scheduler {
@@ -71,6 +72,11 @@ impl Scheduler {
         if watched.watching == Watching::No || self.ending {
             return;
         }
+        // What is not well for want of another service is not judged: it is looked at again once that is there.
+        if self.rests(i, false) {
+            return self.put_off(i, if early { Rest::Early } else { Rest::Due });
+        }
+        let watched = &mut self.services[i];
         // Also of what could not be seen something is known now: that.
         watched.watching = Watching::Yes;
         if watched.subject.not_seen.is_some() {
@@ -108,6 +114,9 @@ impl Scheduler {
                 looks.seen = Some(seen);
                 let watched = &self.services[i];
                 if watched.task.is_none() && watched.watching != Watching::No && watched.is_up() {
+                    if self.rests(i, false) {
+                        return self.put_off(i, if early { Rest::Early } else { Rest::Due });
+                    }
                     self.judge_test(now, i, rule, early, out);
                 }
             }

@@ -70,6 +70,9 @@ pub struct Deed {
     pub act: Act,
 }
 
+/// A death is known after this time.
+const HEARD: Duration = Duration::from_millis(1);
+
 /// The simulated host. Time moves only in [`run`](World::run).
 #[derive(Debug)]
 pub struct World {
@@ -85,6 +88,11 @@ pub struct World {
     pub doubled: Vec<String>,
     /// Everything to be remembered so far.
     pub remembered: Vec<Remembered>,
+    /// Services that were started although a process that they depend on had been gone for longer than it takes to hear
+    /// of it.
+    pub unready: Vec<String>,
+    /// When each process was last there.
+    died: BTreeMap<String, Moment>,
     now: Moment,
     processes: BTreeMap<String, Identity>,
     /// Processes that live on without a pidfile.
@@ -117,6 +125,8 @@ impl World {
             deeds: Vec::new(),
             doubled: Vec::new(),
             remembered: Vec::new(),
+            unready: Vec::new(),
+            died: BTreeMap::new(),
             now: Moment::ZERO,
             processes: BTreeMap::new(),
             lingering: BTreeMap::new(),
@@ -159,6 +169,7 @@ impl World {
     /// The process of `service` ends, by nobody's doing that we know of.
     pub fn end(&mut self, service: &str, how: How) {
         if let Some(identity) = self.processes.remove(service) {
+            self.died.insert(service.to_owned(), self.now);
             let ending = Ending { identity, how, source: Source::Pidfd, confidence: Confidence::Certain };
             self.endings.insert(service.to_owned(), ending);
             self.wake(service);
@@ -306,6 +317,16 @@ impl World {
         let coming = |h: &Happening| matches!(h, Happening::Appear(who) if *who == name);
         if act == Act::Start && (self.lives(&name) || self.happenings.values().any(coming)) {
             self.doubled.push(name.clone());
+        }
+        if act == Act::Start {
+            let known = |gone: &String| {
+                let died = self.died.iter().find(|(name, _)| name.eq_ignore_ascii_case(gone));
+                died.is_none_or(|(_, at)| self.now.since(*at) > HEARD)
+            };
+            let needs = service.depends_on.iter().map(|wanted| &wanted.name);
+            if needs.filter(|name| !self.processes.keys().any(|p| p.eq_ignore_ascii_case(name))).any(known) {
+                self.unready.push(name.clone());
+            }
         }
         let takes = if act == Act::Stop { behaviour.stop_takes } else { behaviour.start_takes };
         let own = matches!(act, Act::Start | Act::Stop | Act::Restart);

@@ -8,7 +8,7 @@ use hinoban_reading::{Identity, Moment, Now};
 
 use crate::machine::{Out, Scheduler};
 use crate::over::close;
-use crate::{Act, Effect, Part, Remembered, Verdict};
+use crate::{Act, Effect, Part, Remembered, ServiceId, Verdict};
 
 /// One thing being done to one service.
 #[derive(Debug)]
@@ -25,6 +25,14 @@ pub(crate) struct Task {
     pub(crate) report: Report,
     /// The intent whose program has ended, and whether it ran: what it was for is not reached yet, so it is not over.
     pub(crate) open: Option<(u64, bool)>,
+    /// It is a dependant's part in the restart of another service: it stops, waits for that, and starts again.
+    pub(crate) bounce: bool,
+    /// Its dependants are out of its way.
+    pub(crate) cleared: bool,
+    /// Of a restart the stop is done.
+    pub(crate) stopped: bool,
+    /// Dependants that were taken down for it.
+    pub(crate) taken: Vec<ServiceId>,
 }
 
 /// Where it stands.
@@ -32,6 +40,10 @@ pub(crate) struct Task {
 pub(crate) enum Step {
     /// A fresh look comes first: an operator's wish may meet a service that is not watched.
     Peek,
+    /// Waiting for dependants to be out of the way.
+    Clearing,
+    /// Waiting for what it depends on. What somebody asked for starts that, again and again; `told`: so far in vain.
+    Held { retry: Option<Moment>, told: bool },
     /// A program runs.
     Running { act: Act, intent: u64 },
     /// Looking until it is there.
@@ -62,8 +74,31 @@ impl Wait {
 }
 
 impl Task {
+    pub(crate) fn new(doing: Doing, because: Because, cause: Event, begun: Moment) -> Self {
+        Self {
+            doing,
+            because,
+            cause,
+            step: Step::Peek,
+            begun,
+            target: None,
+            report: Report::default(),
+            open: None,
+            bounce: false,
+            cleared: false,
+            stopped: false,
+            taken: Vec::new(),
+        }
+    }
+
+    /// Whether it waits for what is done to other services, and nothing of its own goes on.
+    pub(crate) fn waits_for_others(&self) -> bool {
+        matches!(self.step, Step::Clearing | Step::Held { .. })
+    }
+
     pub(crate) fn deadline(&self) -> Option<Moment> {
         match &self.step {
+            Step::Held { retry, .. } => *retry,
             Step::AwaitUp(wait) | Step::AwaitDown(wait) if !wait.last => Some(wait.next.min(wait.until)),
             _ => None,
         }
@@ -78,13 +113,15 @@ impl Task {
 
     /// Whether anything has been done for it.
     pub(crate) fn has_begun(&self) -> bool {
-        self.step != Step::Peek
+        let waits = self.waits_for_others() && !self.stopped;
+        self.step != Step::Peek && !waits
     }
 
     /// Whether it is worth waiting for when we end: its program may not have begun yet, or another one is to follow.
     pub(crate) fn is_under_way(&self) -> bool {
         match &self.step {
-            Step::Peek | Step::Running { .. } => true,
+            Step::Peek | Step::Clearing | Step::Running { .. } => true,
+            Step::Held { .. } => self.stopped,
             Step::AwaitUp(_) => false,
             Step::AwaitDown(_) => self.doing == Doing::Restart,
         }
@@ -93,7 +130,8 @@ impl Task {
     /// Whether it has stopped, or is stopping, what it is to start again.
     pub(crate) fn is_halfway(&self) -> bool {
         let stops = matches!(self.step, Step::Running { act: Act::Stop, .. } | Step::AwaitDown(_));
-        stops && self.doing == Doing::Restart
+        let held = self.stopped && self.waits_for_others();
+        held || stops && self.doing == Doing::Restart
     }
 
     fn wait(&mut self) -> Option<&mut Wait> {
@@ -117,17 +155,31 @@ impl Scheduler {
         asked: Option<u64>,
         out: &mut Out,
     ) {
+        self.begin_task(now, i, doing, because, cause, (asked, false), out);
+    }
+
+    /// The same, if it may be a dependant's part in a restart.
+    #[allow(clippy::too_many_arguments)] // one step of one task: naming a struct for it would hide more than it shows
+    pub(crate) fn begin_task(
+        &mut self,
+        now: Now,
+        i: usize,
+        doing: Doing,
+        because: Because,
+        cause: Event,
+        (asked, bounce): (Option<u64>, bool),
+        out: &mut Out,
+    ) {
         let watched = &mut self.services[i];
         watched.generation += 1;
         watched.confirm = None;
         let target = watched.alive.filter(|_| watched.is_up()).and_then(|a| a.identity);
-        let by_command = matches!(because, Because::Command { .. });
-        let step = Step::Peek;
-        let report = Report::default();
+        // A rule knows what it has just seen; others look first.
+        let by_rule = matches!(because, Because::Rule { .. });
         let open = asked.map(|intent| (intent, false));
-        watched.task =
-            Some(Box::new(Task { doing, because, cause, step, begun: now.moment, target, report, open }));
-        if by_command && watched.has_subject() {
+        let task = Task::new(doing, because, cause, now.moment);
+        watched.task = Some(Box::new(Task { target, open, bounce, ..task }));
+        if !by_rule && watched.has_subject() {
             self.look(i, Part::Subject, true, out);
         } else {
             self.plan(now, i, out);
@@ -135,7 +187,16 @@ impl Scheduler {
     }
 
     /// Chooses the first step, knowing whether the service is up.
-    fn plan(&mut self, now: Now, i: usize, out: &mut Out) {
+    pub(crate) fn plan(&mut self, now: Now, i: usize, out: &mut Out) {
+        let Some(task) = &self.services[i].task else { return };
+        if task.stopped {
+            return self.start_again(now, i, out);
+        }
+        let asked = task.because.by().is_some();
+        let takes_down = matches!(task.doing, Doing::Stop | Doing::Restart) && !task.cleared;
+        if takes_down && self.clears(now, i, out) {
+            return;
+        }
         let watched = &self.services[i];
         let Some(task) = &watched.task else { return };
         let service = watched.service.clone();
@@ -145,6 +206,14 @@ impl Scheduler {
         let up = known && watched.is_up();
         let down = known && !watched.is_up();
         match task.doing {
+            // What was asked for brings what it needs with it, even if it is up itself.
+            Doing::Start if (asked || !up) && self.closed(i) => {
+                self.holds(now, i, out);
+            }
+            Doing::Restart if task.bounce => self.bounce(now, i, down, &service, out),
+            Doing::Restart if service.restart.is_some() && self.closed(i) => {
+                self.holds(now, i, out);
+            }
             Doing::Start if up => self.finish(now, i, Ok(()), out),
             Doing::Start if service.start.is_some() => self.run(now, i, Act::Start, out),
             Doing::Start => self.finish(now, i, Ok(()), out),
@@ -162,7 +231,7 @@ impl Scheduler {
             }
             Doing::Restart if service.restart.is_some() => self.run(now, i, Act::Restart, out),
             Doing::Restart if !down && service.stop.is_some() => self.run(now, i, Act::Stop, out),
-            Doing::Restart if !up && service.start.is_some() => self.run(now, i, Act::Start, out),
+            Doing::Restart if !up && service.start.is_some() => self.start_again(now, i, out),
             Doing::Restart if up => {
                 let trouble = "it has no stop program, and its process still runs; give it one".to_owned();
                 self.finish(now, i, Err((Doing::Restart, trouble)), out);
@@ -172,7 +241,7 @@ impl Scheduler {
     }
 
     /// Runs one of the service's own programs.
-    fn run(&mut self, now: Now, i: usize, act: Act, out: &mut Out) {
+    pub(crate) fn run(&mut self, now: Now, i: usize, act: Act, out: &mut Out) {
         let intent = self.next_intent();
         self.renew_pending(now, i, out);
         let watched = &mut self.services[i];
@@ -188,11 +257,8 @@ impl Scheduler {
         let (because, cause, id) = (task.because.clone(), task.cause.clone(), watched.id);
         let whole = task.doing.clone();
         let before = task.open.take();
-        let by = match &because {
-            Because::Command { by } => Some(by.clone()),
-            _ => None,
-        };
-        let (limit, by_rule) = (program.timeout, by.is_none());
+        let by = because.by().map(str::to_owned);
+        let (limit, by_rule) = (program.timeout, matches!(because, Because::Rule { .. }));
         out.push(Effect::Remember(Remembered::Intent {
             intent,
             service: service.name.clone(),
@@ -302,12 +368,13 @@ impl Scheduler {
                 let trouble = format!("could not be stopped: {who} is still running");
                 self.finish(now, i, Err((Doing::Stop, trouble)), out);
             }
-            Step::Running { .. } | Step::AwaitUp(_) | Step::AwaitDown(_) => {}
+            _ => {}
         }
     }
 
     /// Time passed while waiting for a process to appear or to go.
     pub(crate) fn tick_task(&mut self, now: Now, i: usize, out: &mut Out) {
+        // What waits for others is asked at the end of each turn.
         let Some(wait) = self.services[i].task.as_mut().and_then(|task| task.wait()) else { return };
         if wait.last || now.moment < wait.next.min(wait.until) {
             return;
@@ -322,8 +389,9 @@ impl Scheduler {
     fn stopped(&mut self, now: Now, i: usize, out: &mut Out) {
         let watched = &self.services[i];
         let restart = watched.task.as_ref().is_some_and(|t| t.doing == Doing::Restart);
-        if restart && watched.service.start.is_some() {
-            self.run(now, i, Act::Start, out);
+        let bounce = watched.task.as_ref().is_some_and(|t| t.bounce);
+        if restart && (bounce || watched.service.start.is_some()) {
+            self.start_again(now, i, out);
         } else {
             self.finish(now, i, Ok(()), out);
         }

@@ -9,6 +9,7 @@ use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
 
 use crate::limit::Tally;
 use crate::record::{Record, State};
+use crate::rest::Rest;
 use crate::task::Task;
 use crate::turns::Turn;
 use crate::wish::Wish;
@@ -74,6 +75,10 @@ pub(crate) struct Watched {
     pub(crate) gave_up: Option<Arc<str>>,
     /// After a start: looks at its tests before their turn, until they pass.
     pub(crate) confirm: Option<Confirm>,
+    /// A look that was put off because of what it depends on.
+    pub(crate) rest: Rest,
+    /// Whether others depend on it.
+    pub(crate) leads: bool,
 }
 
 /// Looks at one part.
@@ -147,6 +152,8 @@ impl Watched {
             tally: Tally::default(),
             gave_up: None,
             confirm: None,
+            rest: Rest::None,
+            leads: false,
             service,
         }
     }
@@ -200,7 +207,11 @@ impl Watched {
         let service = &self.service;
         match then {
             Then::Start => service.start.is_some(),
-            Then::Restart => service.restart.is_some() || service.start.is_some() || service.stop.is_some(),
+            // Of what others depend on, a restart is one of those too.
+            Then::Restart => {
+                let own = service.restart.is_some() || service.start.is_some() || service.stop.is_some();
+                own || self.leads && !self.is_process()
+            }
             Then::Stop => service.stop.is_some(),
             _ => true,
         }

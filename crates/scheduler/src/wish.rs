@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use hinoban_event::{Because, Doing, Event, Fact, Report};
+use hinoban_event::{Because, Doing, Event, Fact};
 use hinoban_reading::{Now, Stamp};
 
 use crate::machine::{Out, Scheduler};
 use crate::over::close;
+use crate::rest::Rest;
 use crate::task::{Step, Task};
 use crate::{Act, Effect, Remembered, ServiceId, Watching, limit};
 
@@ -115,14 +116,9 @@ impl Scheduler {
         let cause = self.tell(now, name, Fact::Commanded { doing: doing.clone(), by });
         self.running.insert(intent, id);
         self.services[i].task = Some(Box::new(Task {
-            doing,
-            because,
-            cause: cause.clone(),
             step: Step::Running { act, intent },
-            begun: now.moment,
-            target: None,
-            report: Report::default(),
             open: rest.map(|wish| (wish.intent, false)),
+            ..Task::new(doing, because, cause.clone(), now.moment)
         }));
         Resumed::Waits { service: id, left: left.max(Duration::from_millis(100)), cause: Box::new(cause) }
     }
@@ -137,7 +133,9 @@ impl Scheduler {
                 let watched = &mut self.services[i];
                 let before = watched.pending.replace(Box::new(wish));
                 close(before.map(|wish| (wish.intent, false)), out);
-                self.take_pending(now, i, out);
+                if !self.gives_way(now, i, out) {
+                    self.take_pending(now, i, out);
+                }
             }
             Doing::Monitor | Doing::Unmonitor => {
                 self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
@@ -148,8 +146,8 @@ impl Scheduler {
                     close(before.map(|(_, intent)| (intent, false)), out);
                 }
                 match on {
-                    true => self.watch(now, i, out),
-                    false => self.unwatch(now, i, None, out),
+                    true => self.watch_all(now, i, out),
+                    false => self.unwatch_all(now, i, None, out),
                 }
                 // The newest wish wins.
                 let wish = self.services[i].pending.take();
@@ -161,7 +159,14 @@ impl Scheduler {
         }
     }
 
-    fn remember_wish(&mut self, now: Now, i: usize, doing: &Doing, by: &str, out: &mut Out) -> u64 {
+    pub(crate) fn remember_wish(
+        &mut self,
+        now: Now,
+        i: usize,
+        doing: &Doing,
+        by: &str,
+        out: &mut Out,
+    ) -> u64 {
         let intent = self.next_intent();
         out.push(Effect::Remember(Remembered::Intent {
             intent,
@@ -214,12 +219,20 @@ impl Scheduler {
             let service = watched.service.name.clone();
             out.push(Effect::Remember(Remembered::Monitoring { service, on: true, why: None }));
             self.emit(now, i, Fact::Monitoring { on: true }, out);
+            self.schedule(i);
         }
     }
 
     /// Stops watching; `why`, if a rule wants it.
     pub(crate) fn unwatch(&mut self, now: Now, i: usize, why: Option<String>, out: &mut Out) {
+        // Nothing goes on that only waits for others.
+        if let Some(open) = self.withdraw(i) {
+            close(open, out);
+            let switched = self.services[i].switched.take();
+            close(switched.map(|(_, intent)| (intent, true)), out);
+        }
         let watched = &mut self.services[i];
+        watched.rest = Rest::None;
         if watched.watching == Watching::No {
             return;
         }

@@ -233,7 +233,7 @@ impl Builder {
     /// # Errors
     /// Every mistake that only the registry can find: unknown kinds, and rules over metrics that nobody reads.
     pub fn build(self) -> Result<Supervisor, Mistakes> {
-        let mut mistakes: Vec<Mistake> = Vec::new();
+        let mut mistakes: Vec<Mistake> = self.config.dependencies();
         let mut all = Vec::new();
         for service in &self.config.services {
             match self.registry.bind(service) {

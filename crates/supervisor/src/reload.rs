@@ -17,7 +17,7 @@ impl Loop {
         config: Config,
         courier: Option<Box<dyn Courier>>,
     ) -> Result<ReloadReport, Mistakes> {
-        let mut mistakes: Vec<Mistake> = Vec::new();
+        let mut mistakes: Vec<Mistake> = config.dependencies();
         let old: Vec<_> = self.scheduler.services().map(|(_, s)| s.clone()).collect();
         let mut bound = Vec::new();
         for service in &config.services {

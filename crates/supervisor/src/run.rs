@@ -211,6 +211,7 @@ impl Loop {
                     .collect();
                 match ids {
                     Ok(ids) => {
+                        let ids = self.scheduler.in_order(ids, &doing);
                         let inputs: Vec<Input> = ids
                             .into_iter()
                             .map(|service| Input::Command { service, doing: doing.clone(), by: by.clone() })

@@ -95,7 +95,8 @@ const LINES: [(&str, Leeway); 21] = [
 ];
 
 /// Lines that are ours alone.
-const OURS: [&str; 6] = ["reason", "down since", "given up", "not seen", "not visible", "last ending"];
+const OURS: [&str; 7] =
+    ["reason", "down since", "given up", "not seen", "waiting for", "not visible", "last ending"];
 
 /// The sub-elements of a document in order: where each is, its attributes, its text.
 fn elements(xml: &str) -> Vec<(String, String)> {

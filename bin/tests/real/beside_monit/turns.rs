@@ -17,6 +17,10 @@ check file off with path @/notes
   not every \"* * * * *\"
 check file always with path @/notes
   not every \"0 0 31 2 *\"
+check file behind with path @/notes
+  depends on never
+check file beside with path @/notes
+  depends on always
 ";
 
 #[test]
@@ -31,8 +35,10 @@ fn who_waits_for_a_turn_is_shown_alike() {
     pair.state("never", "Waiting");
     pair.state("off", "Waiting");
     pair.state("always", "OK");
+    pair.state("beside", "OK");
+    pair.state("behind", "Initializing");
     pair.documents();
-    for line in ["status", "summary", "report", "status never", "status seldom"] {
+    for line in ["status", "summary", "report", "status never", "status seldom", "status behind"] {
         pair.says_alike(line);
     }
     pair.alike("/_report", compare::text);

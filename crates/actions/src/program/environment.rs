@@ -89,6 +89,7 @@ mod tests {
             ending: None,
             lived: None,
             compared: None,
+            dependants: Vec::new(),
         };
         let cause = Event { id: 1, at: Stamp::default(), service: "web".into(), fact: Fact::Failed(failure) };
         let mut errand = Errand::new("web", doing, Instant::now().into_std() + Duration::from_secs(1));

@@ -16,6 +16,8 @@ pub struct Service {
     pub kind: Kind,
     /// Groups it is in.
     pub groups: Vec<String>,
+    /// What must be up before it is started, and while it is looked at.
+    pub depends_on: Vec<Prerequisite>,
     /// Time between looks, where it differs from the configuration's.
     pub every: Option<Duration>,
     /// Which of the cycles that this makes it is looked at in.
@@ -34,6 +36,21 @@ pub struct Service {
     pub rules: Vec<Rule>,
     /// Where it was written.
     pub place: Place,
+}
+
+/// The name of a service that another one depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prerequisite {
+    /// Its name, as written: upper and lower case are the same, and it may stand before the service itself.
+    pub name: String,
+    /// Where it was written.
+    pub place: Place,
+}
+
+impl From<&str> for Prerequisite {
+    fn from(name: &str) -> Self {
+        Self { name: name.to_owned(), place: Place::default() }
+    }
 }
 
 /// What a watched thing is: what its own look looks at.
@@ -290,6 +307,7 @@ impl Service {
             name: name.into(),
             kind,
             groups: Vec::new(),
+            depends_on: Vec::new(),
             every: None,
             turns: Turns::Each,
             mode: Mode::default(),

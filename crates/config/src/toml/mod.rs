@@ -44,6 +44,7 @@
 //! | `[service.NAME]` | one of `pidfile`, `file`, `filesystem`, `host`, `system`, `probe` | what it is; `options = { … }` go with `probe` |
 //! | | `start`, `stop`, `restart` | a command line, a list of words, or `{ run, timeout, user, group }`; no shell runs it; timeout 30 s |
 //! | | `every`, `mode`, `on-reboot`, `groups` | `active` or `passive`; `start`, `no-start` or `last-state` |
+//! | | `depends-on` | names of services that must be up first |
 //! | | `missing` | what to do when it does not exist: see below |
 //! | `[[service.NAME.check]]` | one of `http`, `tcp`, `url`, `probe`, `when` | what is checked |
 //! | | `then`, `else` | when it fails (`alert`), when it holds again (`alert`): `alert`, `start`, `stop`, `restart`, `unmonitor`, `nothing`, `{ exec, timeout, user, group, repeat }`, or the name of a registered action |

@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
         self.hidden.push(self.original(item.span.start + 1..item.span.end - 1));
     }
 
-    fn note(&mut self, mistake: Mistake) {
+    pub(super) fn note(&mut self, mistake: Mistake) {
         if !self.broken.contains(&mistake.place.line) {
             self.mistakes.push(mistake);
         }
@@ -241,10 +241,6 @@ impl<'a> Reader<'a> {
             if asked.contains(&item.key) {
                 continue;
             }
-            if let Some(instead) = later(item.key) {
-                self.error(span, format!("`{}` is not supported yet", item.key), instead);
-                continue;
-            }
             let wherein =
                 if what.is_empty() { "at the top of the file".to_owned() } else { format!("in {what}") };
             let message = format!("`{}` is not known {wherein}", item.key);
@@ -254,14 +250,6 @@ impl<'a> Reader<'a> {
             };
             self.error(span, message, help);
         }
-    }
-}
-
-/// Keys that mean something, but not yet, with what to do meanwhile.
-fn later(key: &str) -> Option<&'static str> {
-    match key {
-        "depends-on" | "depends" => Some("take it out; services are started and watched independently"),
-        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use ::toml::de::DeValue;
 use super::mask;
 use super::program::kind_hint;
 use super::reader::{self, Fields, Item, Reader};
-use crate::{Branch, Condition, Kind, Mode, OnReboot, Place, Rule, Service, Then};
+use crate::{Branch, Condition, Kind, Mode, OnReboot, Place, Prerequisite, Rule, Service, Then, depends};
 
 impl Reader<'_> {
     /// All services in the order written, and the system if it is not among them.
@@ -55,6 +55,9 @@ impl Reader<'_> {
                 );
             }
             services.push(Service::system(&host));
+        }
+        for mistake in depends::check(services.iter(), |name| seen.contains_key(name)) {
+            self.note(mistake);
         }
         services
     }
@@ -121,6 +124,13 @@ impl Reader<'_> {
                     );
                 }
                 service.groups.push(name.to_owned());
+            }
+        }
+        if let Some(item) = fields.take("depends-on") {
+            for wanted in item.list() {
+                let name = self.text(&wanted, "names of services", "[\"db\", \"data\"]").map(str::to_owned);
+                let place = self.place(wanted.span.clone());
+                service.depends_on.extend(name.map(|name| Prerequisite { name, place }));
             }
         }
         let missing = fields.take("missing");

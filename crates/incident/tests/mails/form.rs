@@ -82,6 +82,21 @@ reads!(load_is_high_on_the_host_itself, {
     event(0.0, "web1", Fact::Failed(failure))
 });
 
+reads!(what_others_depend_on_is_gone, {
+    let dependants = vec!["app".into(), "web".into()];
+    event(0.0, "httpd", Fact::Failed(Failure { dependants, ..gone(1) }))
+});
+
+reads!(what_others_depend_on_is_gone_and_nothing_is_done, {
+    let (then, dependants) = (Doing::Alert, vec!["app".into()]);
+    event(0.0, "httpd", Fact::Failed(Failure { then, dependants, ..gone(1) }))
+});
+
+reads!(a_dependant_did_not_come_back, {
+    let because = Because::Dependency { service: "db".into(), by: Some("admin from 127.0.0.1".into()) };
+    event(9.0, "httpd", ended(Doing::Restart, because, false))
+});
+
 reads!(a_log_file_is_too_big, {
     let failure = Failure {
         rule: 1,

@@ -52,6 +52,7 @@ fn gone(times: u32) -> Failure {
         ending: Some(killed()),
         lived: Some(Duration::from_secs(273_600)),
         compared: None,
+        dependants: Vec::new(),
     }
 }
 

@@ -1,10 +1,10 @@
 //! `check …` and the options of a service.
 
-use hinoban_config::{Kind as Type, Mistake, Mode as Repair, Rule, Service};
+use hinoban_config::{Kind as Type, Mistake, Mode as Repair, Prerequisite, Rule, Service};
 
 use super::{Parse, Parser, Wrong};
 use crate::keyword::Keyword::*;
-use crate::token::{Kind, Subject, Token};
+use crate::token::{Kind, Subject, Token, Value};
 
 /// A service that options and rules are being added to.
 pub(super) struct Draft {
@@ -183,7 +183,7 @@ impl Parser<'_> {
             Some(Ignore) if self.draft.as_ref().is_some_and(|draft| draft.subject == Subject::File) => {
                 self.unsupported(place, "ignore content")
             }
-            Some(Depends) => self.unsupported(place, "depends on"),
+            Some(Depends) => self.depends(),
             Some(Every | NotEvery) => self.turns(),
             Some(Alert) => self.unsupported(place, "alert of a service"),
             Some(NoAlert) => self.unsupported(place, "noalert"),
@@ -192,6 +192,22 @@ impl Parser<'_> {
                 "noalert", "check", "set", "include",
             ]),
         }
+    }
+
+    /// `depends on NAME, …`; several statements add up.
+    fn depends(&mut self) -> Parse<()> {
+        self.take();
+        if self.token.kind != Kind::Names {
+            return self.unexpected(&["the name of a service"]);
+        }
+        let token = self.take();
+        let place = self.place(&token);
+        let Value::Words(names) = &token.value else { return Ok(()) };
+        if let Some(draft) = &mut self.draft {
+            let wanted = |name: &String| Prerequisite { name: name.clone(), place: place.clone() };
+            draft.service.depends_on.extend(names.iter().map(wanted));
+        }
+        Ok(())
     }
 
     fn mode(&mut self) -> Parse<()> {

@@ -73,6 +73,12 @@ pub struct ServiceView {
     pub doing_since: Option<Stamp>,
     /// What was last done to it, in this life of the supervisor.
     pub last_action: Option<LastAction>,
+    /// Names of what it depends on itself.
+    pub depends_on: Vec<Arc<str>>,
+    /// Names of what depends on it itself.
+    pub dependants: Vec<Arc<str>>,
+    /// Names of those it depends on, however far, that are not well: until they are, it is neither looked at nor started.
+    pub waits_for: Vec<Arc<str>>,
 }
 
 /// Paths of the programs that a service has. Without their arguments, which may hold secrets.
@@ -182,6 +188,9 @@ pub(crate) fn view(watched: &Watched, now: Now, dialect: Dialect, zone: &TimeZon
             .flatten(),
         doing_since: watched.task.as_ref().map(|t| ago(t.begun)),
         last_action: watched.last_action.as_deref().cloned(),
+        depends_on: Vec::new(),
+        dependants: Vec::new(),
+        waits_for: Vec::new(),
     }
 }
 

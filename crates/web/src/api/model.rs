@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, How, Observation, Reading, ReasonKind, Stamp, Standing, Unit, Value};
@@ -54,6 +55,11 @@ pub(super) struct Service<'a> {
     /// What is looked at: a pidfile, a path, an address, the name of a registered kind.
     target: Option<Cow<'a, str>>,
     groups: &'a [String],
+    /// What it depends on itself, and what depends on it itself.
+    depends_on: &'a [Arc<str>],
+    dependants: &'a [Arc<str>],
+    /// What it waits for until it is looked at or started.
+    waits_for: &'a [Arc<str>],
     mode: &'static str,
     on_reboot: &'static str,
     every_seconds: f64,
@@ -191,6 +197,9 @@ impl<'a> Service<'a> {
             kind,
             target,
             groups: &view.groups,
+            depends_on: &view.depends_on,
+            dependants: &view.dependants,
+            waits_for: &view.waits_for,
             mode: match view.mode {
                 Mode::Active => "active",
                 Mode::Passive => "passive",

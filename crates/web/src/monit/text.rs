@@ -97,6 +97,9 @@ fn ours(rows: &mut Rows<'_>, status: &Status, about: &About, view: &ServiceView)
     if let Some(why) = &view.not_seen {
         rows.value("not seen", Some(why.clone()));
     }
+    if !view.waits_for.is_empty() {
+        rows.value("waiting for", Some(view.waits_for.join(", ")));
+    }
     for what in status.limits_of(&view.name) {
         rows.value("not visible", Some(what.clone()));
     }

@@ -61,9 +61,14 @@ impl<'a> Frame<'a> {
 
 /// The address of a service's page.
 pub(crate) fn link(view: &ServiceView) -> String {
-    let mut link = String::with_capacity(1 + view.name.len());
+    link_to(&view.name)
+}
+
+/// Where the page of the service of this name is.
+fn link_to(name: &str) -> String {
+    let mut link = String::with_capacity(1 + name.len());
     link.push('/');
-    form::encode_into(&mut link, &view.name, "");
+    form::encode_into(&mut link, name, "");
     link
 }
 

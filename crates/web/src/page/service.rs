@@ -9,7 +9,7 @@ use super::facts::{Fact, facts};
 use super::overview::{Why, whys};
 use super::rules::{Rule, rules};
 use super::seen::{self, rows};
-use super::{Clock, Frame, When, doing, link};
+use super::{Clock, Frame, When, doing, link, link_to};
 use crate::monit::About;
 use crate::standing::{self, State};
 
@@ -37,6 +37,8 @@ struct Service<'a> {
     /// Whether nobody has looked since.
     stale: bool,
     facts: Vec<Fact<'a>>,
+    /// Others that it has to do with: how, and their names with where their pages are.
+    ties: Vec<(&'static str, Vec<(&'a str, String)>)>,
 }
 
 /// Something that can be asked for.
@@ -74,11 +76,22 @@ pub(crate) fn service(status: &Status, about: &About, view: &ServiceView, token:
         stale: matches!(state, State::NotMonitored | State::NotSeen),
         readings: view.observation.as_ref().map(|seen| rows(seen, &about.zone)).unwrap_or_default(),
         facts: facts(status, clock, view),
+        ties: ties(view),
     };
     let mut out = String::with_capacity(8192);
     // Nothing that is written to a text fails.
     let _ = page.render_into(&mut out);
     out
+}
+
+/// What it depends on, and what depends on it.
+fn ties(view: &ServiceView) -> Vec<(&'static str, Vec<(&str, String)>)> {
+    let ties =
+        [("Waiting for", &view.waits_for), ("Depends on", &view.depends_on), ("Needed by", &view.dependants)];
+    ties.into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(label, names)| (label, names.iter().map(|name| (&**name, link_to(name))).collect()))
+        .collect()
 }
 
 /// What can be asked for, and what follows. What makes no sense now is shown, with the reason, but cannot be pressed.
@@ -89,6 +102,14 @@ fn buttons(view: &ServiceView, state: State) -> Vec<Button<'_>> {
     let up = watched && matches!(state, State::Up | State::Failing) && view.identity.is_some();
     let down = watched && state == State::Down;
     let (start, stop, restart) = (&programs.start, &programs.stop, &programs.restart);
+    let needed = view.dependants.join(", ");
+    let (first, around) = match needed.is_empty() {
+        true => (String::new(), String::new()),
+        false => (
+            format!(", after those that depend on it have been stopped: {needed}"),
+            format!(" Those that depend on it are stopped before and started after it: {needed}."),
+        ),
+    };
     let yes = |note: String| (true, Cow::Owned(note));
     let no = |note: &'static str| (false, Cow::Borrowed(note));
     let starting = match start {
@@ -100,12 +121,13 @@ fn buttons(view: &ServiceView, state: State) -> Vec<Button<'_>> {
     let stopping = match stop {
         None => no("It has no stop program. To leave it alone, end the monitoring."),
         Some(_) if down => yes("It is down already. It is no longer watched until you start it.".to_owned()),
-        Some(program) => yes(format!("Runs {program}. It is no longer watched until you start it.")),
+        Some(program) => yes(format!("Runs {program}{first}. It is no longer watched until you start it.")),
     };
     let restarting = match (restart, stop, start) {
-        (Some(program), ..) => yes(format!("Runs {program}.")),
-        (None, _, Some(start)) if down => yes(format!("Runs {start}: there is nothing to stop.")),
-        (None, Some(stop), Some(start)) => yes(format!("Runs {stop}, then {start}.")),
+        (Some(program), ..) => yes(format!("Runs {program}.{around}")),
+        (None, _, Some(start)) if down => yes(format!("Runs {start}: there is nothing to stop.{around}")),
+        (None, Some(stop), Some(start)) => yes(format!("Runs {stop}, then {start}.{around}")),
+        _ if !around.is_empty() && view.identity.is_none() => yes(around.trim_start().to_owned()),
         (None, None, Some(_)) => no("It has no stop program: its process would go on."),
         (None, Some(_), None) => no("It has no start program: it would only be stopped."),
         (None, None, None) => no("It has no program for that."),
@@ -134,5 +156,6 @@ fn buttons(view: &ServiceView, state: State) -> Vec<Button<'_>> {
 
 fn has_programs(view: &ServiceView) -> bool {
     let programs = &view.programs;
-    [&programs.start, &programs.stop, &programs.restart].into_iter().any(Option::is_some)
+    let programs = [&programs.start, &programs.stop, &programs.restart];
+    programs.into_iter().any(Option::is_some) || !view.dependants.is_empty()
 }

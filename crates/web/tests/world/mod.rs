@@ -70,6 +70,9 @@ pub fn view(name: &str, kind: Kind) -> ServiceView {
         next_look: Some(Stamp::from_micros(LOOKED.micros() + 5_000_000)),
         doing_since: None,
         last_action: None,
+        depends_on: Vec::new(),
+        dependants: Vec::new(),
+        waits_for: Vec::new(),
     }
 }
 
