@@ -13,6 +13,7 @@ use hinoban::supervisor::{Courier, Ended, Registry, Supervisor};
 use hinoban::{Spawner, SpawnerOptions, courier, shipped};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::daemon::{Ready, Side, detach};
 use crate::first::{self, Orphanage};
@@ -306,16 +307,19 @@ async fn live(
             None => std::future::pending().await,
         }
     };
+    // Tasks of their own: not every wake of the supervisor is one of the pages. Whatever they wait for ends with them.
+    let mut served = JoinSet::new();
+    served.spawn(pages::serve(Some(first), door_wanted, handle.clone(), voice.clone()));
+    served.spawn(pages::serve(None, wanted, handle.clone(), voice));
     let ended = tokio::select! {
         // In this order: whoever looks at processes comes after whoever collects them.
         biased;
         () = orphans => Ok(Ended::Stopped),
         ended = supervisor.run() => ended,
         // The rest ends only by being dropped, or because somebody does not want to wait for the supervisor.
-        () = pages::serve(Some(first), door_wanted, handle.clone(), voice.clone()) => Ok(Ended::Stopped),
-        () = pages::serve(None, wanted, handle.clone(), voice) => Ok(Ended::Stopped),
         () = manager.attend(&handle) => Ok(Ended::Stopped),
         () = steward.attend(signals, handle.clone(), &manager, web, door) => Ok(Ended::Stopped),
     };
+    served.shutdown().await;
     ended.map(drop).map_err(|why| format!("The supervisor could not begin: {why}"))
 }

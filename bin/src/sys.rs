@@ -234,6 +234,16 @@ pub(crate) fn forget_the_start() {
     }
     // SAFETY: `object` keeps to the contract of dl_iterate_phdr(3), and does not unwind.
     unsafe { libc::dl_iterate_phdr(Some(object), ptr::null_mut()) };
+    // The stack was deeper once than it will be again: what lies below us, but for a little, holds nothing.
+    let marker = 0_u8;
+    let here = ptr::from_ref(&marker) as usize;
+    let page = rustix::param::page_size();
+    let (spare, reach) = (4 * page, 256 * page);
+    if let Some(end) = (here / page * page).checked_sub(spare).filter(|end| *end > reach) {
+        // SAFETY: the range ends well below every frame in use, and nothing below those is read before it is written. Of
+        // the range, what is not mapped is left out by the kernel (ENOMEM).
+        unsafe { libc::madvise((end - reach) as *mut libc::c_void, reach, libc::MADV_DONTNEED) };
+    }
     // SAFETY: malloc_trim(3) only gives free memory back to the system.
     #[cfg(target_env = "gnu")]
     unsafe {

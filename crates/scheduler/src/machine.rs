@@ -340,8 +340,11 @@ impl Scheduler {
     fn cycle(&mut self, now: Now, i: usize, out: &mut Out) {
         let watched = &mut self.services[i];
         let behind = now.moment.since(watched.due);
-        let missed = behind.as_nanos() / watched.every.as_nanos().max(1);
-        watched.due = watched.due + watched.every * u32::try_from(missed + 1).unwrap_or(u32::MAX);
+        // In 64 bits: the division of 128 is a function far away from here, for which its part of the text stays mapped.
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let missed = micros(behind) / micros(watched.every).max(1);
+        watched.due =
+            watched.due + watched.every * u32::try_from(missed.saturating_add(1)).unwrap_or(u32::MAX);
         if watched.watching == Watching::No || watched.task.is_some() || self.ending {
             return;
         }
