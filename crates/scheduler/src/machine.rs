@@ -131,6 +131,14 @@ impl Scheduler {
 
     /// When to call [`handle`](Self::handle) with [`Input::Tick`], if nothing happens before.
     pub fn next_deadline(&mut self) -> Option<Moment> {
+        // A wish of an earlier life begins when the first looks are due, also where nothing is watched.
+        let asked =
+            self.asked_before.iter().filter_map(|id| self.position(*id)).map(|i| self.services[i].due);
+        let asked = asked.min();
+        self.next_turn().into_iter().chain(asked).min()
+    }
+
+    fn next_turn(&mut self) -> Option<Moment> {
         while let Some(Reverse((at, id))) = self.heap.peek().copied() {
             match self.position(id) {
                 Some(i) if self.services[i].deadline() == at && at.elapsed() < Duration::MAX => {

@@ -420,6 +420,28 @@ fn a_reload_in_the_middle_changes_what_is_waited_for() {
     assert!(all_up(&world));
 }
 
+#[test]
+fn a_start_that_waited_at_a_crash_begins_though_nothing_is_watched() {
+    let config = config(vec![process("web", &["db"]), process("db", &[])]);
+    let mut world = world(&config);
+    world.of("db").lingers = 2 * S;
+    world.command("db", Doing::Stop);
+    world.run(2 * MS);
+    world.command("web", Doing::Start);
+    // Until db is stopped, and not longer: what waits then is all that there is.
+    let any_watched = |world: &World| world.scheduler.view().iter().any(|v| v.watching != Watching::No);
+    for _ in 0..10_000 {
+        if !any_watched(&world) {
+            break;
+        }
+        world.run(MS);
+    }
+    assert!(!any_watched(&world) && !world.lives("db"), "{:?}", deeds(&world));
+    world.crash(&config);
+    world.run(60 * S);
+    assert!(world.lives("db") && world.lives("web"), "{:?}", deeds(&world));
+}
+
 #[derive(Debug, Clone)]
 enum Turn {
     Kill(usize),
