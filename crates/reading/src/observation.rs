@@ -22,6 +22,9 @@ pub struct Observation {
     pub readings: Vec<Reading>,
     /// The process looked at, when it is one and lives.
     pub identity: Option<Identity>,
+    /// The pid that stands for it, whether a process of that pid lives or not: what a pidfile says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<u32>,
     /// A process that stood for it at an earlier look, does so no longer, and still lives: its pidfile was removed or
     /// written anew before it ended.
     pub former: Option<Identity>,
@@ -38,7 +41,7 @@ impl Observation {
 
     /// This standing, nothing measured.
     pub fn new(standing: Standing) -> Self {
-        Self { standing, readings: Vec::new(), identity: None, former: None, ending: None }
+        Self { standing, readings: Vec::new(), identity: None, named: None, former: None, ending: None }
     }
 
     /// Adds a reading.

@@ -35,6 +35,8 @@ pub struct Behaviour {
     pub test_takes: Duration,
     /// Whether its death wakes us at once, as a pidfd does.
     pub wakes: bool,
+    /// Whether its process, once started, writes its pidfile and ends before anybody sees it.
+    pub unseen: bool,
     /// Whether something of another type is in its place.
     pub other_type: bool,
     /// What a look measures while it is there.
@@ -53,6 +55,7 @@ impl Default for Behaviour {
             tests_pass: true,
             test_takes: Duration::from_millis(1),
             wakes: true,
+            unseen: false,
             other_type: false,
             reads: Vec::new(),
         }
@@ -95,6 +98,8 @@ pub struct World {
     died: BTreeMap<String, Moment>,
     now: Moment,
     processes: BTreeMap<String, Identity>,
+    /// What each pidfile says.
+    named: BTreeMap<String, u32>,
     /// Processes that live on without a pidfile.
     lingering: BTreeMap<String, Identity>,
     endings: BTreeMap<String, Ending>,
@@ -129,6 +134,7 @@ impl World {
             died: BTreeMap::new(),
             now: Moment::ZERO,
             processes: BTreeMap::new(),
+            named: BTreeMap::new(),
             lingering: BTreeMap::new(),
             endings: BTreeMap::new(),
             queue: BinaryHeap::new(),
@@ -157,7 +163,11 @@ impl World {
     /// The process of `service` appears, by nobody's doing.
     pub fn appear(&mut self, service: &str) {
         self.pid += 1;
-        self.processes.insert(service.to_owned(), Identity { pid: self.pid, start: u64::from(self.pid) });
+        self.named.insert(service.to_owned(), self.pid);
+        if !self.of(service).unseen {
+            let identity = Identity { pid: self.pid, start: u64::from(self.pid) };
+            self.processes.insert(service.to_owned(), identity);
+        }
         self.wake(service);
     }
 
@@ -258,6 +268,9 @@ impl World {
         };
         if seen.standing.is_up() {
             reads.into_iter().for_each(|(metric, value)| seen.push(&metric, value));
+        }
+        if let Kind::Process { .. } = kind {
+            seen.named = self.named.get(name).copied();
         }
         seen.ending = self.endings.remove(name);
         seen.former = self.lingering.get(name).copied();

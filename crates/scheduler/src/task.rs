@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use hinoban_config::Dialect;
 use hinoban_event::{Because, Doing, Event, Fact, Report};
-use hinoban_reading::{Identity, Moment, Now};
+use hinoban_reading::{Identity, Moment, Now, Observation, ReasonKind};
 
 use crate::machine::{Out, Scheduler};
 use crate::over::close;
 use crate::{Act, Effect, Part, Remembered, ServiceId, Verdict};
+
+/// A pidfile that names a process which has ended may be written anew for so long: some programs write it before they
+/// leave the foreground, and again after.
+const REWRITTEN: Duration = Duration::from_secs(2);
 
 /// One thing being done to one service.
 #[derive(Debug)]
@@ -21,6 +25,11 @@ pub(crate) struct Task {
     pub(crate) begun: Moment,
     /// The process that was there when it began.
     pub(crate) target: Option<Identity>,
+    /// The pid that stood for it when it began, of a living process or not; `None`: nobody knows.
+    pub(crate) named: Option<Option<u32>>,
+    /// Since when the pid that stands for it is another one, of a process that does not live: it was there, and ended
+    /// before anybody saw it.
+    pub(crate) unseen: Option<Moment>,
     /// What the last of its programs came to.
     pub(crate) report: Report,
     /// The intent whose program has ended, and whether it ran: what it was for is not reached yet, so it is not over.
@@ -82,6 +91,8 @@ impl Task {
             step: Step::Peek,
             begun,
             target: None,
+            named: None,
+            unseen: None,
             report: Report::default(),
             open: None,
             bounce: false,
@@ -177,8 +188,9 @@ impl Scheduler {
         // A rule knows what it has just seen; others look first.
         let by_rule = matches!(because, Because::Rule { .. });
         let open = asked.map(|intent| (intent, false));
+        let named = watched.subject.seen.as_ref().map(|seen| seen.named);
         let task = Task::new(doing, because, cause, now.moment);
-        watched.task = Some(Box::new(Task { target, open, bounce, ..task }));
+        watched.task = Some(Box::new(Task { target, named, open, bounce, ..task }));
         if !by_rule && watched.has_subject() {
             self.look(i, Part::Subject, true, out);
         } else {
@@ -336,6 +348,7 @@ impl Scheduler {
         });
         let former = watched.subject.seen.as_ref().and_then(|o| o.former);
         let known = watched.subject.not_seen.is_none();
+        let ended = watched.subject.seen.as_ref().filter(|_| known).and_then(ended_unseen);
         let Some(task) = watched.task.as_mut() else { return };
         // What is to be gone is that very process: its pidfile may be gone, or name another one, while it still ends.
         let gone = match task.target {
@@ -346,9 +359,26 @@ impl Scheduler {
         match &task.step {
             Step::Peek => {
                 task.target = identity.filter(|_| up);
+                task.named = watched.subject.seen.as_ref().map(|seen| seen.named);
                 self.plan(now, i, out);
             }
             Step::AwaitUp(_) if up && known => self.finish(now, i, Ok(()), out),
+            Step::AwaitUp(wait)
+                if !wait.over(now.moment)
+                    && task.named.is_some_and(|named| ended.is_some() && named != ended) =>
+            {
+                let since = *task.unseen.get_or_insert(now.moment);
+                if now.moment.since(since) < REWRITTEN {
+                    return;
+                }
+                let pid = ended.unwrap_or_default();
+                let trouble = format!("its process {pid} ended right after its start");
+                let doing = if task.doing == Doing::Restart { Doing::Start } else { task.doing.clone() };
+                watched.short_lives = watched.short_lives.saturating_add(1);
+                self.finish(now, i, Err((doing, trouble)), out);
+                let watched = &mut self.services[i];
+                watched.recheck = Some(watched.held_until(now.moment).unwrap_or(now.moment));
+            }
             Step::AwaitUp(wait) if wait.over(now.moment) => {
                 let limit = wait.until.since(task.begun).as_secs_f64();
                 let reason = reason.map(|r| format!(": {r}")).unwrap_or_default();
@@ -396,6 +426,12 @@ impl Scheduler {
             self.finish(now, i, Ok(()), out);
         }
     }
+}
+
+/// The pid that stands for it, of a process that does not exist.
+fn ended_unseen(seen: &Observation) -> Option<u32> {
+    let gone = seen.standing.reason().is_some_and(|reason| reason.kind == ReasonKind::ProcessGone);
+    seen.named.filter(|_| gone)
 }
 
 fn limit(program: &Option<hinoban_config::Program>) -> Duration {

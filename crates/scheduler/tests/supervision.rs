@@ -482,3 +482,22 @@ proptest! {
         prop_assert_eq!(intents, done);
     }
 }
+
+#[test]
+fn what_ended_before_anybody_saw_it_is_started_again_long_before_the_time_of_its_start_is_over() {
+    let mut world = world(|httpd| httpd.start = Some(program("/bin/start", 60 * S)));
+    world.run(S);
+    world.of("httpd").unseen = true;
+    world.kill("httpd");
+    world.run(20 * S);
+    let starts = world.deeds.iter().filter(|deed| deed.act == Act::Start).count();
+    assert!((4..8).contains(&starts), "{:#?}", world.deeds);
+    let trouble = world.events.iter().find_map(|event| match &event.fact {
+        Fact::Ended { ok: false, report, .. } => report.trouble.clone(),
+        _ => None,
+    });
+    assert_eq!(trouble.as_deref(), Some("its process 102 ended right after its start"));
+    world.of("httpd").unseen = false;
+    world.run(20 * S);
+    assert!(world.lives("httpd"));
+}

@@ -106,7 +106,11 @@ impl Probe for PidfileProcess {
                 format!("there is no pidfile {}", self.path.display()),
             ))),
             Pidfile::Garbage(text) => down(ReasonKind::PidfileGarbage, text),
-            Pidfile::Names { pid, stamp } => self.look_at(pid, stamp, place, living)?,
+            Pidfile::Names { pid, stamp } => {
+                let mut seen = self.look_at(pid, stamp, place, living)?;
+                seen.named = Some(pid);
+                seen
+            }
         };
         seen.ending = self.endings.next();
         let unnamed =
