@@ -9,6 +9,7 @@ mod advice;
 mod depends;
 mod diagnostic;
 mod model;
+mod pattern;
 mod place;
 mod secret;
 pub mod spelling;
@@ -18,11 +19,12 @@ pub mod units;
 
 pub use diagnostic::{Loaded, Mistake, Mistakes, Severity};
 pub use model::{
-    Allow, Branch, Condition, Config, Cron, Dialect, Expect, Facility, Family, Files, HttpTest, Kind, Listen,
-    LogTarget, Mail, MailServer, MailTls, Method, Mode, Never, OnReboot, Operator, Options, PortTest,
-    Prerequisite, Program, Protocol, Rate, Recipient, Rule, Service, Test, Then, Tls, Turns, UrlTest, User,
-    Web,
+    Allow, Branch, Budget, Change, Condition, Config, Cron, Dialect, Expect, Facility, Family, Files,
+    HISTORY, HttpTest, Kind, Listen, LogTarget, Mail, MailServer, MailTls, Method, Mode, Never, OnReboot,
+    Operator, Options, Patience, PortTest, Prerequisite, Program, Protocol, Rate, Recipient, Rule, Service,
+    Test, Then, Tls, Turns, UrlTest, User, Web,
 };
+pub use pattern::Pattern;
 pub use place::{Place, Source, Sources};
 pub use secret::Secret;
 pub use surroundings::{NoSurroundings, Surroundings};

@@ -1,5 +1,6 @@
 //! The model: what a configuration means, whatever it was written in.
 
+mod patience;
 mod service;
 mod test;
 mod turns;
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use crate::{Place, Secret};
 
+pub use patience::{Budget, Patience};
 pub use service::{
-    Branch, Condition, Kind, Mode, OnReboot, Operator, Options, Prerequisite, Program, Rate, Rule, Service,
-    Then,
+    Branch, Change, Condition, Kind, Mode, OnReboot, Operator, Options, Prerequisite, Program, Rate, Rule,
+    Service, Then,
 };
 pub use test::{Expect, Family, HttpTest, Method, PortTest, Protocol, Test, Tls, UrlTest};
 pub use turns::{Cron, Never, Turns};
@@ -38,6 +40,10 @@ pub struct Config {
     pub alerts: Vec<Recipient>,
     /// The HTTP interface.
     pub web: Web,
+    /// How many restarts of things that live the host is to bear at a time; `None`: any number, as Monit.
+    pub budget: Option<Budget>,
+    /// How much room on disk the history of readings and incidents may take, in bytes; `None`: none is kept.
+    pub history: Option<u64>,
     /// What is watched, in the order written. Holds exactly one service that is *the* system: added if not written.
     /// Shared: whoever keeps one for a service at work keeps no copy.
     pub services: Vec<Arc<Service>>,
@@ -238,6 +244,9 @@ pub struct User {
     pub read_only: bool,
 }
 
+/// Room for the history unless it is said otherwise: 64 MB.
+pub const HISTORY: u64 = 64_000_000;
+
 impl Config {
     /// An empty configuration of this dialect: nothing but the system is watched.
     pub fn empty(dialect: Dialect, host: &str) -> Self {
@@ -254,6 +263,8 @@ impl Config {
             mail: Mail::default(),
             alerts: Vec::new(),
             web: Web::default(),
+            budget: (dialect == Dialect::Toml).then(Budget::default),
+            history: Some(HISTORY),
             services: vec![Arc::new(Service::system(host))],
         }
     }

@@ -104,6 +104,26 @@ pub enum Fact {
         /// On or off.
         on: bool,
     },
+    /// A repair that a rule asks for is put off: too many fail together, or the host itself is short of something. Told
+    /// once for as long as that lasts.
+    Held {
+        /// What would be done.
+        doing: Doing,
+        /// Why not now, and what ends the waiting.
+        why: String,
+    },
+    /// Repairs did not help, and no more are made until the service is well again. It is looked at all the same. Told
+    /// again, with growing pauses, while that lasts.
+    GaveUp {
+        /// What is not done any more.
+        doing: Doing,
+        /// What fails, how often it was tried, and what to do next.
+        text: String,
+        /// Since when.
+        since: Stamp,
+        /// 1 when it has just been given up, then counting reminders.
+        times: u32,
+    },
     /// A probe cannot do all it should here, and why. Told once.
     Limited {
         /// What, why, and what follows.

@@ -33,8 +33,10 @@ impl Event {
     /// How grave its line in the log is.
     pub fn level(&self) -> Level {
         match &self.fact {
-            Fact::Failed(_) | Fact::NotSeen { .. } | Fact::Ended { ok: false, .. } => Level::Error,
-            Fact::Doubted(_) | Fact::Limited { .. } => Level::Warning,
+            Fact::GaveUp { .. } | Fact::Failed(_) | Fact::NotSeen { .. } | Fact::Ended { ok: false, .. } => {
+                Level::Error
+            }
+            Fact::Doubted(_) | Fact::Limited { .. } | Fact::Held { .. } => Level::Warning,
             Fact::Stopped { left, .. } if !left.is_empty() => Level::Warning,
             _ => Level::Info,
         }
@@ -69,6 +71,8 @@ impl Event {
             Fact::Monitoring { on: true } => "monitoring enabled".to_owned(),
             Fact::Monitoring { on: false } => "monitoring disabled".to_owned(),
             Fact::Limited { what } => what.clone(),
+            Fact::Held { doing, why } => format!("{} is put off: {why}", doing.word()),
+            Fact::GaveUp { text, .. } => text.clone(),
         }
     }
 }

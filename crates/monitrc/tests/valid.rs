@@ -169,7 +169,7 @@ fn a_service_is_read_in_all_its_spellings() {
     let Then::Exec { program, repeat } = &rules[2].fail.then else { panic!("exec") };
     assert_eq!((program.line(), program.uid, *repeat), ("/bin/notify web".to_owned(), Some(33), Some(5)));
     assert!(matches!(rules[3].when, Condition::Test { expect: Expect::Succeeded, .. }));
-    assert_eq!(rules[3].ok, Branch { then: Then::Start, rate: Rate { count: 2, within: 2 } });
+    assert_eq!(rules[3].ok, Branch::at(Then::Start, Rate { count: 2, within: 2 }));
     let Condition::Test { test: Test::Url(url), .. } = &rules[4].when else { panic!("a URL") };
     assert_eq!(url.url, "http://user:secret@www.example.com:81/path?q=1");
     assert_eq!(rules[5].when, compare("cpu.total.percent", Operator::Greater, Value::Real(80.5)));

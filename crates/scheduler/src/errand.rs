@@ -69,6 +69,7 @@ impl Scheduler {
             rule,
             condition: condition_name(&service.rules[rule].when),
             recovery,
+            nth: 0,
             text,
         };
         out.push(Effect::Remember(remembered));
@@ -128,7 +129,10 @@ impl Scheduler {
             Then::Exec { program, .. } => {
                 let (doing, what, limit) = (Doing::Exec, program.line(), program.timeout);
                 let program = program.words.first().cloned().unwrap_or_default();
-                Some((Act::Exec { rule, recovery }, Errand { service, doing, what, program, because, limit }))
+                Some((
+                    Act::Exec { rule, recovery, nth: 0 },
+                    Errand { service, doing, what, program, because, limit },
+                ))
             }
             Then::Custom(name) => {
                 let (doing, what, limit) = (Doing::Custom(name.clone()), name.clone(), CUSTOM_LIMIT);

@@ -47,7 +47,7 @@ mod wording;
 use std::time::Duration;
 
 use hinoban_event::{Class, Doing, Event, Report};
-use hinoban_reading::{Observation, Stamp};
+use hinoban_reading::{Identity, Observation, Stamp};
 use serde::{Deserialize, Serialize};
 
 pub use errand::Unbegun;
@@ -122,6 +122,9 @@ pub enum Input {
     },
     /// Look at everything now.
     WakeAll,
+    /// The wall clock was set, or the host slept: time has passed that the clock of intervals does not know of, or the
+    /// other way round. Each service is looked at once, spread over one period.
+    ClockJumped,
 }
 
 /// How an attempt ended, as far as the command itself goes.
@@ -180,9 +183,14 @@ pub enum Act {
         rule: usize,
         /// Whether of the branch for recovery.
         recovery: bool,
+        /// Which of the programs of that branch: 0 is the one of [`Branch::then`](hinoban_config::Branch::then), the others
+        /// follow in the order of [`Branch::also`](hinoban_config::Branch::also).
+        nth: usize,
     },
     /// A registered action; nothing waits for it.
     Custom(String),
+    /// Ends this process by SIGKILL: it outlived its stop. Its end is not waited for, but looked for.
+    Kill(Identity),
 }
 
 /// What must survive.
@@ -239,6 +247,8 @@ pub enum Remembered {
         condition: String,
         /// Whether it is of the branch for recovery.
         recovery: bool,
+        /// Which of the programs of that branch, as in [`Act::Exec`].
+        nth: usize,
         /// What was seen.
         text: String,
     },

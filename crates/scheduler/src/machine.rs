@@ -90,6 +90,7 @@ impl Scheduler {
                 self.tick(now, &mut out);
                 None
             }
+            Input::ClockJumped => None,
             Input::Observed { look, result } => {
                 self.observed(now, look, result, &mut out);
                 Some(look.service)

@@ -76,7 +76,7 @@ fn exits(status: u8, output: &str) -> Report {
 fn pages(scheduler: &mut Scheduler, secs: u64, report: Report, verdict: Verdict) -> Vec<Effect> {
     sees(scheduler, secs, 1);
     let run = acts(&sees(scheduler, secs + 60, 6));
-    let [(intent, Act::Exec { rule: 0, recovery: false })] = run[..] else { panic!("{run:?}") };
+    let [(intent, Act::Exec { rule: 0, recovery: false, nth: 0 })] = run[..] else { panic!("{run:?}") };
     let effects = scheduler.handle(at(secs + 61), Input::ActionDone { intent, report, verdict });
     let over = |e: &Effect| matches!(e, Effect::Remember(Remembered::Done { intent: i, .. }) if *i == intent);
     assert!(effects.iter().any(over), "the intent is over: {effects:?}");
@@ -168,7 +168,7 @@ fn of_two_programs_the_next_life_runs_the_one_that_was_not_begun() {
     Arc::make_mut(&mut new.services[0]).rules.insert(0, Rule::existence());
     let mut next = Scheduler::new(&new, &Restored { last_intent: 9, ..Restored::default() }, Moment::ZERO);
     let effects = next.run_unbegun(at(1), &both[1]).unwrap();
-    assert_eq!(acts(&effects), [(both[1].intent, Act::Exec { rule: 2, recovery: false })]);
+    assert_eq!(acts(&effects), [(both[1].intent, Act::Exec { rule: 2, recovery: false, nth: 0 })]);
     assert!(unbegun(&effects).is_empty(), "its intent stays open");
     let cause =
         effects.iter().find_map(|e| if let Effect::Act { cause, .. } = e { Some(cause) } else { None });
@@ -187,7 +187,7 @@ fn a_program_for_the_recovery_is_run_by_the_next_life_too() {
     let left = unbegun(&sees(&mut scheduler, 60, 1));
     let mut next = Scheduler::new(&config, &Restored { last_intent: 9, ..Restored::default() }, Moment::ZERO);
     let effects = next.run_unbegun(at(1), &left[0]).unwrap();
-    assert_eq!(acts(&effects), [(left[0].intent, Act::Exec { rule: 0, recovery: true })]);
+    assert_eq!(acts(&effects), [(left[0].intent, Act::Exec { rule: 0, recovery: true, nth: 0 })]);
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn restarts_that_a_passive_service_is_spared_count_all_the_same() {
     let mut world = broken(&config);
     world.run(600 * S);
     let acts: Vec<&Act> = world.deeds.iter().map(|deed| &deed.act).collect();
-    assert_eq!(acts, [&Act::Exec { rule: 0, recovery: false }], "once, however often it is reached");
+    assert_eq!(acts, [&Act::Exec { rule: 0, recovery: false, nth: 0 }], "once, however often it is reached");
     assert_eq!(told(&world)[0], (2, "service restarted 2 times within 2 cycles(s) - exec".to_owned()));
 }
 

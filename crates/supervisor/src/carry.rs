@@ -136,13 +136,14 @@ impl Loop {
             Act::Start => (bound.and_then(|b| b.start.clone()), Doing::Start),
             Act::Stop => (bound.and_then(|b| b.stop.clone()), Doing::Stop),
             Act::Restart => (bound.and_then(|b| b.restart.clone()), Doing::Restart),
-            Act::Exec { rule, recovery } => {
+            Act::Exec { rule, recovery, .. } => {
                 let programs = bound.and_then(|b| b.execs.get(*rule));
                 let pick = |p: &Programs| {
                     if *recovery { p.recovery.clone() } else { p.failure.clone() }
                 };
                 (programs.and_then(pick), Doing::Exec)
             }
+            Act::Kill(_) => (None, Doing::Stop),
             Act::Custom(name) => (self.registry.named(name), Doing::Custom(name.clone())),
         };
         let Some(action) = action else {
@@ -260,7 +261,7 @@ pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
         Remembered::Intent { intent, service, doing, at, whole, by } => {
             Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, branch: None }
         }
-        Remembered::Reaction { intent, service, doing, at, rule, condition, recovery, text } => {
+        Remembered::Reaction { intent, service, doing, at, rule, condition, recovery, text, .. } => {
             let branch = Some(Box::new(Branch { rule, condition, recovery, text }));
             let (whole, by) = (None, None);
             Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, branch }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hinoban_reading::Value;
 
-use super::{Test, Turns};
-use crate::Place;
+use super::{Patience, Test, Turns};
+use crate::{Pattern, Place};
 
 /// One watched thing.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,11 @@ pub struct Service {
     pub stop: Option<Program>,
     /// Restarts it; without one it is stopped and started.
     pub restart: Option<Program>,
+    /// Its process is killed (SIGKILL) when it still lives so long after its stop program has begun; `None`: it never is.
+    /// Shorter than the time-out of that program.
+    pub kill_after: Option<Duration>,
+    /// How repairs by rules are repeated; `None`: as Monit does, without a pause of our own.
+    pub patience: Option<Patience>,
     /// What must hold, in the order written. Holds the rules that follow from the kind (existence) too.
     pub rules: Vec<Rule>,
     /// Where it was written.
@@ -165,6 +170,22 @@ pub enum Condition {
         /// With what.
         limit: Value,
     },
+    /// A reading of the service's own look differs from the one before it, or does not. The first reading is neither.
+    Changed {
+        /// Name of the metric.
+        metric: String,
+        /// Whether change or rest makes the rule fail.
+        expect: Change,
+    },
+    /// A reading of the service's own look that is a text matches a pattern, or does not.
+    Matches {
+        /// Name of the metric.
+        metric: String,
+        /// The pattern.
+        pattern: Pattern,
+        /// Whether a match makes the rule fail; otherwise the lack of one does.
+        fails_on_match: bool,
+    },
     /// A test of its own fails, or succeeds.
     Test {
         /// What is tested.
@@ -182,13 +203,27 @@ pub enum Condition {
     },
 }
 
+/// Whether change or rest makes a rule fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Change {
+    /// `if changed …`
+    #[default]
+    Changed,
+    /// `if not changed …`
+    Unchanged,
+}
+
 /// One side of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Branch {
     /// What to do.
     pub then: Then,
+    /// What else to run, in this order and before that: only [`Then::Exec`] and [`Then::Custom`].
+    pub also: Vec<Then>,
     /// After how many looks.
     pub rate: Rate,
+    /// It must have been so at every look for at least this long; the rate is then [`Rate::ONCE`].
+    pub lasting: Option<Duration>,
 }
 
 /// `count` of the last `within` looks. Both 1 to 64, `count` not above `within`.
@@ -273,7 +308,12 @@ impl Operator {
 impl Branch {
     /// This, at once.
     pub fn once(then: Then) -> Self {
-        Self { then, rate: Rate::ONCE }
+        Self::at(then, Rate::ONCE)
+    }
+
+    /// This, at that rate.
+    pub fn at(then: Then, rate: Rate) -> Self {
+        Self { then, also: Vec::new(), rate, lasting: None }
     }
 }
 
@@ -315,6 +355,8 @@ impl Service {
             start: None,
             stop: None,
             restart: None,
+            kill_after: None,
+            patience: None,
             rules: Vec::new(),
             place: Place::default(),
         }

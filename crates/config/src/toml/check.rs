@@ -79,7 +79,7 @@ impl Reader<'_> {
         };
         Some(Rule {
             when: when?,
-            fail: Branch { then: fail?, rate: rate? },
+            fail: Branch::at(fail?, rate?),
             ok: Branch::once(ok?),
             place: self.place(sort.span.clone()),
         })

@@ -87,7 +87,7 @@ impl Parser<'_> {
         if !self.eat(Then) {
             return self.unexpected(&["then", "for N cycles", "N times within M cycles"]);
         }
-        Ok(Branch { then: self.action()?, rate })
+        Ok(Branch::at(self.action()?, rate))
     }
 
     /// `for N cycles`, `N times within M cycles`, or nothing.

@@ -1,6 +1,6 @@
 //! `every`, `not every`, and limits on restarts.
 
-use hinoban_config::{Branch, Condition, Cron, Mistake, Place, Rate, Rule, Then as Act, Turns};
+use hinoban_config::{Branch, Condition, Cron, Mistake, Place, Rule, Then as Act, Turns};
 
 use super::{Parse, Parser, Wrong};
 use crate::keyword::Keyword::*;
@@ -77,7 +77,7 @@ impl Parser<'_> {
         }
         let number = |n: i64| u32::try_from(n).unwrap_or(u32::MAX).max(1);
         let when = Condition::Restarts { count: number(count), within: number(within) };
-        let fail = Branch { then, rate: Rate::ONCE };
+        let fail = Branch::once(then);
         Ok(Rule { when, fail, ok: Branch::once(Act::Alert), place })
     }
 }
