@@ -125,22 +125,8 @@ impl Scheduler {
             }
             Then::Custom(_) if fresh => self.send(now, i, rule, recovery, &event, out),
             Then::Unmonitor => self.unwatch_all(now, i, Some(&event), out),
-            then if !self.ending && watched.may_act(then) => match watched
-                .held_until(now.moment)
-                .filter(|_| early)
-            {
-                Some(until) => watched.recheck = Some(until),
-                None => {
-                    watched.acts(now.moment);
-                    if *then != Then::Stop {
-                        self.count_restart(i, out);
-                    }
-                    self.begin(now, i, shown(then, Mode::Active), because(&event), event.clone(), None, out);
-                }
-            },
-            // A repair that is not made, because of the mode or for want of a program, counts as one.
-            Then::Start | Then::Restart if watched.task.is_none() && !self.ending => {
-                self.count_restart(i, out)
+            Then::Start | Then::Restart | Then::Stop => {
+                self.repair(now, i, rule, &branch.then, &event, early, out);
             }
             _ => {}
         }
@@ -148,6 +134,40 @@ impl Scheduler {
         let at =
             out[tell..].iter().position(|e| matches!(e, Effect::Emit(_))).map_or(out.len(), |p| tell + p);
         out.insert(at, Effect::Emit(event));
+    }
+
+    /// A rule wants the service started, restarted or stopped, now. Whether that is done is decided here alone.
+    #[allow(clippy::too_many_arguments)] // one step of one rule, as in `react`
+    fn repair(
+        &mut self,
+        now: Now,
+        i: usize,
+        _rule: usize,
+        then: &Then,
+        event: &Event,
+        early: bool,
+        out: &mut Out,
+    ) {
+        let watched = &mut self.services[i];
+        if self.ending || watched.task.is_some() {
+            return;
+        }
+        if !watched.may_act(then) {
+            // A repair that is not made, because of the mode or for want of a program, counts as one.
+            if *then != Then::Stop {
+                self.count_restart(i, out);
+            }
+            return;
+        }
+        if let Some(until) = watched.held_until(now.moment).filter(|_| early) {
+            watched.recheck = Some(until);
+            return;
+        }
+        watched.acts(now.moment);
+        if *then != Then::Stop {
+            self.count_restart(i, out);
+        }
+        self.begin(now, i, shown(then, Mode::Active), because(event), event.clone(), None, out);
     }
 
     /// A look ended without having seen anything, or sees again.
