@@ -1,9 +1,11 @@
 use std::collections::HashSet;
+use std::time::Duration;
 
-use crate::{Condition, Config, Kind, Mistake, Rule, Service, Then};
+use crate::{Condition, Config, Kind, Mistake, Patience, Rule, Service, Then, Turns, units};
 
 impl Config {
-    /// What can be used but can hardly be meant: rules that ask for a repair which has no program.
+    /// What can be used but can hardly be meant: rules that ask for a repair which has no program, and limits on restarts
+    /// that the pauses between them keep from being reached.
     ///
     /// Both languages add this to their warnings.
     pub fn advice(&self) -> Vec<Mistake> {
@@ -12,9 +14,61 @@ impl Config {
         let needed: HashSet<String> = names.collect();
         self.services
             .iter()
-            .flat_map(|service| service.rules.iter().flat_map(|rule| of(service, rule, &needed)))
+            .flat_map(|service| {
+                let repairs = service.rules.iter().flat_map(|rule| of(service, rule, &needed));
+                repairs.chain(service.rules.iter().filter_map(|rule| out_of_reach(service, rule, self.every)))
+            })
             .collect()
     }
+}
+
+impl Service {
+    /// Time between its looks, where all have `every`; `None` if the calendar says when it is looked at.
+    pub(crate) fn period(&self, every: Duration) -> Option<Duration> {
+        let every = self.every.unwrap_or(every);
+        match &self.turns {
+            Turns::Each | Turns::Except(_) => Some(every),
+            Turns::Nth(n) => Some(every.saturating_mul((*n).max(1))),
+            Turns::At(_) => None,
+        }
+    }
+}
+
+impl Patience {
+    /// The least time from the first of `count` repairs in a row to the last of them.
+    fn span(&self, count: u32) -> Duration {
+        let mut pause = self.first;
+        let mut span = Duration::ZERO;
+        let mut left = count.saturating_sub(1);
+        while left > 0 {
+            // What was well for long enough is repaired at once, so no pause is longer than that.
+            let least = pause.min(self.stable);
+            // From here on they are all the same.
+            let same = if pause >= self.longest.min(self.stable) { left } else { 1 };
+            span = span.saturating_add(least.saturating_mul(same));
+            left -= same;
+            pause = pause.saturating_mul(2).min(self.longest);
+        }
+        span
+    }
+}
+
+/// A limit on restarts that its service cannot reach: the pauses between them are longer than its window.
+fn out_of_reach(service: &Service, rule: &Rule, every: Option<Duration>) -> Option<Mistake> {
+    let Condition::Restarts { count, within } = rule.when else { return None };
+    let window = service.period(every?)?.saturating_mul(within);
+    let span = service.patience?.span(count);
+    // Pauses are a tenth shorter at times.
+    if span / 10 * 9 <= window {
+        return None;
+    }
+    let [span, window] = [span, window].map(units::duration_text);
+    let message = format!(
+        "{} is never restarted {count} times within {within} cycles: its pauses make that last {span}, and the cycles {window}",
+        service.name
+    );
+    let help = "allow for more cycles, or shorten the pauses: patience = { longest = \"30s\" }";
+    Some(Mistake::warning(rule.place.clone(), message).help(help))
 }
 
 /// What is asked for when the rule fails, and when it holds again.

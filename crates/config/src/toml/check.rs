@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::reader::{Fields, Item, Reader, listed};
-use crate::{Branch, Condition, Expect, Kind, Rate, Rule, Test, Then};
+use crate::{Change, Condition, Expect, Kind, Rule, Test, Then};
 
 /// Time for each step of a test unless it is said otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a check can be, and the keys that go with each beside `then`, `else` and `for`.
+/// What a check can be, and the keys that go with each beside `then`, `else`, `for` and `else-for`.
 const SORTS: [(&str, &[&str]); 6] = [
     (
         "http",
@@ -37,10 +37,12 @@ impl Reader<'_> {
     /// The rule that this check is.
     pub(super) fn check(&mut self, mut fields: Fields<'_>, kind: Option<&Kind>) -> Option<Rule> {
         let sorts: Vec<Item<'_>> = SORTS.iter().filter_map(|(key, _)| fields.take(key)).collect();
-        let fail = fields.take("then").map(|item| self.then(&item)).unwrap_or(Some(Then::Alert));
-        let counted = [fields.take("else"), fields.take("for")];
-        let ok = fields.take("else").map(|item| self.then(&item)).unwrap_or(Some(Then::Alert));
-        let rate = fields.take("for").map(|item| self.rate(&item)).unwrap_or(Some(Rate::ONCE));
+        let (then, lasts) = (fields.take("then"), fields.take("for"));
+        let (other, back) = (fields.take("else"), fields.take("else-for"));
+        let counted = [other.clone(), lasts.clone(), back.clone()];
+        let silent = other.is_none();
+        let fail = self.branch(then, lasts);
+        let ok = self.branch(other, back);
         let mut extras = Vec::new();
         for key in SORTS.iter().flat_map(|(_, keys)| *keys) {
             if !extras.iter().any(|item: &Item<'_>| item.key == *key) {
@@ -73,16 +75,16 @@ impl Reader<'_> {
             self.counts_itself(counted);
         }
         let when = match sort.key {
-            "when" => self.compared(sort, kind),
+            "when" => self.said(sort, kind),
             "restarts" => self.restarts(sort),
             _ => self.tested(sort, &extras),
         };
-        Some(Rule {
-            when: when?,
-            fail: Branch::at(fail?, rate?),
-            ok: Branch::once(ok?),
-            place: self.place(sort.span.clone()),
-        })
+        let (when, fail, mut ok) = (when?, fail?, ok?);
+        if silent && matches!(when, Condition::Changed { expect: Change::Changed, .. }) {
+            // A change is over at the next look; that is nothing to tell.
+            ok.then = Then::Nothing;
+        }
+        Some(Rule { when, fail, ok, place: self.place(sort.span.clone()) })
     }
 
     /// Notes what does not go with this sort of check.
@@ -101,7 +103,7 @@ impl Reader<'_> {
         }
     }
 
-    fn compared(&mut self, item: &Item<'_>, kind: Option<&Kind>) -> Option<Condition> {
+    fn said(&mut self, item: &Item<'_>, kind: Option<&Kind>) -> Option<Condition> {
         if let Some(Kind::Host { .. }) = kind {
             self.error(
                 item.span.clone(),
@@ -110,7 +112,7 @@ impl Reader<'_> {
             );
             return None;
         }
-        self.comparison(item, kind)
+        self.when(item, kind)
     }
 
     fn tested(&mut self, sort: &Item<'_>, extras: &Extras<'_>) -> Option<Condition> {

@@ -2,11 +2,15 @@
 
 use hinoban_reading::{Metric, Unit, Value, metrics as m};
 
+use super::change;
 use super::metric::{self, Named};
 use super::reader::{Item, Reader};
 use super::shipped;
 use crate::units::{self, UnitError};
 use crate::{Condition, Kind, Operator, spelling};
+
+/// What a condition looks like.
+pub(super) const SHAPE: &str = "write a reading, a sign and a limit: \"total cpu > 80%\", \"queue.depth >= 100\"; or \"pid changed\", \"version matches '^1'\"";
 
 /// Longer signs first: `>=` is not `>` and a limit that begins with `=`.
 const SIGNS: [(&str, Operator); 9] = [
@@ -32,6 +36,24 @@ pub(super) fn operator(text: &str) -> Option<(&str, Operator, &str)> {
     Some((text[..at].trim(), operator, text[at + sign.len()..].trim()))
 }
 
+/// Where the first comparison sign is.
+pub(super) fn sign(text: &str) -> Option<usize> {
+    SIGNS.iter().filter_map(|(sign, _)| text.find(sign)).min()
+}
+
+/// Whether this word would join two conditions.
+pub(super) fn joins(word: &str) -> bool {
+    matches!(word, "and" | "or" | "&&" | "||")
+}
+
+/// What to do instead of joining two conditions by this word.
+pub(super) fn joined(word: &str) -> &'static str {
+    match word {
+        "or" | "||" => "write each comparison as a check of its own",
+        _ => "checks are made one by one and cannot be joined; keep the one that matters most",
+    }
+}
+
 /// A limit as it is written, before the metric says what it must be.
 #[derive(Debug, Clone, PartialEq)]
 enum Limit<'t> {
@@ -45,17 +67,20 @@ enum Limit<'t> {
 }
 
 impl Reader<'_> {
-    /// The comparison in this text.
-    pub(super) fn comparison(&mut self, item: &Item<'_>, kind: Option<&Kind>) -> Option<Condition> {
-        const SHAPE: &str =
-            "write a reading, a sign and a limit: \"total cpu > 80%\", \"queue.depth >= 100\"";
-        let text = self.text(item, "a comparison", "\"total cpu > 80%\"")?;
+    /// The comparison in this text, which is that of `item`.
+    pub(super) fn comparison(
+        &mut self,
+        item: &Item<'_>,
+        text: &str,
+        kind: Option<&Kind>,
+    ) -> Option<Condition> {
         let Some((left, operator, right)) = operator(text) else {
-            self.error(
-                item.span.clone(),
-                format!("\"{text}\" compares nothing: it has no sign such as `>`"),
-                SHAPE,
-            );
+            let help = match change::nearly(text) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => SHAPE.to_owned(),
+            };
+            let message = format!("\"{text}\" compares nothing: it has no sign such as `>`");
+            self.error(item.span.clone(), message, help);
             return None;
         };
         if left.is_empty() || right.is_empty() {
@@ -65,15 +90,18 @@ impl Reader<'_> {
         }
         let span = self.part(item, text, right);
         if let Some(joint) = [" and ", " or ", " && ", " || "].into_iter().find(|j| right.contains(j)) {
-            let help = match joint.trim() {
-                "or" | "||" => "write each comparison as a check of its own",
-                _ => "checks are made one by one and cannot be joined; keep the one that matters most",
-            };
+            let help = joined(joint.trim());
             self.error(
                 span,
                 format!("one check makes one comparison; there is a second one after `{}`", joint.trim()),
                 help,
             );
+            return None;
+        }
+        if let Some(pattern) = right.strip_prefix('~') {
+            let not = if operator == Operator::NotEqual { "does not match" } else { "matches" };
+            let help = format!("write when = \"{left} {not} {}\"", pattern.trim().replace('"', "'"));
+            self.error(span, "patterns are matched by a word, not by a sign", help);
             return None;
         }
         let limit = match limit(right) {
@@ -95,13 +123,7 @@ impl Reader<'_> {
             );
             return None;
         }
-        let named = metric::named(left, kind);
-        if let (Named::One(metric) | Named::Either { amount: metric, .. }, Some(kind)) = (&named, kind)
-            && let Some((message, help)) = shipped::stranger(metric, kind, left)
-        {
-            self.error(self.part(item, text, left), message, help);
-            return None;
-        }
+        let named = self.reading(item, text, left, kind)?;
         let (metric, limit) = match named {
             Named::Either { amount, percent } => match limit {
                 Limit::Plain(_) if amount.unit != Unit::Count => {
@@ -114,12 +136,31 @@ impl Reader<'_> {
                 _ => self.fit(&percent, limit, span.clone(), right)?,
             },
             Named::One(metric) => self.fit(&metric, limit, span.clone(), right)?,
-            Named::Other(name) => {
-                self.own_name(item, text, left, &name, kind)?;
-                (name, loose(limit))
-            }
+            Named::Other(name) => (name, loose(limit)),
         };
         Some(Condition::Compare { metric, operator, limit })
+    }
+
+    /// What a service of this kind has under these words, which are a part of the text of `item`.
+    pub(super) fn reading(
+        &mut self,
+        item: &Item<'_>,
+        text: &str,
+        left: &str,
+        kind: Option<&Kind>,
+    ) -> Option<Named> {
+        let named = metric::named(left, kind);
+        match &named {
+            Named::One(metric) | Named::Either { amount: metric, .. } => {
+                let stranger = kind.and_then(|kind| shipped::stranger(metric, kind, left));
+                if let Some((message, help)) = stranger {
+                    self.error(self.part(item, text, left), message, help);
+                    return None;
+                }
+            }
+            Named::Other(name) => self.own_name(item, text, left, name, kind)?,
+        }
+        Some(named)
     }
 
     /// The limit as a value in the unit of this metric.
@@ -134,7 +175,8 @@ impl Reader<'_> {
             return Some((metric.name.clone().into_owned(), self.permission(span, written)?));
         }
         if [m::ACCESS_TIME, m::CHANGE_TIME, m::MODIFY_TIME].iter().any(|time| time.name == metric.name) {
-            let help = "of a file, `size`, `links`, `permission`, `uid` and `gid` can be";
+            let help =
+                "of a file, `size`, `links`, `permission`, `uid` and `gid` can be; or ask whether it changed";
             self.error(
                 span,
                 format!("`{}` is a moment, and moments cannot be compared yet", metric.name),

@@ -33,6 +33,9 @@
 //! | top | `every` | time between looks; `"30s"` |
 //! | | `start-delay` | wait after a boot; none |
 //! | | `foreground` | `true`: stay there |
+//! | | `budget` | a table with `restarts`, `within`; `false`: none |
+//! | | `history` | a table with `size`; `false`: none is kept |
+//! | `[patience]`, `[service.NAME.patience]` | `first`, `longest`, `stable`, `give-up`, `give-up-gone`, `remind` | as in [`Patience`](crate::Patience); `"never"` gives nothing up |
 //! | `[files]` | `pidfile`, `idfile`, `statefile` | paths |
 //! | `[log]` | one of `syslog`, `file`, `stderr` | `daemon`, `user`, `local0` … `local7`; a path; `true` |
 //! | `[mail]` | `servers` | `smtp://HOST` (port 25), `smtp+starttls://` (587), `smtps://` (465), or `{ url, user, password, verify }` |
@@ -42,13 +45,13 @@
 //! | | `allow` | hosts, addresses, networks |
 //! | | `users` | `{ name, password, read-only }` |
 //! | `[service.NAME]` | one of `pidfile`, `file`, `filesystem`, `host`, `system`, `probe` | what it is; `options = { … }` go with `probe` |
-//! | | `start`, `stop`, `restart` | a command line, a list of words, or `{ run, timeout, user, group }`; no shell runs it; timeout 30 s |
+//! | | `start`, `stop`, `restart` | a command line, a list of words, or `{ run, timeout, user, group }`, and of `stop` also `kill-after`; no shell runs it; timeout 30 s |
 //! | | `every`, `mode`, `on-reboot`, `groups` | `active` or `passive`; `start`, `no-start` or `last-state` |
 //! | | `depends-on` | names of services that must be up first |
-//! | | `missing` | what to do when it does not exist: see below |
-//! | `[[service.NAME.check]]` | one of `http`, `tcp`, `url`, `probe`, `when` | what is checked |
-//! | | `then`, `else` | when it fails (`alert`), when it holds again (`alert`): `alert`, `start`, `stop`, `restart`, `unmonitor`, `nothing`, `{ exec, timeout, user, group, repeat }`, or the name of a registered action |
-//! | | `for` | how often it must fail first: `"3 cycles"`, `3`, `"5 of 8"` |
+//! | | `missing` | what to do when it does not exist, as `then`, or a table with `then`, `else`, `for`, `else-for` |
+//! | `[[service.NAME.check]]` | one of `http`, `tcp`, `url`, `probe`, `when`, `restarts` | what is checked |
+//! | | `then`, `else` | when it fails (`alert`), when it holds again (`alert`): `alert`, `start`, `stop`, `restart`, `unmonitor`, `nothing`, `{ exec, timeout, user, group, repeat }`, the name of a registered action, or a list of these |
+//! | | `for`, `else-for` | how often or how long it must fail, or hold, first: `"3 cycles"`, `3`, `"5 of 8"`, `"2m"` |
 //! | … with `http`, `tcp`, `url` | `timeout`, `retry` | of each step, 5 s; attempts in one look, 1 |
 //! | … and `probe` | `must` | `succeed`, or `fail` where an answer is the failure |
 //! | … with `http`, `url` | `status` | `200`, `"< 300"`; below 400 |
@@ -62,7 +65,8 @@
 //! `when` compares a reading of the service's own look with a limit: by the name of its metric (`queue.depth >= 100`),
 //! that name with blanks (`service time > 2s`), or in the words of Monit (`total cpu > 80%`, `memory > 1 GiB`,
 //! `loadavg(5min) > 4`, `space > 90%`, `inodes free < 1000`). Limits are percentages, sizes, sizes a second, durations, plain numbers, or texts for `=` and
-//! `!=`. Whether a probe has the reading, and whether a kind or an action is registered, is found out when the
+//! `!=`. It may also ask whether a reading differs from the look before (`pid changed`, `size not changed`), and whether a
+//! text matches a regular expression (`version matches '^1'`, `version not matches '^1'`). Whether a probe has the reading, and whether a kind or an action is registered, is found out when the
 //! configuration is bound to a registry.
 //!
 //! A process that does not exist is restarted, and so is a file, a file system or a service of a registered kind that
@@ -70,13 +74,16 @@
 //! stands in place of a file and is none is dealt with as if the file were missing.
 
 mod address;
+mod change;
 mod check;
 mod condition;
 mod connection;
+mod lasting;
 mod mail;
 mod mask;
 mod mend;
 mod metric;
+mod policy;
 mod program;
 mod reader;
 mod secret;

@@ -7,7 +7,7 @@ use ::toml::de::{DeTable, DeValue};
 
 use super::reader::{Fields, Item, Reader};
 use super::words;
-use crate::{Program, spelling};
+use crate::{Kind, Program, spelling, units};
 
 /// Time for a program unless it is said otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,10 +20,41 @@ impl Reader<'_> {
             return Some(Program { words, uid: None, gid: None, timeout: TIMEOUT });
         };
         let mut fields = Fields::new(format!("`{}`", item.key), table, item.span.clone());
+        match item.key {
+            // Its value is read by itself.
+            "stop" => drop(fields.take("kill-after")),
+            _ => fields.hint = "; `kill-after` goes with `stop`",
+        }
         let run = fields.take("run");
         let program = self.program_in(&mut fields, run, "run");
         self.close(fields);
         program
+    }
+
+    /// `kill-after` of the stop program in this value: when the process is killed that still lives.
+    pub(super) fn kill_after(
+        &mut self,
+        stop: &Item<'_>,
+        program: Option<&Program>,
+        kind: Option<&Kind>,
+    ) -> Option<Duration> {
+        let DeValue::Table(table) = stop.value else { return None };
+        let item = Fields::new("", table, stop.span.clone()).take("kill-after")?;
+        let after = self.duration(&item)?;
+        if kind.is_some_and(|kind| !matches!(kind, Kind::Process { .. })) {
+            let help = "take it out; only a service with a `pidfile` has a process of its own";
+            self.error(item.span, "`kill-after` is for processes: there is none to kill here", help);
+            return None;
+        }
+        let timeout = program?.timeout;
+        if after >= timeout {
+            let timeout = units::duration_text(timeout);
+            let message = format!("`kill-after` must be shorter than the time-out, {timeout}");
+            let help = "what was killed must still be seen to end; raise `timeout`, or kill earlier";
+            self.error(item.span, message, help);
+            return None;
+        }
+        Some(after)
     }
 
     /// The rest of a table that holds a command: the command itself was taken already.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
 use super::{mask, mend};
-use crate::{Loaded, Mistake, Mistakes, Place, Severity, Source, Sources, Surroundings, spelling};
+use crate::{Loaded, Mistake, Mistakes, Patience, Place, Severity, Source, Sources, Surroundings, spelling};
 
 /// One value with the key it was found under.
 #[derive(Debug, Clone)]
@@ -89,6 +90,11 @@ pub(super) struct Reader<'a> {
     hidden: Vec<Range<usize>>,
     /// See [`mend`].
     inserted: Vec<usize>,
+    /// Time between looks of all, and of the service that is being read; `None`: it is the calendar's.
+    pub(super) every: Duration,
+    pub(super) period: Option<Duration>,
+    /// What is said of the patience with all services.
+    pub(super) patience: Patience,
 }
 
 impl<'a> Reader<'a> {
@@ -104,6 +110,9 @@ impl<'a> Reader<'a> {
             spoken: BTreeSet::new(),
             hidden: Vec::new(),
             inserted: Vec::new(),
+            every: Duration::from_secs(30),
+            period: None,
+            patience: Patience::default(),
         }
     }
 

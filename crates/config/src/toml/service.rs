@@ -7,7 +7,7 @@ use ::toml::de::DeValue;
 use super::mask;
 use super::program::kind_hint;
 use super::reader::{self, Fields, Item, Reader};
-use crate::{Branch, Condition, Kind, Mode, OnReboot, Place, Prerequisite, Rule, Service, Then, depends};
+use crate::{Branch, Condition, Kind, Mode, OnReboot, Prerequisite, Rule, Service, Then, depends};
 
 impl Reader<'_> {
     /// All services in the order written, and the system if it is not among them.
@@ -54,7 +54,7 @@ impl Reader<'_> {
                     "give the service another name, or the system: [service.NAME] with system = true",
                 );
             }
-            services.push(Service::system(&host));
+            services.push(Service { patience: Some(self.patience), ..Service::system(&host) });
         }
         for mistake in depends::check(services.iter(), |name| seen.contains_key(name)) {
             self.note(mistake);
@@ -92,12 +92,18 @@ impl Reader<'_> {
         let kind = self.kind(&mut fields);
         let mut service = Service::new(name, kind.clone().unwrap_or(Kind::System));
         service.place = self.place(span.clone());
-        for (key, slot) in
-            [("start", &mut service.start), ("stop", &mut service.stop), ("restart", &mut service.restart)]
-        {
-            *slot = fields.take(key).and_then(|item| self.program(&item));
-        }
+        let [start, stop, restart] = ["start", "stop", "restart"].map(|key| fields.take(key));
+        service.start = start.and_then(|item| self.program(&item));
+        service.stop = stop.as_ref().and_then(|item| self.program(item));
+        service.kill_after =
+            stop.and_then(|item| self.kill_after(&item, service.stop.as_ref(), kind.as_ref()));
+        service.restart = restart.and_then(|item| self.program(&item));
+        service.patience = Some(match fields.take("patience") {
+            Some(item) => self.patience(&item, format!("[service.{name}.patience]"), self.patience),
+            None => self.patience,
+        });
         self.turns(&mut fields, &mut service);
+        self.period = service.period(self.every);
         if let Some(item) = fields.take("mode") {
             service.mode =
                 self.word(&item, &[("active", Mode::Active), ("passive", Mode::Passive)]).unwrap_or_default();
@@ -218,7 +224,7 @@ impl Reader<'_> {
     /// The rule about existence: as written, or the one that follows from the kind. What stands in place of a file is
     /// dealt with in the same way.
     fn existence(&mut self, service: &mut Service, kind: Option<&Kind>, missing: Option<Item<'_>>) {
-        let (then, place) = match missing {
+        let missing = match missing {
             Some(item) if matches!(kind, Some(Kind::Host { .. } | Kind::System)) => {
                 let message = "`missing` means nothing here: neither hosts nor the system can be missing";
                 self.error(
@@ -228,26 +234,48 @@ impl Reader<'_> {
                 );
                 return;
             }
-            Some(item) => match self.then(&item) {
-                Some(then) => (then, self.place(item.span.clone())),
-                None => return,
-            },
-            None => {
-                let repair = match kind {
-                    Some(Kind::Process { .. }) => true,
-                    Some(Kind::File { .. } | Kind::Filesystem { .. } | Kind::Custom { .. }) => {
-                        service.start.is_some() || service.restart.is_some()
-                    }
-                    _ => return,
-                };
-                let active = service.mode == Mode::Active;
-                (if repair && active { Then::Restart } else { Then::Alert }, Place::default())
-            }
+            missing => missing,
         };
-        let existence = Rule { fail: Branch::once(then), place, ..Rule::existence() };
+        let repair = match kind {
+            Some(Kind::Process { .. }) => true,
+            Some(Kind::File { .. } | Kind::Filesystem { .. } | Kind::Custom { .. }) => {
+                service.start.is_some() || service.restart.is_some()
+            }
+            _ if missing.is_none() => return,
+            _ => false,
+        };
+        let active = service.mode == Mode::Active;
+        let usual = if repair && active { Then::Restart } else { Then::Alert };
+        let Some((fail, ok)) = self.gone(missing.as_ref(), usual) else { return };
+        let place = missing.map(|item| self.place(item.span)).unwrap_or_default();
+        let existence = Rule { fail, ok, place, ..Rule::existence() };
         let wrong_type = matches!(kind, Some(Kind::File { .. }))
             .then(|| Rule { when: Condition::WrongType, ..existence.clone() });
         service.rules.push(existence);
         service.rules.extend(wrong_type);
+    }
+
+    /// What `missing` says: what to do, or a table with the keys that a check has for that.
+    fn gone(&mut self, missing: Option<&Item<'_>>, usual: Then) -> Option<(Branch, Branch)> {
+        let told = Branch::once(Then::Alert);
+        let Some(item) = missing else { return Some((Branch::once(usual), told)) };
+        match item.value {
+            DeValue::Table(table) if !table.contains_key("exec") && !table.contains_key("run") => {
+                let mut fields = Fields::new("`missing`", table, item.span.clone());
+                fields.hint = "; a program is { exec = \"…\" }";
+                let (then, lasts) = (fields.take("then"), fields.take("for"));
+                let (other, back) = (fields.take("else"), fields.take("else-for"));
+                self.close(fields);
+                let silent = then.is_none();
+                let fail = self.branch(then, lasts);
+                let ok = self.branch(other, back);
+                let fail = fail?;
+                Some((if silent { Branch { then: usual, ..fail } } else { fail }, ok?))
+            }
+            _ => {
+                let fail = self.branch(Some(item.clone()), None)?;
+                Some((fail, told))
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ impl Reader<'_> {
         if let Some(item) = fields.take("every") {
             config.every = self.period(&item).or(config.every);
         }
+        self.every = config.every.unwrap_or(self.every);
         if let Some(item) = fields.take("start-delay") {
             config.start_delay = self.duration_or_zero(&item).unwrap_or_default();
         }
@@ -32,6 +33,15 @@ impl Reader<'_> {
         }
         if let Some(item) = fields.take("web") {
             self.web(&item, &mut config);
+        }
+        if let Some(item) = fields.take("patience") {
+            self.patience = self.patience(&item, "[patience]".to_owned(), self.patience);
+        }
+        if let Some(item) = fields.take("budget") {
+            config.budget = self.budget(&item);
+        }
+        if let Some(item) = fields.take("history") {
+            config.history = self.history(&item);
         }
         config.services = {
             let item = fields.take("service");

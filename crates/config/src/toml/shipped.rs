@@ -1,6 +1,6 @@
 //! Which readings the shipped kinds have, so that a rule about another's is told at once what goes there.
 
-use hinoban_reading::{Metric, metrics as m};
+use hinoban_reading::{Metric, Unit, metrics as m};
 
 use crate::Kind;
 
@@ -139,6 +139,23 @@ pub(super) fn all() -> impl Iterator<Item = &'static Metric> {
 /// What is most used of a kind that ships; `None` of the others, whose readings are their own.
 pub(super) fn most_used(kind: &Kind) -> Option<&'static str> {
     words(kind).map(|words| words.most_used)
+}
+
+/// Which readings of a kind that ships are texts, in a sentence; `None` of the others, whose readings are their own.
+pub(super) fn texts(kind: &Kind) -> Option<String> {
+    let own = words(kind)?;
+    let texts: Vec<&str> = SHIPPED
+        .iter()
+        .filter(|(m, of)| of & own.of != 0 && m.unit == Unit::Text)
+        .map(|(m, _)| &*m.name)
+        .collect();
+    Some(match texts[..] {
+        [] => format!(
+            "{} has no reading that is a text; compare it with a limit, or ask whether it changed",
+            own.a
+        ),
+        _ => format!("the texts of {} are `{}`", own.a, texts.join("` and `")),
+    })
 }
 
 /// Why a service of this kind cannot have this reading, and what to do instead; `None` if it can.

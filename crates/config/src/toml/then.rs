@@ -1,14 +1,77 @@
-//! `then`, `else` and `for`: what to do, and how often a rule must fail first.
+//! `then` and `else`: what to do.
 
 use ::toml::de::DeValue;
 
 use super::reader::{Fields, Item, Reader};
-use crate::{Rate, Then, spelling};
+use crate::Then;
 
-/// Longest window of a rate, in looks.
-const WINDOW: u8 = 64;
+/// More programs than these in one list are a program of their own.
+const PROGRAMS: usize = 16;
 
 impl Reader<'_> {
+    /// What to do, alone or in a list: what is done in the end, and what is run before that. A list changes the service
+    /// in one way at most; if it does not, its first program is what is done in the end.
+    pub(super) fn deeds(&mut self, item: &Item<'_>) -> Option<(Then, Vec<Then>)> {
+        let DeValue::Array(list) = item.value else { return Some((self.then(item)?, Vec::new())) };
+        if list.is_empty() {
+            let help = format!("write what to do, or {} = \"nothing\"", item.key);
+            self.error(item.span.clone(), format!("`{}` is an empty list", item.key), help);
+            return None;
+        }
+        let mut change: Option<(Then, &str)> = None;
+        let mut programs = Vec::new();
+        let mut wrong = false;
+        for one in item.list() {
+            match self.then(&one) {
+                None => wrong = true,
+                Some(Then::Alert) => {}
+                Some(Then::Nothing) => {
+                    let help = format!("take it out, or write {} = \"nothing\" alone", item.key);
+                    self.error(one.span.clone(), "\"nothing\" does not go with other actions", help);
+                    wrong = true;
+                }
+                Some(program @ (Then::Exec { .. } | Then::Custom(_))) => programs.push(program),
+                Some(then) => {
+                    let word = one.value.as_str().unwrap_or_default();
+                    if let Some((_, first)) = &change {
+                        let (message, help) = match *first == word {
+                            true => {
+                                (format!("\"{word}\" is written twice"), "take one of the two out".to_owned())
+                            }
+                            false => (
+                                format!("`{}` cannot be both \"{first}\" and \"{word}\"", item.key),
+                                format!(
+                                    "a rule changes the service in one way; for \"{word}\" write a check of its own"
+                                ),
+                            ),
+                        };
+                        self.error(one.span.clone(), message, help);
+                        wrong = true;
+                        continue;
+                    }
+                    change = Some((then, word));
+                }
+            }
+        }
+        if programs.len() > PROGRAMS {
+            let help = "let one program do them all";
+            self.error(
+                item.span.clone(),
+                format!("{} programs are too many for one rule", programs.len()),
+                help,
+            );
+            wrong = true;
+        }
+        if wrong {
+            return None;
+        }
+        Some(match change {
+            Some((then, _)) => (then, programs),
+            None if programs.is_empty() => (Then::Alert, programs),
+            None => (programs.remove(0), programs),
+        })
+    }
+
     /// What to do: a word, or `{ exec = "…" }`. A word that is none of ours is the name of a registered action; whether
     /// there is one is known later.
     pub(super) fn then(&mut self, item: &Item<'_>) -> Option<Then> {
@@ -75,57 +138,5 @@ impl Reader<'_> {
         };
         self.close(fields);
         Some(Then::Exec { program: program?, repeat: repeat? })
-    }
-
-    /// How many looks of how many: `"5 of 8"`, `"3 cycles"`, `"3"` or `3`.
-    pub(super) fn rate(&mut self, item: &Item<'_>) -> Option<Rate> {
-        const HELP: &str = "write \"3 cycles\" for 3 looks in a row, \"5 of 8\" for 5 of the last 8";
-        let text = match item.value {
-            DeValue::Integer(n) => n.to_string(),
-            DeValue::String(text) => text.clone().into_owned(),
-            _ => {
-                self.wrong(item, "how many looks of how many", HELP);
-                return None;
-            }
-        };
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let cycles = |word: &str| matches!(word, "cycle" | "cycles" | "times" | "time" | "looks" | "look");
-        let (count, within) = match words[..] {
-            [n] => (n, n),
-            [n, word] if cycles(word) => (n, n),
-            [n, "of", m] => (n, m),
-            [n, "of", m, word] if cycles(word) => (n, m),
-            [n, "within", m, word] if cycles(word) => (n, m),
-            [n, times, "within", m, word] if cycles(times) && cycles(word) => (n, m),
-            _ => (text.as_str(), ""),
-        };
-        let (Ok(count), Ok(within)) = (count.parse::<u32>(), within.parse::<u32>()) else {
-            if crate::units::duration(&text).is_ok() {
-                let message = "`for` cannot be a duration yet";
-                self.error(item.span.clone(), message, format!("count looks instead: {HELP}"));
-            } else {
-                let help = match words.iter().find_map(|w| spelling::nearest(w, ["cycles", "cycle"])) {
-                    Some(near) if words.len() == 2 => format!("did you mean \"{} {near}\"?", words[0]),
-                    _ => HELP.to_owned(),
-                };
-                self.error(item.span.clone(), format!("`for` cannot be \"{text}\""), help);
-            }
-            return None;
-        };
-        if count == 0 || within > WINDOW.into() || count > within {
-            let (message, help) = if count == 0 || within == 0 {
-                ("a rule that fails after no look at all is no rule".to_owned(), "1 is the least".to_owned())
-            } else if count > within {
-                (
-                    format!("there are never {count} of {within}"),
-                    format!("did you mean \"{within} of {count}\"?"),
-                )
-            } else {
-                (format!("{within} looks are too many to remember"), format!("{WINDOW} are the most"))
-            };
-            self.error(item.span.clone(), message, help);
-            return None;
-        }
-        Some(Rate { count: count as u8, within: within as u8 })
     }
 }

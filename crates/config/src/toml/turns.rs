@@ -90,7 +90,7 @@ impl Reader<'_> {
     }
 
     /// Notes the keys that mean nothing where restarts are counted.
-    pub(super) fn counts_itself(&mut self, items: [Option<Item<'_>>; 2]) {
+    pub(super) fn counts_itself(&mut self, items: [Option<Item<'_>>; 3]) {
         for item in items.into_iter().flatten() {
             let message = format!("`{}` does not go with `restarts`", item.key);
             self.error(

@@ -114,6 +114,18 @@ impl Reader<'_> {
         }
     }
 
+    /// A duration from `least` to `most`.
+    pub(super) fn between(&mut self, item: &Item<'_>, least: Duration, most: Duration) -> Option<Duration> {
+        let time = self.duration(item)?;
+        if (least..=most).contains(&time) {
+            return Some(time);
+        }
+        let [least, most] = [least, most].map(units::duration_text);
+        let message = format!("`{}` is out of range", item.key);
+        self.error(item.span.clone(), message, format!("it must be from {least} to {most}"));
+        None
+    }
+
     /// Time between looks. Below the least, looking itself would be the load of the host.
     pub(super) fn period(&mut self, item: &Item<'_>) -> Option<Duration> {
         const LEAST: Duration = Duration::from_millis(100);
