@@ -24,6 +24,7 @@
 
 mod campaign;
 mod errand;
+mod explain;
 mod judge;
 mod life;
 mod limit;
@@ -51,6 +52,7 @@ use hinoban_reading::{Identity, Observation, Stamp};
 use serde::{Deserialize, Serialize};
 
 pub use errand::Unbegun;
+pub use explain::{Explanation, Paragraph};
 pub use life::{Reload, Restored};
 pub use machine::Scheduler;
 pub use same::{condition_name, follow};

@@ -115,6 +115,14 @@ impl Task {
         }
     }
 
+    /// Until when its process has time to appear, or to go; `None`: that is not what it waits for.
+    pub(crate) fn until(&self) -> Option<Moment> {
+        match &self.step {
+            Step::AwaitUp(wait) | Step::AwaitDown(wait) => Some(wait.until),
+            _ => None,
+        }
+    }
+
     /// The look that this waited for will not come: another one is asked for.
     pub(crate) fn look_again(&mut self) {
         if let Some(wait) = self.wait() {

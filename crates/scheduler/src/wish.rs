@@ -9,7 +9,7 @@ use crate::machine::{Out, Scheduler};
 use crate::over::close;
 use crate::rest::Rest;
 use crate::task::{Step, Task};
-use crate::{Act, Effect, Remembered, ServiceId, Watching, limit};
+use crate::{Act, Effect, LastAction, Remembered, ServiceId, Watching, limit};
 
 /// An intent that an earlier life of the supervisor did not see to its end.
 #[derive(Debug, Clone)]
@@ -140,6 +140,12 @@ impl Scheduler {
             Doing::Monitor | Doing::Unmonitor => {
                 self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
                 let on = doing == Doing::Monitor;
+                if !on {
+                    let (at, took, text) = (now.stamp, Duration::ZERO, "no longer watched".to_owned());
+                    let action =
+                        LastAction { doing: doing.clone(), ok: true, at, took, by: Some(by.clone()), text };
+                    self.services[i].last_action = Some(Box::new(action));
+                }
                 if self.services[i].task.is_some() {
                     let intent = self.remember_wish(now, i, &doing, &by, out);
                     let before = self.services[i].switched.replace((on, intent));
