@@ -1,6 +1,7 @@
 //! Tokens to a configuration, by recursive descent. Settings are captured where a statement stands, as Monit does:
 //! what is set later does not reach back.
 
+mod change;
 mod connection;
 mod cursor;
 mod http;

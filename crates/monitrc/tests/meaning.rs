@@ -331,3 +331,21 @@ fn the_first_of_two_users_that_differ_in_case_alone_counts() {
     assert_eq!(loaded.config.web.allow.len(), 1);
     assert_eq!(loaded.warnings.list.len(), 1);
 }
+
+#[test]
+fn the_last_rule_about_a_permission_counts_and_its_else_does_nothing() {
+    let text = "check file f with path /f\nif changed permission then stop\nif changed perm for 2 cycles then alert else restart\n";
+    let loaded = load(&World::default(), text);
+    let rules = &loaded.config.services[0].rules;
+    let about =
+        |rule: &&Rule| matches!(&rule.when, Condition::Changed { metric, .. } if metric == "permission");
+    let [rule] = rules.iter().filter(about).collect::<Vec<_>>()[..] else { panic!("{rules:?}") };
+    assert_eq!((&rule.fail.then, rule.fail.rate.count, &rule.ok.then), (&Then::Alert, 2, &Then::Nothing));
+    assert_eq!(
+        loaded.warnings.lines(),
+        [
+            "monitrc:2: only the last rule about the permission counts",
+            "monitrc:3: 'else' is without effect here 'else'",
+        ]
+    );
+}

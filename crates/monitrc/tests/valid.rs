@@ -233,12 +233,12 @@ fn files_and_file_systems_are_read_in_all_their_spellings() {
             compare("service.time", Greater, Value::Real(1.5)),
         ]
     );
-    assert_eq!(root.rules[15..], [Rule::existence()], "no file, so no type to be wrong");
+    assert_eq!(root.rules[15..], [Rule::existence(), remounted()], "no file, so no type to be wrong");
 
     assert_eq!(nfs.kind, Kind::Filesystem { path: "nas:/export".into() });
-    assert_eq!(nfs.rules.len(), 1);
+    assert_eq!(nfs.rules.len(), 2);
     assert_eq!(pool.kind, Kind::Filesystem { path: "tank/data".into() });
-    assert_eq!(pool.rules.len(), 1, "a rule about existence of either sense replaces the implied one");
+    assert_eq!(pool.rules.len(), 2, "a rule about existence of either sense replaces the implied one");
     assert_eq!(pool.rules[0].when, Condition::Exists);
 
     let loads: Vec<_> = system.rules.iter().map(|rule| rule.when.clone()).collect();
@@ -266,4 +266,55 @@ fn names_behind_depends_are_read_as_monit_reads_them() {
     assert_eq!(config.services[0].name, "web");
     assert_eq!([names(0), names(1), names(3)], [vec!["app", "Data", "conf"], vec!["data"], vec!["here"]]);
     assert_eq!(config.services[0].depends_on[1].place.line, 6);
+}
+
+/// The rule that a file system has if none about its mount options is written.
+fn remounted() -> Rule {
+    Rule {
+        when: changed("filesystem.flags"),
+        fail: Branch::once(Then::Alert),
+        ok: Branch::once(Then::Nothing),
+        place: Place::default(),
+    }
+}
+
+fn changed(metric: &str) -> Condition {
+    Condition::Changed { metric: metric.to_owned(), expect: Change::Changed }
+}
+
+#[test]
+fn changes_are_read_and_have_no_recovery() {
+    let Loaded { config, warnings } = fixture("changes.monitrc");
+    assert_eq!(warnings.lines(), Vec::<String>::new());
+    assert_eq!(config.budget, None, "Monit has none");
+    assert!(config.services.iter().all(|service| service.patience.is_none() && service.kill_after.is_none()));
+    let [web, log, root, data, _] = config.services.as_slice() else { panic!("five services") };
+    let rules = |service: &Service, metric: &str| -> Vec<Rule> {
+        service.rules.iter().filter(|rule| rule.when == changed(metric)).cloned().collect()
+    };
+    let all = [rules(web, "pid"), rules(web, "ppid"), rules(log, "size"), rules(log, "permission")].concat();
+    assert_eq!(all.len(), 5);
+    assert!(all.iter().all(|rule| rule.ok == Branch::once(Then::Nothing)));
+    assert!(matches!(all[0].fail.then, Then::Exec { repeat: Some(2), .. }));
+    assert_eq!(all[1].fail.rate, Rate { count: 2, within: 3 });
+    assert_eq!((&all[2].fail.then, all[3].fail.rate), (&Then::Restart, Rate { count: 3, within: 3 }));
+
+    assert_eq!(rules(root, "filesystem.flags"), [remounted()], "added, as in Monit");
+    let [written] = &rules(data, "filesystem.flags")[..] else {
+        panic!("none is added to one that is written")
+    };
+    assert_eq!(written.fail.rate, Rate { count: 2, within: 2 });
+    assert_eq!(rules(data, "permission").len(), 1);
+}
+
+#[test]
+fn every_rule_may_have_a_rate_for_its_recovery() {
+    let config = fixture("changes.monitrc").config;
+    let back = |service: usize| -> Vec<(u8, u8)> {
+        let rules =
+            config.services[service].rules.iter().map(|rule| (rule.ok.rate.count, rule.ok.rate.within));
+        rules.filter(|rate| *rate != (1, 1)).collect()
+    };
+    assert_eq!(back(0), [(2, 4), (2, 2), (3, 3), (4, 4)], "uptime, cpu, existence, port");
+    assert_eq!((back(1), back(2), back(4)), (vec![(5, 5)], vec![(6, 6)], vec![(2, 3)]));
 }

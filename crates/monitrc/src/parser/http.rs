@@ -53,7 +53,7 @@ impl Parser<'_> {
                 }
                 Some(Status) => {
                     self.take();
-                    let operator = self.operator();
+                    let operator = self.operator()?;
                     let token = self.token.clone();
                     let n = self.int("a status such as 200")?;
                     match u16::try_from(n) {

@@ -52,7 +52,7 @@ impl Parser<'_> {
         };
         self.take();
         let core = matches!(key, Load1 | Load5 | Load15) && self.eat(Core);
-        let operator = self.operator();
+        let operator = self.operator()?;
         let (metric, limit) = match key {
             Memory => self.bytes(&metrics::MEMORY, &metrics::MEMORY_PERCENT)?,
             TotalMemory => self.bytes(&metrics::MEMORY_TOTAL, &metrics::MEMORY_TOTAL_PERCENT)?,
@@ -119,18 +119,26 @@ impl Parser<'_> {
     }
 
     /// An operator; none is equality.
-    pub(super) fn operator(&mut self) -> Operator {
+    pub(super) fn operator(&mut self) -> Parse<Operator> {
         let operator = match self.key() {
+            Some(Changed) => {
+                let place = self.here();
+                self.take();
+                if !matches!(self.token.kind, Kind::Number | Kind::Real) {
+                    return self.refuse("'changed' comes first: if changed size then alert");
+                }
+                return self.unsupported(place, "changed as an operator");
+            }
             Some(Greater) => Operator::Greater,
             Some(GreaterOrEqual) => Operator::GreaterOrEqual,
             Some(Less) => Operator::Less,
             Some(LessOrEqual) => Operator::LessOrEqual,
             Some(Equal) => Operator::Equal,
             Some(NotEqual) => Operator::NotEqual,
-            _ => return Operator::Equal,
+            _ => return Ok(Operator::Equal),
         };
         self.take();
-        operator
+        Ok(operator)
     }
 }
 

@@ -29,6 +29,11 @@ impl Parser<'_> {
                 if subject == Subject::File && self.at(Match) {
                     return self.unsupported(place, "if match");
                 }
+                if self.at(Changed) {
+                    return self.refuse(
+                        "there is no 'not changed' here; in TOML there is: when = \"size not changed\"",
+                    );
+                }
                 self.need(Exist, &["exist"])?;
                 Condition::Missing
             }
@@ -41,7 +46,7 @@ impl Parser<'_> {
                 self.take();
                 self.connection(subject, inverse, place.clone())?
             }
-            Some(Changed) if process => return self.unsupported(place, "if changed"),
+            Some(Changed) if process || storage => return self.changed(subject, place),
             Some(FileDescriptors | Disk | Read | Write) if process => {
                 return self.unsupported_here("if filedescriptors, read, write");
             }
@@ -69,20 +74,23 @@ impl Parser<'_> {
     /// Everything behind the condition. `inverse`: the rule is about success, and recovers by failing.
     fn branches(&mut self, inverse: bool) -> Parse<(Branch, Branch)> {
         let fail = self.branch()?;
-        let mut ok = Branch::once(Act::Alert);
-        if self.eat(Else) {
-            if self.eat(If) {
-                let (turn, expected) = if inverse { (Failed, "failed") } else { (Succeeded, "succeeded") };
-                self.need(turn, &[expected])?;
-                ok = self.branch()?;
-            } else {
-                ok.then = self.action()?;
-            }
-        }
-        Ok((fail, ok))
+        Ok((fail, self.recovery(inverse)?))
     }
 
-    fn branch(&mut self) -> Parse<Branch> {
+    /// `else ACTION`, `else if succeeded [RATE] then ACTION`, or nothing, which tells.
+    pub(super) fn recovery(&mut self, inverse: bool) -> Parse<Branch> {
+        if !self.eat(Else) {
+            return Ok(Branch::once(Act::Alert));
+        }
+        if !self.eat(If) {
+            return Ok(Branch::once(self.action()?));
+        }
+        let (turn, expected) = if inverse { (Failed, "failed") } else { (Succeeded, "succeeded") };
+        self.need(turn, &[expected])?;
+        self.branch()
+    }
+
+    pub(super) fn branch(&mut self) -> Parse<Branch> {
         let rate = self.rate()?;
         if !self.eat(Then) {
             return self.unexpected(&["then", "for N cycles", "N times within M cycles"]);

@@ -240,6 +240,9 @@ impl Parser<'_> {
         }
         match subject {
             Subject::File => service.rules.push(Rule::wrong_type()),
+            Subject::Filesystem if !service.rules.iter().any(super::change::of_flags) => {
+                service.rules.push(super::change::flags());
+            }
             Subject::Host if !tested => {
                 let mistake = Mistake::error(service.place.clone(), "'check host' statement is incomplete:");
                 let mistake = mistake.word(service.name.clone());

@@ -12,7 +12,6 @@ impl Parser<'_> {
     pub(super) fn storage(&mut self, subject: Subject, place: Place) -> Parse<Condition> {
         let file = subject == Subject::File;
         match self.key() {
-            Some(Changed) => return self.unsupported(place, "if changed"),
             Some(Failed) => return self.attribute(file, place),
             Some(Time) if file => return self.unsupported(place, "if timestamp"),
             Some(Content) if file => return self.unsupported(place, "if content"),
@@ -43,7 +42,7 @@ impl Parser<'_> {
         }
         let key = self.take();
         let free = (key.is(Space) || key.is(Inode)) && self.eat(Free);
-        let operator = self.operator();
+        let operator = self.operator()?;
         let (metric, limit) = match key.kind {
             Kind::Key(Size) => (metrics::SIZE, self.whole_bytes()?),
             Kind::Key(Space) if free => self.bytes(&metrics::SPACE_FREE, &metrics::SPACE_FREE_PERCENT)?,
