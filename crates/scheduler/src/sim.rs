@@ -1,66 +1,34 @@
 //! A simulated world: services whose processes die, start slowly, hang or refuse, on a clock that jumps from one
 //! happening to the next. Years pass in seconds, and every run is the same.
 
+mod behaviour;
 mod crash;
+mod dice;
+mod generate;
+mod proof;
+mod script;
+mod situation;
+mod trial;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_config::{Config, Kind};
 use hinoban_event::{Doing, Event, Report};
 use hinoban_reading::{
-    Confidence, Ending, How, Identity, Metric, Moment, Observation, Reason, ReasonKind, Source, Standing,
-    Value, metrics,
+    Confidence, Ending, How, Identity, Moment, Observation, Reason, ReasonKind, Source, Standing, metrics,
 };
 
 use crate::{Act, Effect, Input, Part, Remembered, Restored, Scheduler, ServiceId, Verdict};
 
-/// How one simulated service behaves. Change it at any time.
-#[derive(Debug, Clone)]
-pub struct Behaviour {
-    /// How long its start command runs; at or past its time-out it is ended.
-    pub start_takes: Duration,
-    /// How long after the start command's end its process is there; `None`: it never is.
-    pub appears_after: Option<Duration>,
-    /// How long its stop command runs.
-    pub stop_takes: Duration,
-    /// Whether its process heeds the stop.
-    pub stops: bool,
-    /// How long its process lives on after its pidfile is gone, when it heeds a stop.
-    pub lingers: Duration,
-    /// Whether each of its tests passes while the process lives.
-    pub tests_pass: bool,
-    /// How long a test takes.
-    pub test_takes: Duration,
-    /// Whether its death wakes us at once, as a pidfd does.
-    pub wakes: bool,
-    /// Whether its process, once started, writes its pidfile and ends before anybody sees it.
-    pub unseen: bool,
-    /// Whether something of another type is in its place.
-    pub other_type: bool,
-    /// What a look measures while it is there.
-    pub reads: Vec<(Metric, Value)>,
-}
-
-impl Default for Behaviour {
-    /// Starts in 1 ms, heeds stops, passes its tests, and wakes us.
-    fn default() -> Self {
-        Self {
-            start_takes: Duration::from_millis(1),
-            appears_after: Some(Duration::from_millis(2)),
-            stop_takes: Duration::from_millis(1),
-            stops: true,
-            lingers: Duration::ZERO,
-            tests_pass: true,
-            test_takes: Duration::from_millis(1),
-            wakes: true,
-            unseen: false,
-            other_type: false,
-            reads: Vec::new(),
-        }
-    }
-}
+pub use behaviour::Behaviour;
+pub use dice::Dice;
+pub use proof::{Broken, Visits};
+pub use script::{Fault, Script, Step};
+pub use situation::{Meets, Situation};
+pub use trial::Outcome;
 
 /// Something the scheduler had done, and when.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,8 +74,26 @@ pub struct World {
     queue: BinaryHeap<Reverse<(Moment, u64)>>,
     happenings: BTreeMap<u64, Happening>,
     busy: BTreeMap<String, u64>,
+    /// Numbers of all programs that were run.
+    begun: HashSet<u64>,
+    /// What the wall clock was set forward by, in microseconds.
+    skew: i64,
+    /// A crash that is to come between two effects.
+    doom: Option<Doom>,
+    /// Whoever checks everything that happens.
+    proof: Option<Box<proof::Proof>>,
     count: u64,
     pid: u32,
+}
+
+/// The supervisor is to be killed when it has carried out a part of what it next decides.
+#[derive(Debug, Clone)]
+struct Doom {
+    config: Arc<Config>,
+    /// Of so many effects the remainder by one more than there are is carried out.
+    effects: usize,
+    /// Not while a command is being accepted: until that has happened, whoever gave it knows that it is not.
+    spares_commands: bool,
 }
 
 #[derive(Debug)]
@@ -117,6 +103,7 @@ enum Happening {
     Appear(String),
     Stopped(String),
     Gone(String),
+    Killed(String, Identity),
     ActionOver { service: String, input: Input },
 }
 
@@ -140,6 +127,10 @@ impl World {
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             busy: BTreeMap::new(),
+            begun: HashSet::new(),
+            skew: 0,
+            doom: None,
+            proof: None,
             count: 0,
             pid: 100,
         }
@@ -181,7 +172,9 @@ impl World {
         if let Some(identity) = self.processes.remove(service) {
             self.died.insert(service.to_owned(), self.now);
             let ending = Ending { identity, how, source: Source::Pidfd, confidence: Confidence::Certain };
-            self.endings.insert(service.to_owned(), ending);
+            if !self.of(service).secretive {
+                self.endings.insert(service.to_owned(), ending);
+            }
             self.wake(service);
         }
     }
@@ -190,6 +183,47 @@ impl World {
     pub fn command(&mut self, service: &str, doing: Doing) {
         if let Some(service) = self.scheduler.find(service) {
             self.feed(Input::Command { service, doing, by: "operator".to_owned() });
+        }
+    }
+
+    /// The supervisor is killed when it has carried out a part of what it next decides, and starts again under `config`:
+    /// of `n` effects the first `effects % (n + 1)` happen. What was remembered among them survives.
+    pub fn crash_within(&mut self, config: &Arc<Config>, effects: usize) {
+        self.doom = Some(Doom { config: config.clone(), effects, spares_commands: false });
+    }
+
+    /// The wall clock is set forward, or back, by so many seconds, and the supervisor hears of it.
+    pub fn set_clock(&mut self, by: i64) {
+        self.skew += by * 1_000_000;
+        self.feed(Input::ClockJumped);
+    }
+
+    /// Takes on another configuration, and puts what is remembered of failures where their rules stand now.
+    pub fn reload(&mut self, config: &Config) {
+        let report = self.scheduler.reload(self.instant(), config);
+        for gone in &report.removed {
+            self.remembered.retain(|entry| crash::about(entry) != Some(gone));
+        }
+        let moves = report.failures.iter().filter(|(_, rule, _, now)| Some(*rule) != *now);
+        let mut entries = Vec::new();
+        let mut begins = Vec::new();
+        for (name, rule, class, now) in moves {
+            let same = |entry: &&Remembered| {
+                matches!(entry, Remembered::Failed { service, rule: r, class: c, .. }
+                    if service == name && r == rule && c == class)
+            };
+            if let (Some(Remembered::Failed { since, condition, .. }), Some(now)) =
+                (self.remembered.iter().rev().find(same), now)
+            {
+                let (service, class, condition) = (name.clone(), *class, condition.clone());
+                begins.push(Remembered::Failed { service, rule: *now, class, since: *since, condition });
+            }
+            entries.push(Remembered::Recovered { service: name.clone(), rule: *rule, class: *class });
+        }
+        self.remembered.extend(entries.into_iter().chain(begins));
+        if let Some(mut proof) = self.proof.take() {
+            proof.reloaded(self, &report);
+            self.proof = Some(proof);
         }
     }
 
@@ -202,6 +236,9 @@ impl World {
             let at = [due, next].into_iter().flatten().min().unwrap_or(end);
             if at > end {
                 self.now = end;
+                return;
+            }
+            if self.proof.as_ref().is_some_and(|proof| proof.broken.is_some()) {
                 return;
             }
             self.now = self.now.max(at);
@@ -234,17 +271,36 @@ impl World {
                 self.lingering.remove(&service);
                 self.wake(&service);
             }
+            Happening::Killed(service, identity) => {
+                if self.processes.get(&service) == Some(&identity) {
+                    self.kill(&service);
+                }
+                if self.lingering.get(&service) == Some(&identity) {
+                    self.lingering.remove(&service);
+                    self.wake(&service);
+                }
+            }
             Happening::ActionOver { service, input } => {
-                self.busy.remove(&service);
+                let ended =
+                    |busy: &mut u64| matches!(&input, Input::ActionDone { intent, .. } if intent == busy);
+                if self.busy.get_mut(&service).is_some_and(ended) {
+                    self.busy.remove(&service);
+                }
                 self.feed(input);
             }
             Happening::Looked(look) => {
                 let Some(service) = self.scheduler.service(look.service).cloned() else { return };
-                let seen = match look.part {
-                    Part::Subject => self.sight(&service.name, &service.kind),
-                    Part::Test(_) => self.test(&service.name),
+                let behaviour = self.of(&service.name);
+                let blind = match look.part {
+                    Part::Subject => behaviour.blind,
+                    Part::Test(_) => behaviour.tests_blind,
                 };
-                self.feed(Input::Observed { look, result: Ok(seen) });
+                let result = match look.part {
+                    _ if blind => Err("it cannot be looked at".to_owned()),
+                    Part::Subject => Ok(self.sight(&service.name, &service.kind)),
+                    Part::Test(_) => Ok(self.test(&service.name, &service.kind)),
+                };
+                self.feed(Input::Observed { look, result });
             }
         }
     }
@@ -277,8 +333,9 @@ impl World {
         seen
     }
 
-    fn test(&mut self, name: &str) -> Observation {
-        if self.of(name).tests_pass && self.lives(name) {
+    fn test(&mut self, name: &str, kind: &Kind) -> Observation {
+        let there = self.lives(name) || matches!(kind, Kind::Host { .. } | Kind::System);
+        if self.of(name).tests_pass && there {
             Observation::up()
         } else {
             Observation::new(Standing::Down(Reason::new(ReasonKind::Refused, "Connection refused")))
@@ -304,7 +361,30 @@ impl World {
 
     fn feed(&mut self, input: Input) {
         let now = self.instant();
-        for effect in self.scheduler.handle(now, input) {
+        let mut proof = self.proof.take();
+        if let Some(proof) = &mut proof {
+            proof.before(self, &input);
+        }
+        let tick = input == Input::Tick;
+        let command = matches!(input, Input::Command { .. });
+        let mut effects = self.scheduler.handle(now, input);
+        let doom = self.doom.take_if(|doom| !effects.is_empty() && !(command && doom.spares_commands));
+        if let Some(doom) = &doom {
+            effects.truncate(doom.effects % (effects.len() + 1));
+        }
+        if let Some(proof) = &mut proof {
+            let deadline = self.scheduler.next_deadline().filter(|_| tick);
+            proof.after(self, &effects, doom.is_some(), deadline);
+        }
+        self.proof = proof;
+        self.carry_out(effects);
+        if let Some(doom) = doom {
+            self.crash(&doom.config);
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
             match effect {
                 Effect::Emit(event) => self.events.push(event),
                 Effect::Remember(entry) => self.remembered.push(entry),
@@ -312,7 +392,7 @@ impl World {
                     let name =
                         self.scheduler.service(look.service).map(|s| s.name.clone()).unwrap_or_default();
                     let takes = match look.part {
-                        Part::Subject => Duration::from_micros(10),
+                        Part::Subject => self.of(&name).look_takes,
                         Part::Test(_) => self.of(&name).test_takes,
                     };
                     self.later(takes, Happening::Looked(look));
@@ -327,6 +407,12 @@ impl World {
         let name = service.name.clone();
         let behaviour = self.of(&name).clone();
         self.deeds.push(Deed { at: self.now, service: name.clone(), act: act.clone() });
+        if let Act::Kill(identity) = act {
+            let (report, verdict) = (Report::default(), Verdict::Ran);
+            self.later(Duration::from_millis(1), Happening::Killed(name, identity));
+            let done = Input::ActionDone { intent, report, verdict };
+            return self.later(Duration::from_millis(1), Happening::Input(done));
+        }
         let coming = |h: &Happening| matches!(h, Happening::Appear(who) if *who == name);
         if act == Act::Start && (self.lives(&name) || self.happenings.values().any(coming)) {
             self.doubled.push(name.clone());
@@ -345,15 +431,16 @@ impl World {
         let own = matches!(act, Act::Start | Act::Stop | Act::Restart);
         if own {
             let before = self.busy.insert(name.clone(), intent);
-            assert!(before.is_none(), "two things are done to {name} at a time");
-            assert!(
-                self.remembered
-                    .iter()
-                    .any(|r| matches!(r, Remembered::Intent { intent: i, .. } if *i == intent))
-            );
+            assert!(before.is_none() || self.proof.is_some(), "two things are done to {name} at a time");
+            let entered = |r: &Remembered| matches!(r, Remembered::Intent { intent: i, .. } if *i == intent);
+            assert!(self.proof.is_some() || self.remembered.iter().any(entered));
         }
-        let verdict = if takes < limit { Verdict::Ran } else { Verdict::TimedOut };
-        let took = takes.min(limit);
+        let (verdict, took) = match takes < limit {
+            _ if behaviour.broken => (Verdict::Failed, Duration::from_millis(1)),
+            true => (Verdict::Ran, takes),
+            false => (Verdict::TimedOut, limit),
+        };
+        self.begun.insert(intent);
         let report = Report { exit: Some(How::Exited { status: 0 }), took, ..Report::default() };
         match (&act, verdict) {
             (Act::Start | Act::Restart, Verdict::Ran) if !self.lives(&name) || act == Act::Restart => {

@@ -7,16 +7,31 @@ use hinoban_event::Class;
 use hinoban_reading::{Now, Stamp};
 
 use super::{Happening, World};
-use crate::{Input, Remembered, Restored, Resumed, Scheduler, Unfinished};
+use crate::{Input, Remembered, Repairs, Restored, Resumed, Scheduler, Unbegun, Unfinished};
 
 impl World {
     /// Kills the supervisor and starts it again under `config`, knowing what it had remembered. Programs that it had
     /// started go on.
     pub fn crash(&mut self, config: &Config) {
+        self.revive(config, false);
+    }
+
+    /// The host is booted: no process is left, and the supervisor starts under `config`, knowing what it had remembered.
+    pub fn reboot(&mut self, config: &Config) {
+        self.processes.clear();
+        self.lingering.clear();
+        self.endings.clear();
+        self.busy.clear();
+        self.happenings.clear();
+        self.revive(config, true);
+    }
+
+    fn revive(&mut self, config: &Config, booted: bool) {
         let mut open: BTreeMap<u64, &Remembered> = BTreeMap::new();
         let mut monitored: HashMap<String, bool> = HashMap::new();
         let mut gave_up: HashMap<String, String> = HashMap::new();
         let mut restarts: HashMap<String, (u32, u32)> = HashMap::new();
+        let mut repairs: HashMap<String, Repairs> = HashMap::new();
         let mut failing: BTreeMap<(String, usize, Class), Stamp> = BTreeMap::new();
         let mut last_intent = 0;
         for entry in &self.remembered {
@@ -29,12 +44,17 @@ impl World {
                 Remembered::Restarts { service, restarts: n, cycles } => {
                     restarts.insert(service.clone(), (*n, *cycles));
                 }
+                Remembered::Repairs { service, repairs: all } => {
+                    repairs.insert(service.clone(), all.clone());
+                }
                 Remembered::Intent { intent, .. } => {
                     last_intent = last_intent.max(*intent);
                     open.insert(*intent, entry);
                 }
-                // What rules run was run when it was remembered.
-                Remembered::Reaction { intent, .. } => last_intent = last_intent.max(*intent),
+                Remembered::Reaction { intent, .. } => {
+                    last_intent = last_intent.max(*intent);
+                    open.insert(*intent, entry);
+                }
                 Remembered::Done { intent, .. } => {
                     open.remove(intent);
                 }
@@ -50,11 +70,26 @@ impl World {
             .into_iter()
             .map(|((service, rule, class), since)| (service, rule, class, since))
             .collect();
-        let restored = Restored { monitored, gave_up, restarts, failing, last_intent, ..Restored::default() };
-        let unfinished: Vec<Unfinished> = open.values().rev().filter_map(|entry| begun(entry)).collect();
+        let restored = Restored { booted, monitored, gave_up, restarts, repairs, failing, last_intent };
+        let unfinished: Vec<Unfinished> =
+            open.values().rev().filter_map(|entry| self.unfinished(entry)).collect();
+        let unbegun: Vec<(u64, Option<Unbegun>)> = open.values().filter_map(|e| self.unbegun(e)).collect();
         self.scheduler = Scheduler::new(config, &restored, self.now);
         let dies = |h: &Happening| matches!(h, Happening::Input(_) | Happening::Looked(_));
         self.happenings.retain(|_, happening| !dies(happening));
+        self.doom = None;
+        // What is not watched now does not fail, and must not recover one day.
+        for (service, rule, class, _) in &restored.failing {
+            let stands = self.scheduler.find(service).is_some_and(|id| self.scheduler.fails(id, *rule));
+            if !stands {
+                let (service, rule, class) = (service.clone(), *rule, *class);
+                self.remembered.push(Remembered::Recovered { service, rule, class });
+            }
+        }
+        if let Some(mut proof) = self.proof.take() {
+            proof.revived(self, booted);
+            self.proof = Some(proof);
+        }
         for unfinished in unfinished {
             let intent = unfinished.intent;
             match self.scheduler.resume(self.instant(), &unfinished) {
@@ -70,21 +105,62 @@ impl World {
                     debug_assert!(!left.is_zero());
                 }
                 Resumed::AskedAgain => {}
-                Resumed::Over => self.remembered.push(Remembered::Done { intent, ok: false }),
+                Resumed::Over => {
+                    // Nobody knows of its program any more.
+                    self.busy.retain(|_, busy| *busy != intent);
+                    self.over(intent);
+                }
+            }
+        }
+        for (intent, unbegun) in unbegun {
+            let now = self.instant();
+            match unbegun.and_then(|unbegun| self.scheduler.run_unbegun(now, &unbegun)) {
+                Some(effects) => self.carry_out(effects),
+                None => self.over(intent),
             }
         }
     }
 
+    fn over(&mut self, intent: u64) {
+        self.remembered.push(Remembered::Done { intent, ok: false });
+    }
+
     pub(super) fn instant(&self) -> Now {
-        let stamp = Stamp::from_micros(1_700_000_000_000_000 + self.now.elapsed().as_micros() as i64);
+        let stamp =
+            Stamp::from_micros(1_700_000_000_000_000 + self.skew + self.now.elapsed().as_micros() as i64);
         Now { moment: self.now, stamp }
     }
 }
 
-/// Every program that was begun had entered itself. What was only asked for has none.
-fn begun(entry: &Remembered) -> Option<Unfinished> {
-    let Remembered::Intent { intent, service, doing, at, whole, by } = entry else { return None };
-    let (intent, service, doing, at, by) = (*intent, service.clone(), doing.clone(), *at, by.clone());
-    let started = whole.is_some() || by.is_none();
-    Some(Unfinished { intent, service, doing, whole: whole.clone(), at, by, started })
+impl World {
+    /// Every program that was begun had entered itself. What was only asked for has none.
+    fn unfinished(&self, entry: &Remembered) -> Option<Unfinished> {
+        let Remembered::Intent { intent, service, doing, at, whole, by } = entry else { return None };
+        let (intent, service, doing, at, by) = (*intent, service.clone(), doing.clone(), *at, by.clone());
+        let started = self.begun.contains(&intent);
+        Some(Unfinished { intent, service, doing, whole: whole.clone(), at, by, started })
+    }
+
+    /// What a rule was about to run, if it was not begun. What was begun runs, or has ended: nobody waits for it.
+    fn unbegun(&self, entry: &Remembered) -> Option<(u64, Option<Unbegun>)> {
+        let Remembered::Reaction { intent, service, at, rule, condition, recovery, text, .. } = entry else {
+            return None;
+        };
+        let (intent, service, rule) = (*intent, service.clone(), *rule);
+        let (condition, text) = (condition.clone(), text.clone());
+        let unbegun = Unbegun { intent, service, rule, condition, recovery: *recovery, text, at: *at };
+        Some((intent, Some(unbegun).filter(|_| !self.begun.contains(&intent))))
+    }
+}
+
+/// The service that is forgotten with this entry. What is being done to it comes to its end first.
+pub(super) fn about(entry: &Remembered) -> Option<&String> {
+    match entry {
+        Remembered::Monitoring { service, .. }
+        | Remembered::Restarts { service, .. }
+        | Remembered::Repairs { service, .. }
+        | Remembered::Failed { service, .. }
+        | Remembered::Recovered { service, .. } => Some(service),
+        _ => None,
+    }
 }
