@@ -61,7 +61,12 @@ pub mod metrics {
     use super::Metric;
     use crate::Unit::*;
 
-    macro_rules! metrics { ($($ident:ident = $name:literal, $unit:expr;)*) => { $(pub const $ident: Metric = Metric::new($name, $unit);)* } }
+    macro_rules! metrics { ($($ident:ident = $name:literal, $unit:expr;)*) => {
+        $(pub const $ident: Metric = Metric::new($name, $unit);)*
+
+        /// All of them.
+        pub static ALL: &[Metric] = &[$($ident),*];
+    } }
 
     metrics! {
         PID = "pid", Count; PPID = "ppid", Count;
