@@ -6,6 +6,7 @@ mod crash;
 mod dice;
 mod generate;
 mod proof;
+mod rehearsal;
 mod script;
 mod situation;
 mod trial;
@@ -26,6 +27,7 @@ use crate::{Act, Effect, Input, Part, Remembered, Restored, Scheduler, ServiceId
 pub use behaviour::Behaviour;
 pub use dice::Dice;
 pub use proof::{Broken, Visits};
+pub use rehearsal::{Left, Mishap, Rehearsed, rehearse};
 pub use script::{Fault, Script, Step};
 pub use situation::{Meets, Situation};
 pub use trial::Outcome;
@@ -320,6 +322,10 @@ impl World {
             (None, Kind::File { .. }) => {
                 Observation::new(Standing::Absent(Reason::new(ReasonKind::FileAbsent, "it does not exist")))
             }
+            (None, Kind::Filesystem { .. }) => Observation::new(Standing::Absent(Reason::new(
+                ReasonKind::NotMounted,
+                "nothing is mounted there",
+            ))),
             (None, _) => Observation::new(Standing::Down(Reason::new(ReasonKind::ProcessGone, "it is gone"))),
         };
         if seen.standing.is_up() {

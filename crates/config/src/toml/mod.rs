@@ -90,6 +90,7 @@ mod secret;
 mod service;
 mod settings;
 mod shipped;
+mod spoken;
 mod syntax;
 mod then;
 mod turns;
@@ -102,6 +103,8 @@ use std::path::Path;
 use ::toml::de::DeTable;
 
 use crate::{Config, Dialect, Loaded, Mistakes, Surroundings};
+
+pub use spoken::comparison;
 
 /// Reads a configuration from `text`, which stands in the file `path`. Relative paths in it are joined to the folder of
 /// `path`: give an absolute one unless the working directory stays.
