@@ -218,12 +218,15 @@ impl Watched {
     }
 
     /// Until when an early look may not begin a repair again: the first in a cycle is made at once, and so is one of what
-    /// has lived for a while; what dies soon after each start is started with growing pauses within a cycle. Of what is
-    /// no process nobody knows what a start does to it: it has one in a cycle.
+    /// has lived for a while; what dies soon after each start is started with growing pauses within a cycle. What lives,
+    /// and fails all the same, may need more than a moment to show that it helped, and of what is no process nobody knows
+    /// what a start does to it: these have one in a cycle.
     pub(crate) fn held_until(&self, now: Moment) -> Option<Moment> {
         let again = self.acted.is_some_and(|(_, cycle)| cycle == self.cycle);
         let pause = match self.short_lives {
-            _ if !self.is_process() => return again.then_some(self.due).filter(|due| *due > now),
+            _ if !self.is_process() || self.is_up() => {
+                return again.then_some(self.due).filter(|due| *due > now);
+            }
             0 => return None,
             n => Duration::from_secs(1) * 2u32.saturating_pow((n - 1).min(16)),
         };
