@@ -132,6 +132,13 @@ const TOKENS: &[&str] = &[
     "cycles",
     "then",
     "alert",
+    "if",
+    "changed",
+    "fsflags",
+    "2",
+    "cycles",
+    "then",
+    "alert",
 ];
 
 const NOISE: &[&str] = &[
@@ -204,6 +211,10 @@ const PIECES: &[&str] = &[
     "space",
     "size",
     "free",
+    "if changed",
+    "pid",
+    "permission",
+    "fsflags",
     "host",
     "if",
     "then",
