@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use hinoban_config::{
-    Branch, Condition, Config, Cron, Dialect, Expect, Family, HttpTest, Kind, Mode, Operator, PortTest,
-    Program, Protocol, Rate, Rule, Service, Test, Then, Turns,
+    Branch, Condition, Config, Cron, Dialect, Expect, Family, HttpTest, Kind, Mode, Operator, Patience,
+    PortTest, Program, Protocol, Rate, Rule, Service, Test, Then, Turns,
 };
 use hinoban_event::Doing;
 use hinoban_reading::{How, Metric, Now, Stamp, Value, metrics};
@@ -55,8 +55,9 @@ fn process(name: &str) -> Service {
     service
 }
 
-/// A host with these services, all up since half an hour.
-fn world(services: Vec<Service>) -> World {
+/// A host with these services, all up since half an hour, and repaired with patience.
+fn world(mut services: Vec<Service>) -> World {
+    services.iter_mut().for_each(|service| service.patience = Some(Patience::default()));
     world_of(Dialect::Toml, services)
 }
 
@@ -246,4 +247,48 @@ fn the_machine_itself() {
     world.of("vm").reads = vec![(metrics::LOAD_5, Value::Real(1.25))];
     world.run(60 * S);
     insta::assert_snapshot!(explain(&world, "vm"));
+}
+
+#[test]
+fn repaired_in_vain_and_pausing() {
+    let mut world = world(vec![process("nginx")]);
+    world.of("nginx").broken = true;
+    world.kill("nginx");
+    world.run(12 * S);
+    insta::assert_snapshot!(explain(&world, "nginx"));
+}
+
+#[test]
+fn given_up_after_repairs_in_vain() {
+    let mut nginx = process("nginx");
+    nginx.rules.push(http((1, 1), Then::Restart));
+    let mut world = world(vec![nginx]);
+    world.of("nginx").tests_pass = false;
+    world.run(900 * S);
+    insta::assert_snapshot!(explain(&world, "nginx"));
+}
+
+#[test]
+fn held_back_while_many_fail_together() {
+    let names = ["a", "b", "c", "d", "e"];
+    let service = |name: &&str| {
+        let mut service = process(name);
+        service.rules.push(http((1, 1), Then::Restart));
+        service
+    };
+    let mut world = world(names.iter().map(service).collect());
+    names.iter().for_each(|name| world.of(name).tests_pass = false);
+    world.run(28 * S);
+    insta::assert_snapshot!(explain(&world, "e"));
+}
+
+#[test]
+fn failing_for_a_part_of_the_time_that_it_takes() {
+    let mut nginx = process("nginx");
+    cpu(&mut nginx, (1, 1), Then::Restart);
+    nginx.rules[1].fail.lasting = Some(120 * S);
+    let mut world = world(vec![nginx]);
+    world.of("nginx").reads = vec![(metrics::CPU, Value::Real(93.5))];
+    world.run(70 * S);
+    insta::assert_snapshot!(explain(&world, "nginx"));
 }

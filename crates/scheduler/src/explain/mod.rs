@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::machine::Scheduler;
 use crate::watched::Watched;
-use crate::{ServiceId, ServiceView, view};
+use crate::{ServiceId, ServiceView, view, wording};
 
 /// One service in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,11 +29,41 @@ pub struct Explanation {
     pub paragraphs: Vec<Paragraph>,
 }
 
+/// What a paragraph is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum About {
+    /// What it is, how it stands, and since when.
+    Standing,
+    /// What its rules saw, and how far they are from failing.
+    Rules,
+    /// What is being done, and what is waited for.
+    Waiting,
+    /// Why nothing is done about what fails.
+    Why,
+    /// What would happen if it failed now.
+    Next,
+}
+
+impl About {
+    /// The same for people.
+    pub fn heading(self) -> &'static str {
+        match self {
+            About::Standing => "How it stands",
+            About::Rules => "What its rules see",
+            About::Waiting => "What is being done, and waited for",
+            About::Why => "Why nothing is done about it",
+            About::Next => "What would happen next",
+        }
+    }
+}
+
 /// One question, and the answer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Paragraph {
     /// What it is about.
-    pub heading: &'static str,
+    pub about: About,
     /// Whole sentences, each for itself. No control characters.
     pub sentences: Vec<String>,
 }
@@ -110,13 +140,13 @@ impl Scene<'_> {
 
     /// The command that asks for something.
     fn command(&self, word: &str) -> String {
-        format!("`hinoban {word} {}`", words::argument(&self.watched.name))
+        format!("`hinoban {word} {}`", wording::word(&self.watched.name))
     }
 }
 
 impl Paragraph {
-    fn new(heading: &'static str, sentences: impl IntoIterator<Item = String>) -> Self {
-        Self { heading, sentences: sentences.into_iter().map(|text| words::sentence(&text)).collect() }
+    fn new(about: About, sentences: impl IntoIterator<Item = String>) -> Self {
+        Self { about, sentences: sentences.into_iter().map(|text| words::sentence(&text)).collect() }
     }
 }
 
@@ -125,7 +155,7 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.service)?;
         for paragraph in &self.paragraphs {
-            writeln!(f, "\n{}", paragraph.heading)?;
+            writeln!(f, "\n{}", paragraph.about.heading())?;
             for sentence in &paragraph.sentences {
                 words::wrapped(f, sentence, 100)?;
             }

@@ -3,19 +3,18 @@
 use hinoban_config::{Branch, Condition, Expect, Kind, Mode, Rate, Rule, Test, Then};
 
 use super::words::{list, many, span};
-use super::{Paragraph, Scene};
+use super::{About, Paragraph, Scene};
 use crate::view::RuleState;
 use crate::{Watching, sight};
 
 pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
-    let heading = "What would happen next";
     if scene.view.watching == Watching::No {
-        return Paragraph::new(heading, ["If it failed now, nobody would notice".to_owned()]);
+        return Paragraph::new(About::Next, ["If it failed now, nobody would notice".to_owned()]);
     }
     let rules = scene.watched.service.rules.iter().enumerate();
     let mut said: Vec<String> = rules.filter_map(|(at, rule)| would(scene, at, rule)).collect();
     if said.is_empty() {
-        return Paragraph::new(heading, ["Nothing, before something can be seen of it again".to_owned()]);
+        return Paragraph::new(About::Next, ["Nothing, before something can be seen of it again".to_owned()]);
     }
     if scene.watched.task.is_some() {
         said.insert(0, under_way(scene));
@@ -31,6 +30,7 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
             && scene.watched.able(&rule.fail.then)
             && scene.view.mode == Mode::Active
     });
+    said.extend(patience(scene));
     if repairs && !scene.view.dependants.is_empty() {
         let names: Vec<_> = scene.view.dependants.iter().map(|name| name.to_string()).collect();
         said.push(format!(
@@ -42,7 +42,47 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     if scene.told.is_empty() {
         said.push("Nobody is told of anything: the configuration names no address for messages".to_owned());
     }
-    Paragraph::new(heading, said)
+    Paragraph::new(About::Next, said)
+}
+
+/// How repairs are repeated that do not help.
+fn patience(scene: &Scene<'_>) -> Option<String> {
+    let patience = scene.watched.service.patience?;
+    let repairs = |rule: &Rule| {
+        matches!(rule.fail.then, Then::Start | Then::Restart) && scene.watched.able(&rule.fail.then)
+    };
+    let rules = &scene.watched.service.rules;
+    if scene.view.mode == Mode::Passive || !rules.iter().any(repairs) {
+        return None;
+    }
+    let gives_up = |most: Option<u32>| match most {
+        Some(most) => format!("given up after {most} in a row in vain"),
+        None => "never given up".to_owned(),
+    };
+    let gone = gives_up(patience.give_up_gone);
+    let tested = rules.iter().any(|rule| repairs(rule) && !rule.is_existence());
+    let (lives, budget) = match (tested, scene.scheduler.budget) {
+        (false, _) => (String::new(), String::new()),
+        (true, budget) => (
+            format!("; what lives is {}", gives_up(patience.give_up)),
+            budget.map_or(String::new(), |budget| {
+                let (restarts, within) = (many(budget.restarts, "restart"), span(budget.within));
+                format!(", and waits when there were {restarts} on this host within {within}")
+            }),
+        ),
+    };
+    Some(format!(
+        "A repair that does not help is made again after a pause, which grows from {} to {}; what is gone is {gone}{lives}{budget}",
+        span(patience.first),
+        span(patience.longest)
+    ))
+}
+
+/// The pause that the next repair has before it, if there is one.
+fn pause(scene: &Scene<'_>) -> Option<String> {
+    let (patience, trial) = (scene.watched.service.patience?, scene.watched.trial.as_deref()?);
+    let until = trial.waits(&patience, &scene.watched.name, scene.now)?;
+    Some(format!("not before {}, for it was repaired a moment ago,", scene.until(until)))
 }
 
 /// What follows what is being done.
@@ -156,7 +196,8 @@ fn consequence(scene: &Scene<'_>, branch: &Branch, when: &Condition, recovery: b
     let active = scene.view.mode == Mode::Active;
     let able = scene.watched.able(&branch.then);
     let gone = matches!(when, Condition::Missing);
-    let started = || format!("it would be started at once by {}", run(&programs.start));
+    let when = if recovery { None } else { pause(scene) }.unwrap_or_else(|| "at once".to_owned());
+    let started = || format!("it would be started {when} by {}", run(&programs.start));
     let done = match &branch.then {
         Then::Nothing => return "nothing would be done, and nobody told".to_owned(),
         Then::Alert => None,
@@ -168,12 +209,13 @@ fn consequence(scene: &Scene<'_>, branch: &Branch, when: &Condition, recovery: b
         }
         Then::Start => Some(started()),
         Then::Restart if programs.restart.is_some() => {
-            Some(format!("it would be restarted at once by {}", run(&programs.restart)))
+            Some(format!("it would be restarted {when} by {}", run(&programs.restart)))
         }
         Then::Restart if gone && programs.start.is_some() => Some(started()),
         Then::Restart => match (&programs.stop, &programs.start) {
             (Some(stop), Some(start)) => {
-                Some(format!("it would be stopped by {stop} and started again by {start}"))
+                let when = if when == "at once" { String::new() } else { format!("{when} ") };
+                Some(format!("it would be stopped {when}by {stop} and started again by {start}"))
             }
             (None, Some(_)) => Some(format!("{}, if nothing is in its place any more", started())),
             (Some(stop), None) => {

@@ -4,17 +4,19 @@ use hinoban_config::{Condition, Operator, Rate};
 use hinoban_reading::Unit;
 
 use super::words::{many, span};
-use super::{Paragraph, Scene};
+use super::{About, Paragraph, Scene};
 use crate::view::{RuleState, RuleView};
 use crate::{Watching, sight};
 
 pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
-    let heading = "What its rules see";
     if scene.view.watching == Watching::No {
-        return Paragraph::new(heading, []);
+        return Paragraph::new(About::Rules, []);
     }
     let rules = scene.view.rules.iter().enumerate();
-    Paragraph::new(heading, rules.map(|(r, rule)| format!("{} \u{2014} {}", rule.text, one(scene, r, rule))))
+    Paragraph::new(
+        About::Rules,
+        rules.map(|(r, rule)| format!("{} \u{2014} {}", rule.text, one(scene, r, rule))),
+    )
 }
 
 fn one(scene: &Scene<'_>, r: usize, rule: &RuleView) -> String {
@@ -47,8 +49,10 @@ fn stands(scene: &Scene<'_>, r: usize, rule: &RuleView) -> String {
             None => "is not judged yet".to_owned(),
         },
         RuleState::Holds => format!("holds{since}"),
-        RuleState::Counting { .. } => "does not fail yet".to_owned(),
-        RuleState::Recovering { .. } => format!("fails{since}{lasts}, and may soon hold again"),
+        RuleState::Counting { .. } | RuleState::Lasting { .. } => "does not fail yet".to_owned(),
+        RuleState::Recovering { .. } | RuleState::Holding { .. } => {
+            format!("fails{since}{lasts}, and may soon hold again")
+        }
         _ => {
             let often = scene.watched.records[r].as_ref().map_or(1, |record| record.times);
             format!("fails{since}{lasts}, at {}", many(often, "look"))
@@ -79,6 +83,13 @@ fn seen(scene: &Scene<'_>, r: usize, rule: &RuleView) -> String {
 fn counted(scene: &Scene<'_>, r: usize, rule: &RuleView) -> String {
     let written = &scene.watched.service.rules[r];
     let (seen, rate) = match rule.state {
+        RuleState::Lasting { time, of } => {
+            return format!("; so for {} of the {} that it takes", span(time), span(of));
+        }
+        RuleState::Holding { time, of } => {
+            return format!("; so for {} of the {} that it takes", span(time), span(of));
+        }
+        RuleState::Holds if let Some(of) = written.fail.lasting => return format!("; 0 s of {}", span(of)),
         RuleState::Holds => (0, written.fail.rate),
         RuleState::Counting { seen, .. } => (seen, written.fail.rate),
         RuleState::Recovering { seen, .. } => (seen, written.ok.rate),

@@ -4,7 +4,7 @@ use hinoban_config::{Kind, Mode, Turns};
 use hinoban_reading::Standing;
 
 use super::words::{list, span, times};
-use super::{Paragraph, Scene, why};
+use super::{About, Paragraph, Scene, why};
 use crate::Watching;
 
 pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
@@ -30,7 +30,14 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
         let often = times(view.restarts);
         said.push(format!("Rules have started or restarted it {often} since the supervisor began"));
     }
-    Paragraph::new("How it stands", said)
+    if let Some(repairs) = view.patience.as_ref().map(|patience| &patience.repairs).filter(|it| it.tried > 0)
+    {
+        said.push(format!(
+            "Of the repairs of which that is known, {} of {} helped",
+            repairs.helped, repairs.tried
+        ));
+    }
+    Paragraph::new(About::Standing, said)
 }
 
 fn what(scene: &Scene<'_>) -> String {

@@ -3,7 +3,7 @@
 use hinoban_event::{Because, Doing};
 
 use super::words::{list, span};
-use super::{Paragraph, Scene};
+use super::{About, Paragraph, Scene};
 use crate::task::{Step, Task};
 use crate::{Act, Watching, sight};
 
@@ -31,7 +31,7 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     if said.is_empty() && watched.watching != Watching::No {
         said.push("Nothing is being done to it, and nothing but its next look is waited for".to_owned());
     }
-    Paragraph::new("What is being done, and waited for", said)
+    Paragraph::new(About::Waiting, said)
 }
 
 fn begun(scene: &Scene<'_>, task: &Task) -> String {
@@ -94,6 +94,15 @@ fn idle(scene: &Scene<'_>) -> Vec<String> {
     if let Some(needs) = needs(scene) {
         said.push(format!("Until what it depends on is well, it is neither looked at nor repaired: {needs}"));
     }
+    if let Some(patience) = &scene.view.patience
+        && let Some(next) = patience.next
+    {
+        let next = scene.until_stamp(next);
+        said.push(match &patience.held {
+            Some(why) => format!("A repair is held back until {next}, if it is still needed then: {why}"),
+            None => format!("The next repair has a pause before it, which ends at {next}"),
+        });
+    }
     if let Some(until) = watched.grace.filter(|until| now < *until) {
         said.push(format!(
             "Its process ended in order, so somebody may just be restarting it: until {} he has time to",
@@ -130,7 +139,7 @@ fn needs(scene: &Scene<'_>) -> Option<String> {
                 Some(task) if task.doing == Doing::Restart => "is being restarted",
                 Some(_) => "is being started",
                 None if let Some((rule, _)) = parent.failures().next() => {
-                    let seen = sight::sight(parent, rule, scheduler.dialect).unwrap_or_default();
+                    let seen = sight::sight(parent, rule, scheduler.tongue()).unwrap_or_default();
                     return format!("fails ({})", seen.text);
                 }
                 None if parent.watching == Watching::Initializing => "has not been looked at yet",

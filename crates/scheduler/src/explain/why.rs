@@ -3,20 +3,18 @@
 use hinoban_config::{Mode, Then};
 use hinoban_event::Doing;
 
-use super::words::list;
-use super::{Paragraph, Scene};
+use super::words::{list, many};
+use super::{About, Paragraph, Scene};
 use crate::Watching;
-
-const HEADING: &str = "Why nothing is done about it";
 
 pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     let watched = scene.watched;
     if watched.task.is_some() {
-        return Paragraph::new(HEADING, []);
+        return Paragraph::new(About::Why, []);
     }
     if scene.view.watching == Watching::No {
         return Paragraph::new(
-            HEADING,
+            About::Why,
             [format!("Nobody looks at it, and no rule is judged. {}", resume(scene))],
         );
     }
@@ -27,7 +25,7 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
             said.push(why);
         }
     }
-    Paragraph::new(HEADING, said)
+    Paragraph::new(About::Why, said)
 }
 
 /// Who has ended the watching, and why, as far as that is known.
@@ -101,6 +99,32 @@ fn why(scene: &Scene<'_>, rule: usize) -> String {
     if !scene.view.waits_for.is_empty() {
         let names: Vec<_> = scene.view.waits_for.iter().map(|name| name.to_string()).collect();
         return format!("{text} \u{2014} what it depends on comes first: {}", list(&names));
+    }
+    if let Some(patience) = &scene.view.patience {
+        let row = patience.repairs.in_row();
+        if let Some(given_up) = &patience.repairs.gave_up {
+            return format!(
+                "{text} \u{2014} repairs have been given up at {}: {}",
+                scene.ago(given_up.since),
+                given_up.text
+            );
+        }
+        match (&patience.held, patience.next) {
+            (Some(why), Some(next)) => {
+                return format!(
+                    "{text} \u{2014} a {repair} is held back until {}: {why}",
+                    scene.until_stamp(next)
+                );
+            }
+            (None, Some(next)) => {
+                return format!(
+                    "{text} \u{2014} {} in a row did not help, so the next one has a pause before it, until {}",
+                    many(row, "repair"),
+                    scene.until_stamp(next)
+                );
+            }
+            _ => {}
+        }
     }
     let next = scene.view.next_look.map(|stamp| scene.until_stamp(stamp));
     let next = next.unwrap_or_else(|| "the next look".to_owned());

@@ -60,15 +60,6 @@ pub(super) fn many(n: u32, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
-/// A name as a shell takes it.
-pub(super) fn argument(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    match name.chars().all(plain) {
-        true => name.to_owned(),
-        false => format!("'{}'", name.replace('\'', r"'\''")),
-    }
-}
-
 /// On one line, without what could garble a terminal, with a full stop.
 pub(super) fn sentence(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -145,7 +136,6 @@ mod tests {
     #[test]
     fn foreign_text_cannot_garble_a_terminal() {
         assert_eq!(sentence("a\u{1b}[31m\nb"), "a [31m b.");
-        assert_eq!(argument("a b'c"), r"'a b'\''c'");
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
     }
 }
