@@ -4,6 +4,7 @@ mod commands;
 mod compare;
 mod dependencies;
 mod turns;
+mod vectors;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
