@@ -115,7 +115,7 @@ pub(crate) fn set_aside(path: &Path, condition: &Condition) -> io::Result<Option
 
 /// Gives the file a second name: its own with `suffix` and `first`, or else the first number from 2 on that is free,
 /// so that nothing set aside before is lost.
-fn second_name(path: &Path, suffix: &str, first: &str) -> io::Result<PathBuf> {
+pub(crate) fn second_name(path: &Path, suffix: &str, first: &str) -> io::Result<PathBuf> {
     let numbers = std::iter::once(first.to_owned()).chain((2..u32::MAX).map(|n| format!("-{n}")));
     for number in numbers {
         let aside = with_suffix(path, &format!("{suffix}{number}"));

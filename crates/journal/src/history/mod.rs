@@ -1,0 +1,138 @@
+//! What was: the failures of services, and their readings over time.
+//!
+//! It lies in one file of redb beside the log of intents, and nothing that must be known after a crash depends on it.
+//! A [`History`] is a thread that has the file open only while it writes or reads; whoever hands something over never
+//! waits. What the thread cannot take in time is left out and counted.
+//!
+//! Of what a rule names each reading is kept for eight days ([`Block`]), of everything else five minutes become one
+//! point ([`Thin`]: least, mean, greatest), kept for ninety days; so do the raw ones when they are older. The file never
+//! grows over its room: then raw readings become points before their time, and the oldest points and incidents go.
+//!
+//! An [`Incident`] is one failure of a service, from the first rule that fails until none does, with what was seen,
+//! decided and done, and what came of it. One that goes on when the supervisor is killed goes on in its next life.
+//!
+//! A kill at any moment leaves the file whole. One that is damaged, or not ours, is put aside under another name.
+
+mod block;
+mod bytes;
+mod disk;
+mod episodes;
+mod incident;
+mod room;
+mod series;
+mod store;
+mod thin;
+mod worker;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender};
+
+use hinoban_event::Event;
+use hinoban_reading::Stamp;
+
+pub use block::Block;
+pub use disk::Trouble;
+pub use episodes::Failing;
+pub use incident::{FIRST, Incident, LAST, Step, StepKind};
+pub use series::{Asked, Chunk, Content, Point, Readings, Series};
+pub use thin::{SLOT, Thin};
+use worker::{Work, Worker};
+
+/// What may wait for the thread.
+const WAITING: usize = 512;
+
+/// Gets an answer, on the thread of the history: it must not block.
+pub type Answer<T> = Box<dyn FnOnce(Result<T, Trouble>) + Send>;
+
+/// The history of the services of one supervisor.
+///
+/// Dropping it writes what was handed over, and ends the thread; [`end`](Self::end) says when that is done.
+pub struct History {
+    work: SyncSender<Work>,
+}
+
+impl History {
+    /// Keeps the history in this file, which may take `room` bytes (1 MB at least). Nothing is opened before there is
+    /// something to write or to read.
+    ///
+    /// `tell` hears what people must know, a sentence each and once until it is over: that the disk is full, that a file
+    /// was put aside. It is called on the thread of the history.
+    ///
+    /// # Errors
+    /// If the system has no thread left.
+    pub fn begin(
+        path: impl AsRef<Path>,
+        room: u64,
+        tell: impl Fn(String) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (work, received) = mpsc::sync_channel(WAITING);
+        let worker = Worker::new(path.as_ref(), room, Box::new(tell));
+        // It writes pages, and turns a few values into JSON: that takes little of a stack.
+        let thread = std::thread::Builder::new().name("history".to_owned()).stack_size(512 * 1024);
+        thread.spawn(move || worker.run(&received))?;
+        Ok(Self { work })
+    }
+
+    /// Takes in readings. False: the thread is too busy, and they are left out.
+    pub fn readings(&self, chunks: Vec<Chunk>) -> bool {
+        self.work.try_send(Work::Readings(chunks)).is_ok()
+    }
+
+    /// Takes in an event. `needs`: the services that the one it happened to depends on, however far. False: the thread is
+    /// too busy, and it is left out.
+    pub fn event(&self, event: Arc<Event>, needs: Vec<Arc<str>>) -> bool {
+        self.work.try_send(Work::Event(event, needs)).is_ok()
+    }
+
+    /// Says what fails now, of all services (`whole`) or of these: at the start, and after a change of the configuration.
+    /// Incidents that nobody told the end of are closed, failures that nobody told are opened.
+    pub fn stand(&self, at: Stamp, services: Vec<Failing>, whole: bool) -> bool {
+        self.work.try_send(Work::Stand { at, services, whole }).is_ok()
+    }
+
+    /// Takes on another room.
+    pub fn set_room(&self, room: u64) -> bool {
+        self.work.try_send(Work::Room(room)).is_ok()
+    }
+
+    /// The incidents, the newest first: of this service, or of all; at most so many. If the thread is too busy the answer
+    /// is dropped without being called.
+    pub fn incidents(&self, service: Option<String>, limit: usize, answer: Answer<Vec<Incident>>) {
+        self.ask(move |worker| answer(worker.incidents(service.as_deref(), limit)));
+    }
+
+    /// One incident.
+    pub fn incident(&self, id: u64, answer: Answer<Option<Incident>>) {
+        self.ask(move |worker| answer(worker.incident(id)));
+    }
+
+    /// What is kept of a service.
+    pub fn series(&self, service: String, answer: Answer<Vec<Series>>) {
+        self.ask(move |worker| answer(worker.series(&service)));
+    }
+
+    /// Readings over time.
+    pub fn over_time(&self, asked: Asked, answer: Answer<Readings>) {
+        self.ask(move |worker| answer(worker.readings(&asked)));
+    }
+
+    /// Writes everything that was handed over, then calls.
+    pub fn end(self, done: impl FnOnce() + Send + 'static) {
+        self.ask(move |worker| {
+            worker.rest();
+            done();
+        });
+    }
+
+    fn ask(&self, question: impl FnOnce(&mut Worker) + Send + 'static) {
+        let _ = self.work.try_send(Work::Ask(Box::new(question)));
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History").finish_non_exhaustive()
+    }
+}
