@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use hinoban_config::{Condition, Dialect};
-use hinoban_reading::{How, Now, Value, metrics};
+use hinoban_reading::{How, Now, metrics};
 
 use crate::machine::{Out, Scheduler};
-use crate::{Watching, sight, wording};
+use crate::{Watching, change, sight, wording};
 
 /// Time for whoever ended a process in order to start it again himself.
 const GRACE: Duration = Duration::from_secs(2);
@@ -17,7 +17,7 @@ impl Scheduler {
     pub(crate) fn judge_subject(&mut self, now: Now, i: usize, early: bool, out: &mut Out) {
         let service = self.services[i].service.clone();
         let Some(seen) = &self.services[i].subject.seen else { return };
-        let (up, there) = (seen.standing.is_up(), wording::is_there(seen));
+        let (up, there) = (seen.standing.is_up(), wording::is_there(&seen.standing));
         if !there && self.gives_grace(now, i) {
             return;
         }
@@ -39,7 +39,9 @@ impl Scheduler {
 
     /// Judges by what the rule's look last saw, if that says anything.
     fn judge(&mut self, now: Now, i: usize, rule: usize, early: bool, out: &mut Out) {
-        if let Some(failed) = sight::fails(&self.services[i], rule) {
+        if change::of(&self.services[i].service.rules[rule]).is_some() {
+            self.judge_change(now, i, rule, early, out);
+        } else if let Some(failed) = sight::fails(&self.services[i], rule) {
             self.sample(now, i, rule, failed, early, out);
         }
     }
@@ -76,9 +78,9 @@ impl Scheduler {
         match self.dialect {
             Dialect::Monit => {
                 let uptime = watched.subject.seen.as_ref().and_then(|o| o.get(&metrics::UPTIME.name));
-                uptime.and_then(Value::as_f64).is_some_and(|up| up <= start.timeout.as_secs_f64())
+                uptime.and_then(|up| up.as_f64()).is_some_and(|up| up <= start.timeout.as_secs_f64())
             }
-            Dialect::Toml => watched.confirm.is_some_and(|c| now.moment < c.until),
+            Dialect::Toml => watched.confirm.as_ref().is_some_and(|c| now.moment < c.until),
         }
     }
 
@@ -102,7 +104,10 @@ impl Stage {
         match self {
             Stage::Existence => matches!(when, Condition::Missing | Condition::Exists),
             Stage::Type => matches!(when, Condition::WrongType),
-            Stage::Reading => matches!(when, Condition::Compare { .. }),
+            Stage::Reading => matches!(
+                when,
+                Condition::Compare { .. } | Condition::Changed { .. } | Condition::Matches { .. }
+            ),
         }
     }
 }

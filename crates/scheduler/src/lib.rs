@@ -22,14 +22,21 @@
 //! a restart starts them again after it.
 #![forbid(unsafe_code)]
 
+mod budget;
 mod campaign;
+mod change;
 mod errand;
 mod explain;
 mod judge;
+mod kept;
+mod kill;
 mod life;
 mod limit;
 mod machine;
 mod over;
+mod patience;
+mod positions;
+mod queue;
 mod record;
 mod rest;
 mod rules;
@@ -37,6 +44,7 @@ mod same;
 mod seen;
 mod sight;
 pub mod sim;
+mod spread;
 mod task;
 mod ties;
 mod turns;
@@ -48,15 +56,18 @@ mod wording;
 use std::time::Duration;
 
 use hinoban_event::{Class, Doing, Event, Report};
-use hinoban_reading::{Identity, Observation, Stamp};
+use hinoban_reading::{Identity, Observation, Stamp, Value};
 use serde::{Deserialize, Serialize};
 
 pub use errand::Unbegun;
-pub use explain::{Explanation, Paragraph};
+pub use explain::{About, Explanation, Paragraph};
 pub use life::{Reload, Restored};
 pub use machine::Scheduler;
+pub use patience::{GivenUp, Repairs};
 pub use same::{condition_name, follow};
-pub use view::{LastAction, LimitView, Programs, RuleState, RuleView, ServiceView, TestView, Watching};
+pub use view::{
+    LastAction, LimitView, PatienceView, Programs, RuleState, RuleView, ServiceView, TestView, Watching,
+};
 pub use wish::{Resumed, Unfinished};
 
 /// Which service. Never reused within one life of a scheduler, so that late answers about a service that a reload
@@ -217,6 +228,22 @@ pub enum Remembered {
         restarts: u32,
         /// Cycles since the first of them.
         cycles: u32,
+    },
+    /// A rule is about to have a service repaired, repairs have helped, or they have been given up.
+    Repairs {
+        /// Its name.
+        service: String,
+        /// What they have come to.
+        repairs: Repairs,
+    },
+    /// What a rule about change saw last, and what the next value is compared with.
+    Baseline {
+        /// The service's name.
+        service: String,
+        /// What the rule asks: its [`condition_name`].
+        condition: String,
+        /// The value.
+        value: Value,
     },
     /// An action is about to begin.
     Intent {

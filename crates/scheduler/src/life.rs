@@ -1,19 +1,21 @@
 //! How a scheduler begins, and how it takes on another configuration.
 
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_config::{Config, OnReboot, Service};
 use hinoban_event::Class;
-use hinoban_reading::{Moment, Now, Stamp};
+use hinoban_reading::{Moment, Now, Stamp, Value};
 use jiff::tz::TimeZone;
 
 use crate::limit::{self, Tally};
 use crate::machine::Scheduler;
+use crate::patience::{Repairs, Trial};
+use crate::queue::distance;
 use crate::record::Record;
 use crate::watched::{Looks, Watched};
-use crate::{ServiceId, Watching, condition_name, follow, rules};
+use crate::{ServiceId, Watching, change, condition_name, follow, rules};
 
 /// What an earlier life of the supervisor left.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +30,10 @@ pub struct Restored {
     pub gave_up: HashMap<String, String>,
     /// How often rules have restarted services within the windows that are open, and the cycles since the first time.
     pub restarts: HashMap<String, (u32, u32)>,
+    /// What repairs of services by rules have come to.
+    pub repairs: HashMap<String, Repairs>,
+    /// What rules about change saw last: service, the [`condition_name`] of the rule, and the value.
+    pub baselines: Vec<(String, String, Value)>,
     /// The highest number of an intent so far.
     pub last_intent: u64,
 }
@@ -54,24 +60,29 @@ impl Scheduler {
     /// A scheduler for this configuration, whose first looks are due at `first`.
     pub fn new(config: &Config, restored: &Restored, first: Moment) -> Self {
         let mut scheduler = Self {
-            services: Vec::new(),
+            services: Vec::with_capacity(config.services.len()),
             dialect: config.dialect,
             zone: TimeZone::UTC,
-            positions: HashMap::new(),
-            heap: BinaryHeap::new(),
+            positions: Default::default(),
+            queue: Default::default(),
             running: HashMap::new(),
             errands: HashMap::new(),
+            kills: HashMap::new(),
             failed_errands: HashSet::new(),
             asked_before: Vec::new(),
             ties: Default::default(),
             resting: Vec::new(),
             waiting: Vec::new(),
             ending: false,
+            budget: config.budget,
+            host: Default::default(),
             default_every: config.every.unwrap_or(Duration::MAX / 4),
             next_service: 0,
+            first_fresh: 0,
             next_intent: restored.last_intent,
             next_event: 0,
             now: Now { moment: Moment::ZERO, stamp: Stamp::default() },
+            woken: false,
         };
         for service in &config.services {
             let mut watched = scheduler.fresh(service.clone(), first, is_watched(service, restored));
@@ -82,11 +93,20 @@ impl Scheduler {
             {
                 watched.tally = Tally { restarts, cycles };
             }
+            if service.patience.is_some()
+                && watched.watching != Watching::No
+                && let Some(repairs) = restored.repairs.get(&service.name)
+            {
+                watched.trial = Some(Box::new(Trial::restored(repairs.clone())));
+            }
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
                 let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
                 if same && watched.watching != Watching::No {
-                    watched.records[*rule] = Some(Record::failed(*since));
+                    watched.records[*rule] = Some(Box::new(Record::failed(*since)));
                 }
+            }
+            for (_, condition, value) in restored.baselines.iter().filter(|b| b.0 == service.name) {
+                watched.restore_baseline(condition, value);
             }
             scheduler.services.push(watched);
         }
@@ -104,6 +124,7 @@ impl Scheduler {
         let id = ServiceId(self.next_service);
         self.next_service += 1;
         let every = service.every.unwrap_or(self.default_every);
+        let due = due + distance(id.0 - self.first_fresh, every);
         Watched::new(id, service, every, due, on)
     }
 
@@ -113,7 +134,9 @@ impl Scheduler {
     /// so that none is left stopped in the middle of a restart; if it comes back before, it is still being done to it.
     pub fn reload(&mut self, now: Now, config: &Config) -> Reload {
         let mut report = Reload::default();
+        self.first_fresh = self.next_service;
         self.dialect = config.dialect;
+        self.budget = config.budget;
         self.default_every = config.every.unwrap_or(Duration::MAX / 4);
         let (old, mut leaving): (Vec<Watched>, Vec<Watched>) =
             self.services.drain(..).partition(|w| !w.leaving);
@@ -216,11 +239,22 @@ impl Scheduler {
         if limit::window(service).is_some() {
             new.tally = other.tally;
         }
+        if service.patience.is_some() && on {
+            new.trial = other.trial.map(|trial| Box::new(trial.reloaded()));
+        }
         if other.service.turns == service.turns {
             new.turn = other.turn;
         }
         if !on {
             new.gave_up = other.gave_up;
+        }
+        let changes = other.changes.into_iter().flatten();
+        for (baseline, at) in changes.zip(&found) {
+            if let (Some(at), Some(changes)) = (at, &mut new.changes)
+                && change::of(&service.rules[*at]).is_some()
+            {
+                changes[*at] = baseline;
+            }
         }
         let memories = other.records.into_iter().zip(other.judged).zip(other.tests);
         for (((record, judged), looks), at) in memories.zip(found) {

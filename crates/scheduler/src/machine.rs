@@ -1,20 +1,24 @@
 //! The state machine itself: whose turn it is, and where each input goes.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::{Dialect, Service};
+use hinoban_config::{Budget, Dialect, Service};
 use hinoban_event::{Event, Fact};
-use hinoban_reading::{Moment, Now, Observation};
+use hinoban_reading::{Identity, Moment, Now, Observation};
 use jiff::tz::TimeZone;
 
+use crate::budget::Host;
 use crate::errand::Errand;
+use crate::kept::Kept;
+use crate::positions::Positions;
+use crate::queue::{Queue, distance};
 use crate::rest::Rest;
 use crate::task::Step;
 use crate::ties::Ties;
 use crate::watched::{Flight, Watched};
+use crate::wording::Tongue;
 use crate::{Effect, Input, LookId, Part, ServiceId, ServiceView, Watching, view};
 
 /// What is to be done, as it gathers.
@@ -28,13 +32,15 @@ pub struct Scheduler {
     pub(crate) dialect: Dialect,
     /// In which patterns of the calendar are meant.
     pub(crate) zone: TimeZone,
-    pub(crate) positions: HashMap<ServiceId, usize>,
-    /// When each service next wants to be called; entries that are no longer true are passed over.
-    pub(crate) heap: BinaryHeap<Reverse<(Moment, ServiceId)>>,
+    pub(crate) positions: Positions,
+    /// When each service next wants to be called.
+    pub(crate) queue: Queue,
     /// Intents whose end is waited for.
     pub(crate) running: HashMap<u64, ServiceId>,
     /// What runs because of rules.
     pub(crate) errands: HashMap<u64, Errand>,
+    /// Processes that are just being killed: of which service, and which.
+    pub(crate) kills: HashMap<u64, (Arc<str>, Identity)>,
     /// What of that failed the last time: service, and command line or name.
     pub(crate) failed_errands: HashSet<(Arc<str>, String)>,
     /// Services for which a wish of an earlier life waits.
@@ -47,18 +53,26 @@ pub struct Scheduler {
     pub(crate) resting: Vec<ServiceId>,
     /// Services whose task waits for what is done to others.
     pub(crate) waiting: Vec<ServiceId>,
+    /// How many restarts of what lives the host is to bear.
+    pub(crate) budget: Option<Budget>,
+    /// What it has borne lately.
+    pub(crate) host: Host,
     pub(crate) default_every: Duration,
     pub(crate) next_service: u32,
+    /// The first id given since the configuration was last taken on.
+    pub(crate) first_fresh: u32,
     pub(crate) next_intent: u64,
     pub(crate) next_event: u64,
-    /// The time of the last input.
+    /// The time of the last input …
     pub(crate) now: Now,
+    /// … if there was one.
+    pub(crate) woken: bool,
 }
 
 impl Scheduler {
     pub(crate) fn index(&mut self) {
-        self.positions = self.services.iter().enumerate().map(|(i, w)| (w.id, i)).collect();
-        self.heap = self.services.iter().map(|w| Reverse((w.deadline(), w.id))).collect();
+        self.positions = Positions::of(&self.services);
+        self.queue = Queue::of(self.services.iter().map(Watched::deadline));
         self.tie();
     }
 
@@ -76,21 +90,28 @@ impl Scheduler {
     /// Takes what happened; gives what is to be done, in order.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();
+        let slept = self.has_slept(now);
         self.now = now;
+        if slept {
+            self.spread(now);
+        }
         let touched = match input {
             Input::Tick => {
                 self.tick(now, &mut out);
                 None
             }
             Input::WakeAll => {
-                for watched in &mut self.services {
-                    watched.due = now.moment;
+                for (watched, n) in self.services.iter_mut().zip(0..) {
+                    watched.due = now.moment + distance(n, watched.every);
                 }
                 self.index();
                 self.tick(now, &mut out);
                 None
             }
-            Input::ClockJumped => None,
+            Input::ClockJumped => {
+                self.spread(now);
+                None
+            }
             Input::Observed { look, result } => {
                 self.observed(now, look, result, &mut out);
                 Some(look.service)
@@ -108,6 +129,10 @@ impl Scheduler {
                 self.errand_done(now, intent, report, verdict, &mut out);
                 None
             }
+            Input::ActionDone { intent, report, verdict } if self.kills.contains_key(&intent) => {
+                self.killed(now, intent, &report, verdict, &mut out);
+                None
+            }
             Input::ActionDone { intent, report, verdict } => {
                 let service = self.running.get(&intent).copied();
                 self.action_done(now, intent, report, verdict, &mut out);
@@ -121,6 +146,7 @@ impl Scheduler {
             }
         };
         if let Some(i) = touched.and_then(|id| self.position(id)) {
+            self.weigh(now, i, &mut out);
             self.schedule(i);
         }
         self.advance(now, &mut out);
@@ -140,15 +166,8 @@ impl Scheduler {
     }
 
     fn next_turn(&mut self) -> Option<Moment> {
-        while let Some(Reverse((at, id))) = self.heap.peek().copied() {
-            match self.position(id) {
-                Some(i) if self.services[i].deadline() == at && at.elapsed() < Duration::MAX => {
-                    return Some(at);
-                }
-                _ => self.heap.pop(),
-            };
-        }
-        None
+        let services = &self.services;
+        self.queue.next(|i| services[i].deadline())
     }
 
     /// The service of this name, upper and lower case being the same.
@@ -178,9 +197,21 @@ impl Scheduler {
         watched.is_some_and(|w| rule < w.records.len() && w.fails(rule))
     }
 
+    /// Whether a service is watched.
+    pub fn is_watched(&self, id: ServiceId) -> bool {
+        self.position(id).is_some_and(|i| self.services[i].watching != Watching::No)
+    }
+
+    /// When the cycle of a service was due that began last.
+    pub fn turn(&self, id: ServiceId) -> Option<Moment> {
+        let watched = &self.services[self.position(id)?];
+        let passed = watched.every.checked_mul(watched.passed).filter(|time| !time.is_zero())?;
+        Some(watched.due - passed)
+    }
+
     /// What the last look at a service's subject saw.
-    pub fn seen(&self, id: ServiceId) -> Option<&Observation> {
-        self.position(id).and_then(|i| self.services[i].subject.seen.as_ref())
+    pub fn seen(&self, id: ServiceId) -> Option<Observation> {
+        self.position(id).and_then(|i| self.services[i].subject.seen.as_ref()).map(Kept::open)
     }
 
     /// Whether every watched service has been looked at once, and nothing is being done.
@@ -254,8 +285,13 @@ impl Scheduler {
         self.services.iter().enumerate().filter(|(_, w)| !w.leaving).map(view).collect()
     }
 
+    /// In which words things are told.
+    pub(crate) fn tongue(&self) -> Tongue<'_> {
+        Tongue { dialect: self.dialect, zone: &self.zone }
+    }
+
     pub(crate) fn position(&self, id: ServiceId) -> Option<usize> {
-        self.positions.get(&id).copied()
+        self.positions.get(id)
     }
 
     pub(crate) fn next_intent(&mut self) -> u64 {
@@ -298,7 +334,7 @@ impl Scheduler {
 
     pub(crate) fn schedule(&mut self, i: usize) {
         let watched = &self.services[i];
-        self.heap.push(Reverse((watched.deadline(), watched.id)));
+        self.queue.want(i, watched.deadline());
     }
 
     /// Serves everybody whose time has come, or comes so soon that waking again is not worth it.
@@ -310,15 +346,7 @@ impl Scheduler {
             self.schedule(i);
         }
         let mut served = Vec::new();
-        while let Some(Reverse((at, id))) = self.heap.peek().copied() {
-            if at > now.moment + most {
-                break;
-            }
-            self.heap.pop();
-            let Some(i) = self.position(id) else { continue };
-            if self.services[i].deadline() != at {
-                continue;
-            }
+        while let Some((at, i)) = self.queue.take(now.moment + most, |i| self.services[i].deadline()) {
             served.push(i);
             let slack = most.min(self.services[i].every / 50);
             if self.services[i].task.is_some() {
@@ -336,6 +364,7 @@ impl Scheduler {
                 }
             }
             self.tick_confirm(now, i, out);
+            self.tick_patience(now, i, out);
             if at <= now.moment + slack && self.services[i].due <= now.moment + slack {
                 self.cycle(now, i, out);
             }
@@ -352,8 +381,8 @@ impl Scheduler {
         // In 64 bits: the division of 128 is a function far away from here, for which its part of the text stays mapped.
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let missed = micros(behind) / micros(watched.every).max(1);
-        watched.due =
-            watched.due + watched.every * u32::try_from(missed.saturating_add(1)).unwrap_or(u32::MAX);
+        watched.passed = u32::try_from(missed.saturating_add(1)).unwrap_or(u32::MAX);
+        watched.due = watched.due + watched.every * watched.passed;
         if watched.watching == Watching::No || watched.task.is_some() || self.ending {
             return;
         }
@@ -361,16 +390,22 @@ impl Scheduler {
             return;
         }
         match self.rests(i, true) {
-            true => self.put_off(i, Rest::Due),
+            true => {
+                // One more than that which was put off.
+                self.services[i].counted = false;
+                self.put_off(i, Rest::Due);
+            }
             false => self.round(now, i, out),
         }
     }
 
     /// The looks of one cycle.
     pub(crate) fn round(&mut self, now: Now, i: usize, out: &mut Out) {
-        self.services[i].cycle += 1;
-        if !self.within_limits(now, i, out) {
-            return;
+        if !std::mem::take(&mut self.services[i].counted) {
+            self.services[i].cycle += 1;
+            if !self.within_limits(now, i, out) {
+                return;
+            }
         }
         let watched = &mut self.services[i];
         if watched.has_subject() {

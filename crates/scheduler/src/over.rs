@@ -31,10 +31,12 @@ impl Scheduler {
         let by = task.because.by().map(str::to_owned);
         let (at, took, text) = (now.stamp, task.report.took, sentence.clone());
         watched.last_action = Some(Box::new(LastAction { doing: doing.clone(), ok, at, took, by, text }));
-        if matches!(task.because, Because::Rule { .. }) && watched.done.last() != Some(&sentence) {
-            watched.done.push(sentence);
-            let excess = watched.done.len().saturating_sub(20);
-            watched.done.drain(..excess);
+        let mending = watched.trial.as_ref().is_some_and(|trial| trial.mending);
+        match &watched.last_action.as_ref().and_then(|last| last.by.clone()) {
+            None if matches!(task.because, Because::Rule { .. }) => watched.did(sentence),
+            // What had been given up is told with whoever mended it.
+            Some(by) if mending => watched.did(format!("{sentence}, asked for by {by}")),
+            _ => {}
         }
         let (because, report) = (task.because.clone(), std::mem::take(&mut task.report));
         self.emit(now, i, Fact::Ended { doing, because, ok, report }, out);
@@ -53,6 +55,9 @@ impl Scheduler {
     }
 
     fn follow_up(&mut self, now: Now, i: usize, task: &Task, ok: bool, out: &mut Out) {
+        if matches!(task.because, Because::Rule { .. }) {
+            self.repaired(now, i);
+        }
         let wanted = !task.bounce && !matches!(task.because, Because::Rule { .. });
         let began = matches!(task.doing, Doing::Start | Doing::Restart);
         let switched = self.services[i].switched.take();
@@ -86,7 +91,8 @@ impl Scheduler {
         if ok && began && watched.watching != Watching::No && watched.test_rules().next().is_some() {
             let window = watched.service.start.as_ref().map_or(Duration::from_secs(30), |p| p.timeout);
             let pause = Duration::from_millis(100);
-            watched.confirm = Some(Confirm { next: now.moment + pause, pause, until: now.moment + window });
+            watched.confirm =
+                Some(Box::new(Confirm { next: now.moment + pause, pause, until: now.moment + window }));
         }
         // What the last look saw now counts, as an early look: a process that is back has recovered. Nobody has looked
         // at anything else since.

@@ -45,8 +45,17 @@ impl Scheduler {
         let watched = &self.services[i];
         watched.watching == Watching::Yes
             && watched.task.is_none()
-            && watched.failures().next().is_none()
+            && !self.ails(watched)
             && (watched.is_up() || may_be_gone(watched))
+    }
+
+    /// Whether a rule of it fails. In Monit that something changed is a failure for a cycle too; otherwise it is news, and
+    /// nothing that others would have to wait for.
+    fn ails(&self, watched: &Watched) -> bool {
+        let news = |rule: usize| {
+            self.dialect == Dialect::Toml && crate::change::is_news(&watched.service.rules[rule])
+        };
+        watched.failures().any(|(rule, _)| !news(rule))
     }
 
     /// Whether something that this service depends on, however far, is not ready.
@@ -106,6 +115,15 @@ impl Scheduler {
         watched.rest = watched.rest.and(rest);
     }
 
+    /// The same for one whose result does not count: if it was its turn, that has been counted.
+    pub(crate) fn put_off_after(&mut self, i: usize, early: bool) {
+        let merged = self.services[i].rest.is_due();
+        self.put_off(i, if early { Rest::Early } else { Rest::Due });
+        if !early && !merged {
+            self.services[i].counted = true;
+        }
+    }
+
     /// Looks before its turn at the thing itself; first at the processes it depends on, for those may have died with it.
     pub(crate) fn look_early(&mut self, i: usize, part: Part, out: &mut Out) {
         if self.ties.parents(i).is_empty() || self.services[i].task.is_some() {
@@ -127,13 +145,14 @@ impl Scheduler {
     /// Makes up for what was put off and need not rest any longer.
     pub(crate) fn make_up(&mut self, now: Now, out: &mut Out) {
         let mut resting: Vec<(usize, ServiceId)> =
-            self.resting.drain(..).filter_map(|id| Some((*self.positions.get(&id)?, id))).collect();
+            self.resting.drain(..).filter_map(|id| Some((self.positions.get(id)?, id))).collect();
         resting.sort_by_key(|(i, _)| self.ties.rank(*i));
         for (i, id) in resting {
             let watched = &self.services[i];
             let rest = watched.rest;
             if watched.watching == Watching::No || watched.task.is_some() {
                 self.services[i].rest = Rest::None;
+                self.services[i].counted = false;
                 continue;
             }
             // The calendar may say by now that it is to be left alone; a turn that it names is not lost.
@@ -141,8 +160,9 @@ impl Scheduler {
             let not_lost = in_time || matches!(watched.service.turns, Turns::At(_));
             if rest.is_due() && !self.rests(i, true) {
                 self.services[i].rest = Rest::None;
-                if not_lost {
-                    self.round(now, i, out);
+                match not_lost {
+                    true => self.round(now, i, out),
+                    false => self.services[i].counted = false,
                 }
                 continue;
             }

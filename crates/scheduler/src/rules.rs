@@ -1,13 +1,14 @@
 //! What follows when a rule fails or holds: records are kept, people told, and actions begun.
 
-use hinoban_config::{Condition, Mode, Rate, Then};
+use hinoban_config::{Branch, Condition, Mode, Rate, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
 use hinoban_reading::{Now, metrics};
 
 use crate::machine::{Out, Scheduler};
-use crate::record::{Record, State, Step};
+use crate::record::{Record, Sample, State, Step};
 use crate::watched::Watched;
-use crate::{Effect, Part, Remembered, condition_name, sight, wording};
+use crate::wording::Tongue;
+use crate::{Effect, Part, Remembered, change, condition_name, sight, wording};
 
 impl Scheduler {
     /// One rule has seen something.
@@ -27,34 +28,43 @@ impl Scheduler {
         let written = &service.rules[rule];
         let rate = if failed { written.fail.rate } else { written.ok.rate };
         watched.judged[rule].get_or_insert(now.stamp);
-        if early && rate != Rate::ONCE {
+        let known = watched.records[rule].as_ref().is_some_and(|r| r.state == State::Failed);
+        // A repair that the host did not bear is made as soon as it does.
+        let held = failed && known && watched.is_held(rule);
+        if early && rate != Rate::ONCE && !held {
             return;
         }
+        let sample = match failed {
+            true if change::is_news(written) => Sample::changed(dialect),
+            true => Sample::Failed,
+            false => Sample::Held,
+        };
         // What is known to fail, and seen again before its turn, is news only if something can be done about it now.
-        let known = watched.records[rule].as_ref().is_some_and(|r| r.state == State::Failed);
-        if early && failed && known {
-            if !watched.may_act(&written.fail.then) {
-                return;
-            }
-            if let Some(until) = watched.held_until(now.moment) {
-                watched.recheck = Some(until);
+        if early && sample == Sample::Failed && known {
+            let then = &written.fail.then;
+            if !watched.may_act(then) || !self.would_repair(now, i, rule, then, out) {
                 return;
             }
         }
+        let watched = &mut self.services[i];
         let record = match &mut watched.records[rule] {
             Some(record) => record,
-            None if failed => watched.records[rule].insert(Record::new(now.stamp)),
+            None if failed => watched.records[rule].insert(Box::new(Record::new(now.stamp))),
             None => return,
         };
         let failed_since = record.since;
-        let step = record.sample(failed, written.fail.rate, written.ok.rate, now.stamp);
+        let step = match early && rate != Rate::ONCE {
+            true => record.again(),
+            false => record.sample(sample, &written.fail, &written.ok, now),
+        };
         let (times, since) = (record.times, record.since);
         let class = class(&written.when);
         let name = service.name.clone();
         if step == Step::Quiet {
             return;
         }
-        let sight = sight::sight(watched, rule, dialect).unwrap_or_default();
+        let tongue = Tongue { dialect, zone: &self.zone };
+        let sight = sight::sight(watched, rule, tongue).unwrap_or_default();
         match step {
             Step::Quiet => {}
             Step::Doubt | Step::Fail | Step::StillFailing => {
@@ -64,7 +74,8 @@ impl Scheduler {
                     reason: sight.reason,
                     text: sight.text,
                     detail: sight.detail,
-                    then: shown(&written.fail.then, service.mode),
+                    changed: change::is_news(written),
+                    then: doing(&written.fail, service.mode),
                     able: watched.able(&written.fail.then),
                     since,
                     times,
@@ -85,15 +96,17 @@ impl Scheduler {
                 self.react(now, i, rule, step, Fact::Failed(failure), early, out);
             }
             Step::Recover => {
+                self.comes_back(i);
+                let watched = &mut self.services[i];
                 out.push(Effect::Remember(Remembered::Recovered { service: name, rule, class }));
                 let recovery = Recovery {
                     rule,
                     class,
                     text: sight.text,
-                    then: shown(&written.ok.then, service.mode),
+                    then: doing(&written.ok, service.mode),
                     since: failed_since,
                     done: watched.done.clone(),
-                    ending: if class == Class::NonExist { watched.ending.clone() } else { None },
+                    ending: if class == Class::NonExist { watched.ending.as_deref().cloned() } else { None },
                     compared: sight.compared,
                 };
                 if (0..service.rules.len()).all(|r| !watched.fails(r)) {
@@ -116,14 +129,12 @@ impl Scheduler {
         let branch = if recovery { &service.rules[rule].ok } else { &service.rules[rule].fail };
         let times = watched.records[rule].as_ref().map_or(1, |r| r.times);
         let fresh = step != Step::StillFailing;
+        // What runs beside leaves before anything is done to the service itself.
+        let first = branch.also.iter().zip(1..).chain([(&branch.then, 0)]);
+        for (_, nth) in first.filter(|(then, _)| runs(then, fresh, times)) {
+            self.send(now, i, (rule, recovery, nth), &event, out);
+        }
         match &branch.then {
-            Then::Nothing | Then::Alert => {}
-            Then::Exec { repeat, .. }
-                if fresh || repeat.is_some_and(|n| n > 0 && times.is_multiple_of(n)) =>
-            {
-                self.send(now, i, rule, recovery, &event, out);
-            }
-            Then::Custom(_) if fresh => self.send(now, i, rule, recovery, &event, out),
             Then::Unmonitor => self.unwatch_all(now, i, Some(&event), out),
             Then::Start | Then::Restart | Then::Stop => {
                 self.repair(now, i, rule, &branch.then, &event, early, out);
@@ -142,7 +153,7 @@ impl Scheduler {
         &mut self,
         now: Now,
         i: usize,
-        _rule: usize,
+        rule: usize,
         then: &Then,
         event: &Event,
         early: bool,
@@ -159,11 +170,10 @@ impl Scheduler {
             }
             return;
         }
-        if let Some(until) = watched.held_until(now.moment).filter(|_| early) {
-            watched.recheck = Some(until);
+        if !self.permits(now, i, rule, then, event, early, out) {
             return;
         }
-        watched.acts(now.moment);
+        self.services[i].acts(now.moment);
         if *then != Then::Stop {
             self.count_restart(i, out);
         }
@@ -214,13 +224,52 @@ pub(crate) fn class(when: &Condition) -> Class {
         Condition::WrongType => Class::Invalid,
         Condition::Restarts { .. } => Class::Timeout,
         Condition::Test { .. } => Class::Connection,
-        Condition::Compare { metric, .. } if *metric == metrics::SIZE.name => Class::Size,
-        Condition::Compare { metric, .. } if *metric == metrics::UPTIME.name => Class::Uptime,
+        Condition::Compare { metric, .. } => class_of(metric).unwrap_or(Class::Resource),
+        Condition::Changed { metric, .. } => class_of(metric).unwrap_or(Class::Status),
+        Condition::Matches { metric, .. } => class_of(metric).unwrap_or(Class::Content),
         _ => Class::Resource,
     }
 }
 
-/// What is told of a branch: a passive service is not repaired, only told about.
+/// The class of whatever is said of this metric, where it has one of its own.
+fn class_of(metric: &str) -> Option<Class> {
+    use metrics as m;
+    let classes = [
+        (m::PID, Class::Pid),
+        (m::PPID, Class::PPid),
+        (m::UID, Class::Uid),
+        (m::EUID, Class::Uid),
+        (m::GID, Class::Gid),
+        (m::SIZE, Class::Size),
+        (m::PERMISSION, Class::Permission),
+        (m::UPTIME, Class::Uptime),
+        (m::LINKS, Class::Resource),
+        (m::ACCESS_TIME, Class::Timestamp),
+        (m::CHANGE_TIME, Class::Timestamp),
+        (m::MODIFY_TIME, Class::Timestamp),
+        (m::FILESYSTEM_FLAGS, Class::FsFlag),
+    ];
+    classes.into_iter().find(|(of, _)| *of.name == *metric).map(|(_, class)| class)
+}
+
+/// Whether a part of a branch is a program or an action that runs now: at the beginning, and again where that is asked for.
+fn runs(then: &Then, fresh: bool, times: u32) -> bool {
+    match then {
+        Then::Exec { repeat, .. } => fresh || repeat.is_some_and(|n| n > 0 && times.is_multiple_of(n)),
+        Then::Custom(_) => fresh,
+        _ => false,
+    }
+}
+
+/// What is told of a branch: what is done to the service, or else the first that runs beside.
+pub(crate) fn doing(branch: &Branch, mode: Mode) -> Doing {
+    match (shown(&branch.then, mode), branch.also.first()) {
+        (Doing::Alert, Some(first)) => shown(first, mode),
+        (doing, _) => doing,
+    }
+}
+
+/// What is told of one of its parts: a passive service is not repaired, only told about.
 pub(crate) fn shown(then: &Then, mode: Mode) -> Doing {
     let active = mode == Mode::Active;
     match then {

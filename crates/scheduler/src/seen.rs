@@ -3,8 +3,8 @@
 use hinoban_event::Fact;
 use hinoban_reading::{Now, Observation};
 
+use crate::kept::Kept;
 use crate::machine::{Out, Scheduler};
-use crate::rest::Rest;
 use crate::{LookId, Part, Watching};
 
 impl Scheduler {
@@ -51,7 +51,7 @@ impl Scheduler {
                 if let Some(ending) = seen.ending.take() {
                     let late = !seen.standing.is_up() && watched.since.is_some_and(|(up, _)| !up)
                         || seen.standing.is_up();
-                    watched.ending = Some(ending.clone());
+                    watched.ending = Some(Box::new(ending.clone()));
                     if late {
                         self.emit(now, i, Fact::EndingLearned(ending), out);
                     }
@@ -74,7 +74,7 @@ impl Scheduler {
         }
         // What is not well for want of another service is not judged: it is looked at again once that is there.
         if self.rests(i, false) {
-            return self.put_off(i, if early { Rest::Early } else { Rest::Due });
+            return self.put_off_after(i, early);
         }
         let watched = &mut self.services[i];
         // Also of what could not be seen something is known now: that.
@@ -111,11 +111,11 @@ impl Scheduler {
                 self.could_not_look(now, i, Part::Test(rule), None, out);
                 let Some(looks) = self.services[i].looks(Part::Test(rule)) else { return };
                 looks.at = Some(now.stamp);
-                looks.seen = Some(seen);
+                Kept::replace(&mut looks.seen, seen);
                 let watched = &self.services[i];
                 if watched.task.is_none() && watched.watching != Watching::No && watched.is_up() {
                     if self.rests(i, false) {
-                        return self.put_off(i, if early { Rest::Early } else { Rest::Due });
+                        return self.put_off_after(i, early);
                     }
                     self.judge_test(now, i, rule, early, out);
                 }

@@ -1,13 +1,13 @@
 //! What a rule makes of the last look. Words are made when somebody wants them: most looks find that all is well, and
 //! nobody asks.
 
-use hinoban_config::{Condition, Dialect, Expect};
+use hinoban_config::{Change, Condition, Expect};
 use hinoban_event::Comparison;
 use hinoban_reading::{ReasonKind, Unit, Value};
 
 use crate::rules;
 use crate::watched::Watched;
-use crate::wording::{self, Compared};
+use crate::wording::{self, Changed, Compared, Tongue};
 
 /// What one rule saw in one look, in words.
 #[derive(Debug, Default)]
@@ -22,16 +22,29 @@ pub(crate) struct Sight {
 pub(crate) fn fails(watched: &Watched, rule: usize) -> Option<bool> {
     let seen = watched.subject.seen.as_ref();
     match &watched.service.rules[rule].when {
-        Condition::Missing => seen.map(|seen| !wording::is_there(seen)),
-        Condition::Exists => seen.map(wording::is_there),
-        Condition::WrongType => seen.filter(|s| wording::is_there(s)).map(wording::is_wrong_type),
+        Condition::Missing => seen.map(|seen| !wording::is_there(&seen.standing)),
+        Condition::Exists => seen.map(|seen| wording::is_there(&seen.standing)),
+        Condition::WrongType => {
+            let there = seen.filter(|s| wording::is_there(&s.standing));
+            there.map(|s| wording::is_wrong_type(&s.standing))
+        }
         Condition::Compare { metric, operator, limit } => {
             let value = seen.filter(|s| s.standing.is_up())?.get(metric)?;
             Some(match (value, limit) {
-                (Value::Int(a), Value::Int(b)) => operator.holds(*a, *b),
-                (Value::Text(a), Value::Text(b)) => operator.holds(a, b),
+                (Value::Int(a), Value::Int(b)) => operator.holds(a, *b),
+                (Value::Text(a), Value::Text(b)) => operator.holds(&a, b),
                 (a, b) => matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if operator.holds(a, b)),
             })
+        }
+        Condition::Changed { metric, expect } => {
+            seen.filter(|s| s.standing.is_up())?.reading(metric)?;
+            Some(watched.baseline(rule)?.changed()? == (*expect == Change::Changed))
+        }
+        Condition::Matches { metric, pattern, fails_on_match } => {
+            match seen.filter(|s| s.standing.is_up())?.get(metric)? {
+                Value::Text(text) => Some(pattern.is_match(&text) == *fails_on_match),
+                _ => None,
+            }
         }
         Condition::Test { expect, .. } => {
             let seen = watched.test(rule)?.seen.as_ref()?;
@@ -43,14 +56,15 @@ pub(crate) fn fails(watched: &Watched, rule: usize) -> Option<bool> {
 }
 
 /// The same in words.
-pub(crate) fn sight(watched: &Watched, rule: usize, dialect: Dialect) -> Option<Sight> {
+pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Option<Sight> {
+    let dialect = tongue.dialect;
     let failed = fails(watched, rule)?;
     let kind = &watched.service.kind;
     let when = &watched.service.rules[rule].when;
     if let Condition::Test { test, .. } = when {
-        let seen = watched.test(rule)?.seen.as_ref()?;
+        let seen = watched.test(rule)?.seen.as_ref()?.open();
         let reason = seen.standing.reason().map(|r| r.kind);
-        return Some(Sight { text: wording::test(test, seen), reason, ..Sight::default() });
+        return Some(Sight { text: wording::test(test, &seen), reason, ..Sight::default() });
     }
     if let Condition::Restarts { .. } = when {
         let then = rules::shown(&watched.service.rules[rule].fail.then, watched.service.mode);
@@ -58,7 +72,7 @@ pub(crate) fn sight(watched: &Watched, rule: usize, dialect: Dialect) -> Option<
         let detail = if failed { wording::given_up(&then, &watched.name) } else { None };
         return Some(Sight { text, detail, ..Sight::default() });
     }
-    let seen = watched.subject.seen.as_ref()?;
+    let seen = &watched.subject.seen.as_ref()?.open();
     let reason = seen.standing.reason().map(|r| r.kind);
     match when {
         Condition::Missing | Condition::Exists => {
@@ -83,12 +97,24 @@ pub(crate) fn sight(watched: &Watched, rule: usize, dialect: Dialect) -> Option<
             }));
             Some(Sight { text, detail: None, reason: None, compared })
         }
+        Condition::Changed { metric, .. } => {
+            let unit = unit(watched, metric)?;
+            let baseline = watched.baseline(rule)?;
+            let (before, value) = (baseline.before.as_ref()?, &baseline.value);
+            let text = wording::change(Changed { kind, metric, unit, before, value }, tongue);
+            Some(Sight { text, ..Sight::default() })
+        }
+        Condition::Matches { metric, pattern, fails_on_match } => {
+            let value = seen.get(metric)?;
+            let text = wording::matched(metric, value, pattern.text(), failed == *fails_on_match);
+            Some(Sight { text, ..Sight::default() })
+        }
         _ => None,
     }
 }
 
 /// The unit of a metric that a rule of the service compares, as far as it is known.
 pub(crate) fn unit(watched: &Watched, metric: &str) -> Option<Unit> {
-    let read = watched.subject.seen.as_ref().and_then(|s| s.readings.iter().find(|r| r.name == metric));
+    let read = watched.subject.seen.as_ref().and_then(|s| s.reading(metric));
     read.map(|r| r.unit).or_else(|| wording::unit_of(metric))
 }

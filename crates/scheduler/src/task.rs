@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use hinoban_config::Dialect;
 use hinoban_event::{Because, Doing, Event, Fact, Report};
-use hinoban_reading::{Identity, Moment, Now, Observation, ReasonKind};
+use hinoban_reading::{Identity, Moment, Now, ReasonKind};
 
+use crate::kept::Kept;
+use crate::kill::Kill;
 use crate::machine::{Out, Scheduler};
 use crate::over::close;
 use crate::{Act, Effect, Part, Remembered, ServiceId, Verdict};
@@ -40,6 +42,8 @@ pub(crate) struct Task {
     pub(crate) cleared: bool,
     /// Of a restart the stop is done.
     pub(crate) stopped: bool,
+    /// Until when its stop has time before its process is killed; `None`: it has all the time, or was killed.
+    pub(crate) kill: Option<Kill>,
     /// Dependants that were taken down for it.
     pub(crate) taken: Vec<ServiceId>,
 }
@@ -98,6 +102,7 @@ impl Task {
             bounce: false,
             cleared: false,
             stopped: false,
+            kill: None,
             taken: Vec::new(),
         }
     }
@@ -108,11 +113,12 @@ impl Task {
     }
 
     pub(crate) fn deadline(&self) -> Option<Moment> {
-        match &self.step {
+        let step = match &self.step {
             Step::Held { retry, .. } => *retry,
             Step::AwaitUp(wait) | Step::AwaitDown(wait) if !wait.last => Some(wait.next.min(wait.until)),
             _ => None,
-        }
+        };
+        step.into_iter().chain(self.kill.and_then(Kill::deadline)).min()
     }
 
     /// Until when its process has time to appear, or to go; `None`: that is not what it waits for.
@@ -292,6 +298,10 @@ impl Scheduler {
             self.services[i].restarts = self.services[i].restarts.saturating_add(1);
         }
         self.running.insert(intent, id);
+        match act {
+            Act::Stop => self.kills_later(now, i),
+            _ => self.services[i].other_process(),
+        }
         out.push(Effect::Act { intent, service: id, act, limit, cause });
         // Told after the act is on its way: the log must not delay a restart.
         self.emit(now, i, Fact::Began { doing, command: Some(program.line()), because }, out);
@@ -354,7 +364,7 @@ impl Scheduler {
         let reason = watched.subject.not_seen.clone().or_else(|| {
             watched.subject.seen.as_ref().and_then(|o| o.standing.reason()).map(|r| r.text.clone())
         });
-        let former = watched.subject.seen.as_ref().and_then(|o| o.former);
+        let former = watched.subject.seen.as_ref().and_then(Kept::former);
         let known = watched.subject.not_seen.is_none();
         let ended = watched.subject.seen.as_ref().filter(|_| known).and_then(ended_unseen);
         let Some(task) = watched.task.as_mut() else { return };
@@ -364,6 +374,12 @@ impl Scheduler {
             None => !up,
         };
         let gone = gone && known;
+        if task.kill == Some(Kill::Looking) {
+            let living = task.target.or(identity.filter(|_| up)).filter(|_| !gone);
+            self.kill(now, i, living, out);
+        }
+        let watched = &mut self.services[i];
+        let Some(task) = watched.task.as_mut() else { return };
         match &task.step {
             Step::Peek => {
                 task.target = identity.filter(|_| up);
@@ -412,6 +428,7 @@ impl Scheduler {
 
     /// Time passed while waiting for a process to appear or to go.
     pub(crate) fn tick_task(&mut self, now: Now, i: usize, out: &mut Out) {
+        self.tick_kill(now, i, out);
         // What waits for others is asked at the end of each turn.
         let Some(wait) = self.services[i].task.as_mut().and_then(|task| task.wait()) else { return };
         if wait.last || now.moment < wait.next.min(wait.until) {
@@ -425,6 +442,9 @@ impl Scheduler {
 
     /// The stop reached its aim: start if a restart wants it.
     fn stopped(&mut self, now: Now, i: usize, out: &mut Out) {
+        if let Some(task) = &mut self.services[i].task {
+            task.kill = None;
+        }
         let watched = &self.services[i];
         let restart = watched.task.as_ref().is_some_and(|t| t.doing == Doing::Restart);
         let bounce = watched.task.as_ref().is_some_and(|t| t.bounce);
@@ -437,7 +457,7 @@ impl Scheduler {
 }
 
 /// The pid that stands for it, of a process that does not exist.
-fn ended_unseen(seen: &Observation) -> Option<u32> {
+fn ended_unseen(seen: &Kept) -> Option<u32> {
     let gone = seen.standing.reason().is_some_and(|reason| reason.kind == ReasonKind::ProcessGone);
     seen.named.filter(|_| gone)
 }

@@ -7,7 +7,10 @@ use hinoban_config::{Condition, Kind, Mode, Service, Then};
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, Identity, Moment, Observation, Stamp, metrics};
 
+use crate::change::{self, Baseline};
+use crate::kept::Kept;
 use crate::limit::Tally;
+use crate::patience::Trial;
 use crate::record::{Record, State};
 use crate::rest::Rest;
 use crate::task::Task;
@@ -30,6 +33,8 @@ pub(crate) struct Watched {
     pub(crate) due: Moment,
     /// Whether the cycles that come are its turn; nothing for what has a turn in each.
     pub(crate) turn: Option<Box<Turn>>,
+    /// How many periods before `due` the cycle was due that began last.
+    pub(crate) passed: u32,
     /// Counts its cycles.
     pub(crate) cycle: u64,
     /// When a rule last started or restarted it, and in which cycle.
@@ -45,9 +50,11 @@ pub(crate) struct Watched {
     /// One for each rule; those that are tests have one.
     pub(crate) tests: Vec<Option<Box<Looks>>>,
     /// One for each rule.
-    pub(crate) records: Vec<Option<Record>>,
+    pub(crate) records: Vec<Option<Box<Record>>>,
     /// One for each rule: since when it has been judged.
     pub(crate) judged: Vec<Option<Stamp>>,
+    /// One for each rule, if any is about change: what that has seen.
+    pub(crate) changes: Option<Box<[Option<Baseline>]>>,
     /// One for each rule: its words, once somebody has asked for them.
     pub(crate) texts: OnceLock<Box<[Arc<str>]>>,
     /// What is being done to it.
@@ -63,7 +70,7 @@ pub(crate) struct Watched {
     pub(crate) leaving: bool,
     /// Its process, when last seen alive.
     pub(crate) alive: Option<Alive>,
-    pub(crate) ending: Option<Ending>,
+    pub(crate) ending: Option<Box<Ending>>,
     /// Since when it is up, or not up.
     pub(crate) since: Option<(bool, Stamp)>,
     /// What was done to it since it last was all right: a sentence each.
@@ -71,12 +78,16 @@ pub(crate) struct Watched {
     pub(crate) restarts: u32,
     /// Its restarts, as its limits count them.
     pub(crate) tally: Tally,
+    /// How repairs by rules are repeated; nothing for what had none that needs to be known.
+    pub(crate) trial: Option<Box<Trial>>,
     /// Why a rule has ended the watching.
     pub(crate) gave_up: Option<Arc<str>>,
     /// After a start: looks at its tests before their turn, until they pass.
-    pub(crate) confirm: Option<Confirm>,
+    pub(crate) confirm: Option<Box<Confirm>>,
     /// A look that was put off because of what it depends on.
     pub(crate) rest: Rest,
+    /// The turn that was put off has been counted.
+    pub(crate) counted: bool,
     /// Whether others depend on it.
     pub(crate) leads: bool,
 }
@@ -88,7 +99,7 @@ pub(crate) struct Looks {
     pub(crate) flying: Option<Flight>,
     /// Another one is wanted as soon as it ends.
     pub(crate) again: bool,
-    pub(crate) seen: Option<Observation>,
+    pub(crate) seen: Option<Kept>,
     pub(crate) at: Option<Stamp>,
     pub(crate) not_seen: Option<String>,
 }
@@ -128,6 +139,7 @@ impl Watched {
             watching: if on { Watching::Initializing } else { Watching::No },
             due,
             turn: None,
+            passed: 0,
             cycle: 0,
             acted: None,
             short_lives: 0,
@@ -136,8 +148,9 @@ impl Watched {
             generation: 0,
             subject: Looks::default(),
             tests: service.rules.iter().map(|r| is_test(&r.when).then(Box::default)).collect(),
-            records: vec![None; rules],
+            records: (0..rules).map(|_| None).collect(),
             judged: vec![None; rules],
+            changes: change::room(&service),
             texts: OnceLock::new(),
             task: None,
             last_action: None,
@@ -150,9 +163,11 @@ impl Watched {
             done: Vec::new(),
             restarts: 0,
             tally: Tally::default(),
+            trial: None,
             gave_up: None,
             confirm: None,
             rest: Rest::None,
+            counted: false,
             leads: false,
             service,
         }
@@ -220,8 +235,11 @@ impl Watched {
     /// Until when an early look may not begin a repair again: the first in a cycle is made at once, and so is one of what
     /// has lived for a while; what dies soon after each start is started with growing pauses within a cycle. What lives,
     /// and fails all the same, may need more than a moment to show that it helped, and of what is no process nobody knows
-    /// what a start does to it: these have one in a cycle.
+    /// what a start does to it: these have one in a cycle. Who has patience of its own has no other.
     pub(crate) fn held_until(&self, now: Moment) -> Option<Moment> {
+        if self.service.patience.is_some() {
+            return self.trial.as_ref()?.until.filter(|until| *until > now);
+        }
         let again = self.acted.is_some_and(|(_, cycle)| cycle == self.cycle);
         let pause = match self.short_lives {
             _ if !self.is_process() || self.is_up() => {
@@ -243,7 +261,7 @@ impl Watched {
     /// How the process ended that was there last.
     pub(crate) fn last_ending(&self) -> Option<Ending> {
         let identity = self.alive?.identity?;
-        self.ending.clone().filter(|e| e.identity == identity)
+        self.ending.as_deref().filter(|e| e.identity == identity).cloned()
     }
 
     /// How long its process had lived at `now`, if it is one.
@@ -270,8 +288,17 @@ impl Watched {
         if self.since.is_none_or(|(was, _)| was != up) {
             self.since = Some((up, at));
         }
-        self.subject.seen = Some(seen);
+        Kept::replace(&mut self.subject.seen, seen);
         self.subject.at = Some(at);
+    }
+
+    /// Something was done about what fails: a sentence for whoever reads of the recovery.
+    pub(crate) fn did(&mut self, sentence: String) {
+        if self.done.last() != Some(&sentence) {
+            self.done.push(sentence);
+            let excess = self.done.len().saturating_sub(20);
+            self.done.drain(..excess);
+        }
     }
 
     /// The rules that fail now: position and class.
@@ -298,6 +325,7 @@ impl Watched {
         self.tests.iter_mut().flatten().for_each(|looks| looks.not_seen = None);
         self.records.iter_mut().for_each(|r| *r = None);
         self.judged.fill(None);
+        self.other_process();
         self.done.clear();
         self.confirm = None;
     }
@@ -315,8 +343,14 @@ impl Watched {
     pub(crate) fn deadline(&self) -> Moment {
         let due = if self.watching == Watching::No { None } else { Some(self.due) };
         let task = self.task.as_ref().and_then(|task| task.deadline());
-        let confirm = self.confirm.filter(|_| self.task.is_none()).map(|c| c.next);
-        [due, task, confirm, self.recheck].into_iter().flatten().min().unwrap_or(Moment::new(Duration::MAX))
+        let confirm = self.confirm.as_ref().filter(|_| self.task.is_none()).map(|c| c.next);
+        let trial = self.trial.as_ref().filter(|_| self.watching != Watching::No);
+        let trial = trial.and_then(|trial| trial.deadline(self.task.is_some()));
+        [due, task, confirm, trial, self.recheck]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(Moment::new(Duration::MAX))
     }
 }
 

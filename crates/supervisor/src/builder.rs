@@ -5,12 +5,12 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use hinoban_config::{Config, Mistake, Mistakes};
+use hinoban_config::{Config, Mistake, Mistakes, Service};
 use hinoban_event::{Doing, Event};
 use hinoban_incident::{Incidents, Options};
-use hinoban_journal::{Entry, Failing, InFlight, Journal};
+use hinoban_journal::{Entry, Failing, InFlight, Journal, State};
 use hinoban_reading::Moment;
-use hinoban_scheduler::{Restored, Scheduler, follow};
+use hinoban_scheduler::{Restored, Scheduler, condition_name, follow};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -111,6 +111,15 @@ impl Supervisor {
                 .iter()
                 .filter_map(|s| Some((s.name.clone(), state.restarts(&s.name)?)))
                 .collect(),
+            repairs: config
+                .services
+                .iter()
+                .filter_map(|s| Some((s.name.clone(), crate::carry::repairs(state.repairs(&s.name)?))))
+                .collect(),
+            baselines: state
+                .baselines()
+                .map(|(service, condition, value)| (service.to_string(), condition.to_owned(), value.clone()))
+                .collect(),
             last_intent: state.next_intent() - 1,
         };
         remember
@@ -120,6 +129,7 @@ impl Supervisor {
             .in_flight()
             .cloned()
             .partition(|flight| flight.doing == Doing::Exec && flight.processes.is_empty());
+        remember.push(needless(state, &config.services));
         let unknown = state.services().into_iter().filter(|n| !config.services.iter().any(|s| s.name == **n));
         remember.push(unknown.map(|service| Entry::Forgotten { service }).collect());
         // The start delay is for a host that has just been booted.
@@ -138,6 +148,7 @@ impl Supervisor {
             scheduler,
             bound: HashMap::new(),
             looks: Looks::new(),
+            lateness: Box::default(),
             acts: Acts::new(4 * cores),
             journal,
             listeners,
@@ -157,6 +168,15 @@ impl Supervisor {
             host,
             journal_broken: false,
         };
+        if restored.booted {
+            // What the boot has decided holds until somebody decides otherwise, also in the next life.
+            let decided = inner.scheduler.services().filter_map(|(id, service)| {
+                let on = inner.scheduler.is_watched(id);
+                let changes = restored.monitored.get(&service.name).is_some_and(|saved| *saved != on);
+                changes.then(|| Entry::Monitoring { service: service.name.as_str().into(), on, why: None })
+            });
+            remember.push(decided.collect());
+        }
         for (Failing { service, class, message_id, .. }, rule) in failing {
             let stands = inner.scheduler.find(&service).is_some_and(|id| inner.scheduler.fails(id, rule));
             match message_id {
@@ -182,6 +202,21 @@ impl Supervisor {
         inner.pay();
         Ok(inner.run().await)
     }
+}
+
+/// What rules about change saw that are no more.
+fn needless(state: &State, services: &[Arc<Service>]) -> Vec<Entry> {
+    let asked = |name: &str, condition: &str| {
+        let service = services.iter().find(|service| service.name == name);
+        service.is_none_or(|service| service.rules.iter().any(|rule| condition_name(&rule.when) == condition))
+    };
+    let gone = state.baselines().filter(|(service, condition, _)| !asked(service, condition));
+    gone.map(|(service, condition, _)| Entry::Baseline {
+        service: service.clone(),
+        condition: condition.to_owned(),
+        value: None,
+    })
+    .collect()
 }
 
 impl Builder {

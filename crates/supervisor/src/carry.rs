@@ -6,12 +6,14 @@ use std::time::Duration;
 use hinoban_action::{Errand, Roll};
 use hinoban_config::{Condition, Service, Test};
 use hinoban_event::{Doing, Event, Fact};
-use hinoban_journal::{Branch, Entry, InFlight, Journal};
+use hinoban_journal::{Branch, Entry, GivenUp, InFlight, Journal, Known, Repairs};
 use hinoban_probe::ProbeError;
 use hinoban_scheduler::{
-    Act, Effect, Input, LookId, Part, Remembered, Resumed, ServiceId, Unbegun, Unfinished,
+    Act, Effect, Input, LookId, Part, Remembered, Resumed, Scheduler, ServiceId, Unbegun, Unfinished,
 };
 
+use crate::clock::Clock;
+use crate::lateness::Lateness;
 use crate::looks::Looked;
 use crate::plane::Owner;
 use crate::registry::{Bound, Programs};
@@ -30,13 +32,20 @@ impl Loop {
     /// are looked at, and no more than one observation waits.
     pub(crate) fn feed(&mut self, inputs: impl IntoIterator<Item = Input>) {
         for input in inputs {
+            let by_turn = matches!(input, Input::Tick);
             let mut wanted = vec![self.scheduler.handle(self.clock.now(), input).into_iter()];
-            while let Some(effects) = wanted.last_mut() {
+            loop {
+                let depth = wanted.len();
+                let Some(effects) = wanted.last_mut() else { break };
                 let Some(effect) = effects.next() else {
                     wanted.pop();
                     continue;
                 };
-                if let Some(input) = self.carry_out(effect, effects.as_slice()) {
+                let effects = effects.as_slice();
+                if by_turn && depth == 1 {
+                    count_lateness(&mut self.lateness, &self.scheduler, &self.clock, &effect);
+                }
+                if let Some(input) = self.carry_out(effect, effects) {
                     wanted.push(self.scheduler.handle(self.clock.now(), input).into_iter());
                 }
             }
@@ -136,14 +145,14 @@ impl Loop {
             Act::Start => (bound.and_then(|b| b.start.clone()), Doing::Start),
             Act::Stop => (bound.and_then(|b| b.stop.clone()), Doing::Stop),
             Act::Restart => (bound.and_then(|b| b.restart.clone()), Doing::Restart),
-            Act::Exec { rule, recovery, .. } => {
+            Act::Exec { rule, recovery, nth } => {
                 let programs = bound.and_then(|b| b.execs.get(*rule));
-                let pick = |p: &Programs| {
-                    if *recovery { p.recovery.clone() } else { p.failure.clone() }
+                let of = |p: &Programs| {
+                    if *recovery { p.recovery.get(*nth).cloned() } else { p.failure.get(*nth).cloned() }
                 };
-                (programs.and_then(pick), Doing::Exec)
+                (programs.and_then(of).flatten(), Doing::Exec)
             }
-            Act::Kill(_) => (None, Doing::Stop),
+            Act::Kill(process) => (self.registry.kill(*process), Doing::Stop),
             Act::Custom(name) => (self.registry.named(name), Doing::Custom(name.clone())),
         };
         let Some(action) = action else {
@@ -154,7 +163,7 @@ impl Loop {
         let mut errand = Errand::new(service.name.as_str(), doing, self.clock.after(limit));
         errand.intent = intent;
         errand.host = self.host.clone();
-        errand.readings = self.scheduler.seen(id).map(|o| o.readings.clone()).unwrap_or_default();
+        errand.readings = self.scheduler.seen(id).map(|o| o.readings).unwrap_or_default();
         let notes = self.notes.0.clone();
         errand.spawned = Some(Arc::new(move |identity| {
             let _ = notes.send(Note::Spawned(intent, identity));
@@ -197,9 +206,9 @@ impl Loop {
     pub(crate) fn run_unbegun(&mut self, flight: InFlight) {
         let InFlight { id: intent, service, at, branch, .. } = flight;
         let effects = branch.and_then(|branch| {
-            let Branch { rule, condition, recovery, text } = *branch;
-            let unbegun =
-                Unbegun { intent, service: service.to_string(), rule, condition, recovery, text, at };
+            let Branch { rule, condition, recovery, nth, text } = *branch;
+            let service = service.to_string();
+            let unbegun = Unbegun { intent, service, rule, condition, recovery, nth, text, at };
             self.scheduler.run_unbegun(self.clock.now(), &unbegun)
         });
         let Some(effects) = effects else { return self.remember(Entry::Done { intent, ok: false }) };
@@ -235,6 +244,15 @@ impl Loop {
     }
 }
 
+/// Counts how late a look begins whose turn has come.
+fn count_lateness(lateness: &mut Lateness, scheduler: &Scheduler, clock: &Clock, effect: &Effect) {
+    if let Effect::Look { look, early: false } = effect
+        && let Some(turn) = scheduler.turn(look.service)
+    {
+        lateness.count(clock.moment().since(turn));
+    }
+}
+
 /// The time a look may take at most; tests keep their own, shorter time-outs.
 fn limit(service: &Service, part: Part) -> Duration {
     let test = match part {
@@ -258,11 +276,23 @@ pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
         Remembered::Restarts { service, restarts, cycles } => {
             Entry::Restarts { service: service.into(), restarts, cycles }
         }
+        Remembered::Repairs { service, repairs } => {
+            let hinoban_scheduler::Repairs { lived, gone, at, open, tried, helped, gave_up } = repairs;
+            let gave_up = gave_up.map(|given_up| {
+                let hinoban_scheduler::GivenUp { doing, text, since, times } = *given_up;
+                Box::new(GivenUp { doing, text, since, times })
+            });
+            let repairs = Repairs { lived, gone, at, open, tried, helped, gave_up };
+            Entry::Repairs { service: service.into(), repairs }
+        }
+        Remembered::Baseline { service, condition, value } => {
+            Entry::Baseline { service: service.into(), condition, value: Some(Known(value)) }
+        }
         Remembered::Intent { intent, service, doing, at, whole, by } => {
             Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, branch: None }
         }
-        Remembered::Reaction { intent, service, doing, at, rule, condition, recovery, text, .. } => {
-            let branch = Some(Box::new(Branch { rule, condition, recovery, text }));
+        Remembered::Reaction { intent, service, doing, at, rule, condition, recovery, nth, text } => {
+            let branch = Some(Box::new(Branch { rule, condition, recovery, nth, text }));
             let (whole, by) = (None, None);
             Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, branch }
         }
@@ -276,4 +306,14 @@ pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
         }
         _ => return None,
     })
+}
+
+/// What an earlier life entered of repairs.
+pub(crate) fn repairs(repairs: &Repairs) -> hinoban_scheduler::Repairs {
+    let Repairs { lived, gone, at, open, tried, helped, gave_up } = repairs.clone();
+    let gave_up = gave_up.map(|given_up| {
+        let GivenUp { doing, text, since, times } = *given_up;
+        Box::new(hinoban_scheduler::GivenUp { doing, text, since, times })
+    });
+    hinoban_scheduler::Repairs { lived, gone, at, open, tried, helped, gave_up }
 }

@@ -25,6 +25,11 @@ impl Clock {
         Now { moment: Moment::new(self.epoch.elapsed()), stamp: (self.wall)() }
     }
 
+    /// The monotonic one alone.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment::new(self.epoch.elapsed())
+    }
+
     /// A moment as a point on the runtime's clock; `None` if it is too far away to be one.
     pub(crate) fn instant(&self, at: Moment) -> Option<tokio::time::Instant> {
         self.epoch.checked_add(at.elapsed())

@@ -8,10 +8,11 @@ use std::time::Duration;
 use hinoban_config::{Config, Mistake, Mistakes, Place};
 use hinoban_event::{Doing, Event};
 use hinoban_reading::Stamp;
-use hinoban_scheduler::ServiceView;
+use hinoban_scheduler::{Explanation, ServiceView};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::courier::Courier;
+use crate::lateness::Lateness;
 
 /// A handle on a running supervisor. Cheap to clone; outlives it harmlessly.
 #[derive(Clone)]
@@ -23,6 +24,11 @@ pub struct Handle {
 /// What a handle can ask for.
 pub(crate) enum Request {
     Status(oneshot::Sender<Status>),
+    Vitals(oneshot::Sender<Vitals>),
+    Explain {
+        name: String,
+        answer: oneshot::Sender<Result<Explanation, Unexplained>>,
+    },
     Command {
         names: Vec<String>,
         doing: Doing,
@@ -58,6 +64,23 @@ pub struct Status {
     pub limits: BTreeMap<Arc<str>, Vec<String>>,
 }
 
+/// How the supervisor itself is. Cheap to ask for, however much is watched.
+#[derive(Debug, Clone)]
+pub struct Vitals {
+    /// Name of the system service: what alerts call this host.
+    pub host: Arc<str>,
+    /// When this configuration was taken on; a reload moves it.
+    pub since: Stamp,
+    /// The wall clock now.
+    pub now: Stamp,
+    /// Time between looks; zero if each service is looked at once only.
+    pub every: Duration,
+    /// How many services there are.
+    pub services: usize,
+    /// How late looks have begun.
+    pub lateness: Lateness,
+}
+
 impl Status {
     /// What cannot be seen here of this service; nothing, of most.
     pub fn limits_of(&self, service: &str) -> &[String] {
@@ -72,6 +95,23 @@ pub enum CommandError {
     /// No service has this name. The text is one that programs read.
     #[error("There is no service named \"{0}\"")]
     NoSuchService(String),
+    /// The supervisor has ended.
+    #[error("the supervisor has ended")]
+    Gone,
+}
+
+/// Why nothing could be explained.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unexplained {
+    /// No service has this name.
+    #[error("There is no service named \"{name}\"{}", near.as_ref().map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default())]
+    NoSuchService {
+        /// What was asked for.
+        name: String,
+        /// The name that was probably meant.
+        near: Option<String>,
+    },
     /// The supervisor has ended.
     #[error("the supervisor has ended")]
     Gone,
@@ -99,6 +139,24 @@ impl Handle {
         let (answer, status) = oneshot::channel();
         self.requests.send(Request::Status(answer)).ok()?;
         status.await.ok()
+    }
+
+    /// Why a service stands as it does, in words; `name` is its exact name, upper and lower case being the same.
+    ///
+    /// # Errors
+    /// If there is no such service; if the supervisor has ended.
+    pub async fn explain(&self, name: impl Into<String>) -> Result<Explanation, Unexplained> {
+        let (answer, explained) = oneshot::channel();
+        let request = Request::Explain { name: name.into(), answer };
+        self.requests.send(request).map_err(|_| Unexplained::Gone)?;
+        explained.await.map_err(|_| Unexplained::Gone)?
+    }
+
+    /// How the supervisor itself is; `None` once it has ended.
+    pub async fn vitals(&self) -> Option<Vitals> {
+        let (answer, vitals) = oneshot::channel();
+        self.requests.send(Request::Vitals(answer)).ok()?;
+        vitals.await.ok()
     }
 
     /// Asks for something to be done to services, by their exact names (upper and lower case being the same).

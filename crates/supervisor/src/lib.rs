@@ -19,6 +19,7 @@ mod carry;
 mod clock;
 mod courier;
 mod handle;
+mod lateness;
 mod looks;
 mod plane;
 mod post;
@@ -30,12 +31,14 @@ mod tidings;
 pub use builder::{Builder, Listener, Supervisor};
 pub use clock::Wall;
 pub use courier::{Courier, Receipts, Trouble};
-pub use handle::{CommandError, Handle, ReloadReport, Status};
+pub use handle::{CommandError, Handle, ReloadReport, Status, Unexplained, Vitals};
 pub use hinoban_config::{
     Config, Cron, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Protocol, Test, Turns, UrlTest,
 };
 pub use hinoban_scheduler::{
-    LastAction, LimitView, Programs, RuleState, RuleView, ServiceView, TestView, Watching,
+    About, Explanation, LastAction, LimitView, Paragraph, Programs, RuleState, RuleView, ServiceView,
+    TestView, Watching,
 };
+pub use lateness::Lateness;
 pub use registry::{Made, Registry};
 pub use run::Ended;

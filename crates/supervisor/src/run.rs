@@ -9,7 +9,7 @@ use hinoban_event::Fact;
 use hinoban_incident::Incidents;
 use hinoban_journal::{Compacted, Entry, InFlight, Journal};
 use hinoban_reading::{Identity, Stamp};
-use hinoban_scheduler::{Input, Scheduler, ServiceId};
+use hinoban_scheduler::{Explanation, Input, Scheduler, ServiceId};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use crate::acts::Acts;
 use crate::builder::Listener;
 use crate::clock::Clock;
-use crate::handle::{CommandError, Handle, Request, Status};
+use crate::handle::{CommandError, Handle, Request, Status, Unexplained, Vitals};
+use crate::lateness::Lateness;
 use crate::looks::{Looked, Looks};
 use crate::plane::{Owner, Plane};
 use crate::post::Post;
@@ -46,6 +47,7 @@ pub(crate) struct Loop {
     pub(crate) scheduler: Scheduler,
     pub(crate) bound: HashMap<ServiceId, Bound>,
     pub(crate) looks: Looks,
+    pub(crate) lateness: Box<Lateness>,
     pub(crate) acts: Acts,
     pub(crate) plane: Option<Plane>,
     pub(crate) journal: Journal,
@@ -202,6 +204,12 @@ impl Loop {
             Request::Status(answer) => {
                 let _ = answer.send(self.status());
             }
+            Request::Vitals(answer) => {
+                let _ = answer.send(self.vitals());
+            }
+            Request::Explain { name, answer } => {
+                let _ = answer.send(self.explain(name));
+            }
             Request::Command { names, doing, by, answer } => {
                 let ids: Result<Vec<ServiceId>, CommandError> = names
                     .iter()
@@ -232,6 +240,19 @@ impl Loop {
         }
     }
 
+    fn explain(&self, name: String) -> Result<Explanation, Unexplained> {
+        // Without a courier nobody hears of anything.
+        let told = self.post.iter().flat_map(|_| &self.config.alerts).map(|to| to.address.clone());
+        let id = self.scheduler.find(&name);
+        id.and_then(|id| self.scheduler.explain(self.clock.now(), id, &told.collect::<Vec<_>>())).ok_or_else(
+            || {
+                let names = self.scheduler.services().map(|(_, service)| service.name.as_str());
+                let near = hinoban_config::spelling::nearest(&name, names).map(str::to_owned);
+                Unexplained::NoSuchService { name, near }
+            },
+        )
+    }
+
     fn status(&self) -> Status {
         Status {
             host: self.host.clone(),
@@ -241,6 +262,17 @@ impl Loop {
             start_delay: self.config.start_delay,
             services: self.scheduler.view(),
             limits: self.unseen_by_service(),
+        }
+    }
+
+    fn vitals(&self) -> Vitals {
+        Vitals {
+            host: self.host.clone(),
+            since: self.since,
+            now: self.clock.now().stamp,
+            every: self.config.every.unwrap_or_default(),
+            services: self.scheduler.services().count(),
+            lateness: (*self.lateness).clone(),
         }
     }
 

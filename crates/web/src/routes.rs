@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::{Response, StatusCode, header};
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Router, response::IntoResponse};
 use hinoban_event::Doing;
-use hinoban_supervisor::{CommandError, Status};
+use hinoban_supervisor::{CommandError, Status, Unexplained};
 
 use crate::asked::Asked;
 use crate::monit::{self, About, Address, Count};
@@ -41,6 +41,7 @@ pub(crate) fn router<B: Backend>(site: Arc<Site<B>>) -> Router {
         .route("/_monit", get(async || typed("text/html", String::new())))
         .route("/_getid", get(id::<B>))
         .route("/_assets/{file}", get(asset))
+        .route("/api/v1/host", get(host::<B>))
         .route("/api/v1/services", get(data::<B>))
         .route(api::SERVICE, get(datum::<B>))
         .route(api::REST, get(async || no_such_data()))
@@ -83,9 +84,41 @@ async fn data<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<
     Ok(api::services(&known(&site).await?, &about(&site, &asked)))
 }
 
-async fn datum<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+async fn host<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    let vitals = site.backend.vitals().await.ok_or_else(Refusal::ended)?;
+    Ok(api::host(&vitals, &about(&site, &asked)))
+}
+
+async fn datum<B: Backend>(
+    State(site): Here<B>,
+    Extension(asked): Extension<Arc<Asked>>,
+    headers: HeaderMap,
+) -> Answer {
     let name = asked.path.strip_prefix("/api/v1/services/").unwrap_or_default();
-    api::service(&known(&site).await?, name)
+    let status = known(&site).await?;
+    // A name may end so too, and is a name before anything else.
+    let known = status.services.iter().any(|view| view.name.to_lowercase() == name.to_lowercase());
+    match name.strip_suffix(api::EXPLAIN).filter(|_| !known) {
+        Some(name) => explain(&site, &asked, &headers, name).await,
+        None => api::service(&status, name),
+    }
+}
+
+/// A service in words: as text, or as JSON for whoever asks for that, by `format=json` or by what it accepts.
+async fn explain<B: Backend>(site: &Site<B>, asked: &Asked, headers: &HeaderMap, name: &str) -> Answer {
+    let explanation = site.backend.explain(name.to_owned()).await.map_err(|why| match why {
+        Unexplained::Gone => Refusal::ended(),
+        why => Refusal::new(StatusCode::NOT_FOUND, why.to_string()),
+    })?;
+    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let json = match asked.form.get("format") {
+        Some(format) => format.eq_ignore_ascii_case("json"),
+        None => accepted.contains("application/json"),
+    };
+    Ok(match json {
+        true => api::explanation(&explanation),
+        false => typed("text/plain; charset=utf-8", explanation.to_string()),
+    })
 }
 
 fn no_such_data() -> Refusal {
@@ -167,7 +200,9 @@ async fn service<B: Backend>(State(site): Here<B>, Extension(asked): Extension<A
     }
     let at = find(&status).ok_or_else(|| Refusal::nothing_called(name))?;
     let token = asked.may_act.then_some(asked.token.as_str());
-    Ok(typed("text/html", page::service(&status, &about(&site, &asked), &status.services[at], token)))
+    let view = &status.services[at];
+    let why = site.backend.explain(view.name.to_string()).await.ok();
+    Ok(typed("text/html", page::service(&status, &about(&site, &asked), view, why.as_ref(), token)))
 }
 
 /// The action asked for; `None`: none.

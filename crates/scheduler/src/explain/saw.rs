@@ -37,7 +37,7 @@ fn stands(scene: &Scene<'_>, r: usize, rule: &RuleView) -> String {
     let lasts = rule.since.map(|stamp| format!(", for {}", span(scene.now.stamp.since(stamp))));
     let lasts = lasts.unwrap_or_default();
     let bad = sight::fails(scene.watched, r) == Some(true);
-    let confirm = scene.watched.confirm.filter(|confirm| scene.now.moment < confirm.until);
+    let confirm = scene.watched.confirm.as_ref().filter(|confirm| scene.now.moment < confirm.until);
     match rule.state {
         RuleState::Unknown if !bad => "nothing has been seen yet that it could be judged by".to_owned(),
         RuleState::Unknown | RuleState::Holds if bad => match confirm

@@ -109,7 +109,7 @@ fn idle(scene: &Scene<'_>) -> Vec<String> {
             scene.until(until)
         ));
     }
-    if let Some(confirm) = watched.confirm.filter(|confirm| now < confirm.until) {
+    if let Some(confirm) = watched.confirm.as_ref().filter(|confirm| now < confirm.until) {
         said.push(format!(
             "It was just started: its tests are made in quick succession until they pass, and none has to before {}",
             scene.until(confirm.until)

@@ -1,5 +1,6 @@
 //! What the scheduler knows of each service, for whoever shows it.
 
+mod patience;
 mod rule;
 
 use std::sync::Arc;
@@ -11,9 +12,12 @@ use hinoban_reading::{Ending, Identity, Moment, Now, Observation, Stamp};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::kept::Kept;
 use crate::watched::Watched;
+use crate::wording::Tongue;
 use crate::{rules, turns};
 
+pub use patience::PatienceView;
 pub use rule::{LimitView, RuleState, RuleView};
 
 /// One service, as it stands.
@@ -55,6 +59,8 @@ pub struct ServiceView {
     pub rules: Vec<RuleView>,
     /// How often it was started or restarted by a rule in this life of the supervisor.
     pub restarts: u32,
+    /// How repairs by rules are repeated; `None`: there has been none that patience holds for.
+    pub patience: Option<PatienceView>,
     /// The programs it has.
     pub programs: Programs,
     /// Time between looks.
@@ -144,12 +150,12 @@ pub(crate) fn view(watched: &Watched, now: Now, dialect: Dialect, zone: &TimeZon
         Condition::Test { test, .. } => Some(TestView {
             rule,
             test: without_secrets(test),
-            observation: watched.test(rule)?.seen.clone(),
+            observation: watched.test(rule)?.seen.as_ref().map(Kept::open),
             not_seen: watched.test(rule)?.not_seen.clone(),
         }),
         _ => None,
     });
-    let rules = (0..service.rules.len()).map(|r| rule::view(watched, r, dialect));
+    let rules = (0..service.rules.len()).map(|r| rule::view(watched, r, now, Tongue { dialect, zone }));
     // On the wall clock as it was when anything last happened.
     let ahead =
         |at: Moment| Stamp::from_micros(now.stamp.micros().saturating_add(micros(at.since(now.moment))));
@@ -165,14 +171,15 @@ pub(crate) fn view(watched: &Watched, now: Now, dialect: Dialect, zone: &TimeZon
         pending,
         doing,
         looked_at: watched.subject.at.or_else(|| watched.tests.iter().flatten().filter_map(|t| t.at).max()),
-        observation: watched.subject.seen.clone(),
+        observation: watched.subject.seen.as_ref().map(Kept::open),
         not_seen: watched.subject.not_seen.clone(),
         since: watched.since.map(|s| s.1),
         identity: watched.subject.seen.as_ref().and_then(|o| o.identity),
-        ending: watched.ending.clone(),
+        ending: watched.ending.as_deref().cloned(),
         tests: tests.collect(),
         rules: rules.collect(),
         restarts: watched.restarts,
+        patience: watched.trial.as_deref().map(|trial| patience::view(watched, trial, ahead)),
         programs: Programs {
             start: path(service.start.as_ref()),
             stop: path(service.stop.as_ref()),

@@ -5,7 +5,7 @@ use hinoban_reading::{Observation, ReasonKind, Standing, Value, metrics};
 
 /// The state of the thing itself. `expected`: the rule wants it there, as rules mostly do.
 pub(crate) fn existence(kind: &Kind, seen: &Observation, expected: bool, dialect: Dialect) -> String {
-    let there = is_there(seen);
+    let there = is_there(&seen.standing);
     let sentence = match (kind, dialect) {
         (Kind::Process { .. }, _) if there => {
             return match seen.get(&metrics::PID.name).and_then(Value::as_i64) {
@@ -39,7 +39,7 @@ pub(crate) fn existence(kind: &Kind, seen: &Observation, expected: bool, dialect
 
 /// Whether what is there is of the type that was asked for.
 pub(crate) fn wrong_type(seen: &Observation, dialect: Dialect) -> String {
-    match (is_wrong_type(seen), dialect) {
+    match (is_wrong_type(&seen.standing), dialect) {
         (false, _) => "is a regular file".to_owned(),
         (true, Dialect::Monit) => "is neither a regular file nor a socket".to_owned(),
         (true, Dialect::Toml) => with_reason("is neither a regular file nor a socket", seen),
@@ -55,13 +55,13 @@ pub(crate) fn detail(seen: &Observation, dialect: Dialect) -> Option<String> {
 }
 
 /// Whether something is there, of whatever type.
-pub(crate) fn is_there(seen: &Observation) -> bool {
-    seen.standing.is_up() || is_wrong_type(seen)
+pub(crate) fn is_there(standing: &Standing) -> bool {
+    standing.is_up() || is_wrong_type(standing)
 }
 
 /// Whether something else is in its place.
-pub(crate) fn is_wrong_type(seen: &Observation) -> bool {
-    matches!(&seen.standing, Standing::Down(reason) if reason.kind == ReasonKind::WrongType)
+pub(crate) fn is_wrong_type(standing: &Standing) -> bool {
+    matches!(standing, Standing::Down(reason) if reason.kind == ReasonKind::WrongType)
 }
 
 fn with_reason(sentence: &str, seen: &Observation) -> String {

@@ -1,12 +1,13 @@
 //! The same for programs: JSON, version 1. Names of members stay; members may be added.
 
+mod host;
 mod model;
 mod rule;
 
 use axum::body::Body;
 use axum::http::{Response, header};
 use axum::response::IntoResponse;
-use hinoban_supervisor::Status;
+use hinoban_supervisor::{Explanation, Status, Vitals};
 use serde::Serialize;
 
 use crate::monit::About;
@@ -24,6 +25,11 @@ pub(crate) fn services(status: &Status, about: &About) -> Response<Body> {
     json(&model::Everything::of(status, about))
 }
 
+/// How the supervisor itself is.
+pub(crate) fn host(vitals: &Vitals, about: &About) -> Response<Body> {
+    json(&host::Host::of(vitals, about))
+}
+
 /// One service, by its name; upper and lower case are the same.
 ///
 /// # Errors
@@ -32,6 +38,30 @@ pub(crate) fn service(status: &Status, name: &str) -> Result<Response<Body>, Ref
     let name = name.to_lowercase();
     let view = status.services.iter().find(|view| view.name.to_lowercase() == name);
     view.map(|view| json(&model::Service::of(status, view))).ok_or_else(|| Refusal::nothing_called(&name))
+}
+
+/// What follows the path of a service for its explanation.
+pub(crate) const EXPLAIN: &str = "/explain";
+
+/// A service in words, as data.
+pub(crate) fn explanation(explanation: &Explanation) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Explained<'a> {
+        service: &'a str,
+        paragraphs: Vec<Paragraph<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Paragraph<'a> {
+        about: hinoban_supervisor::About,
+        heading: &'a str,
+        sentences: &'a [String],
+    }
+    let paragraphs = explanation.paragraphs.iter().map(|paragraph| Paragraph {
+        about: paragraph.about,
+        heading: paragraph.about.heading(),
+        sentences: &paragraph.sentences,
+    });
+    json(&Explained { service: &explanation.service, paragraphs: paragraphs.collect() })
 }
 
 /// A refusal, as programs read it.

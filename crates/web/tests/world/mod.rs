@@ -12,8 +12,9 @@ use hinoban_reading::{
     metrics as m,
 };
 use hinoban_supervisor::{
-    CommandError, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Programs, Protocol, RuleState, RuleView,
-    ServiceView, Status, Test, TestView, Turns, UrlTest, Watching,
+    About as Question, CommandError, Explanation, Family, HttpTest, Kind, Lateness, Mode, OnReboot,
+    Paragraph, PortTest, Programs, Protocol, RuleState, RuleView, ServiceView, Status, Test, TestView, Turns,
+    Unexplained, UrlTest, Vitals, Watching,
 };
 use hinoban_web::monit::{About, Address, Platform};
 use hinoban_web::{Backend, DIALECT};
@@ -61,6 +62,7 @@ pub fn view(name: &str, kind: Kind) -> ServiceView {
         tests: Vec::new(),
         rules: Vec::new(),
         restarts: 0,
+        patience: None,
         programs: Programs::default(),
         every: Duration::from_secs(5),
         turns: Turns::Each,
@@ -365,6 +367,30 @@ impl Backend for Double {
         self.status.lock().unwrap().clone()
     }
 
+    async fn vitals(&self) -> Option<Vitals> {
+        let Status { host, since, now, every, services, .. } = self.status.lock().unwrap().clone()?;
+        let mut lateness = Lateness::default();
+        [1, 1, 1, 40].into_iter().for_each(|ms| lateness.count(Duration::from_millis(ms)));
+        Some(Vitals { host, since, now, every, services: services.len(), lateness })
+    }
+
+    async fn explain(&self, name: String) -> Result<Explanation, Unexplained> {
+        let status = self.status.lock().unwrap();
+        let services = &status.as_ref().ok_or(Unexplained::Gone)?.services;
+        match services.iter().find(|view| view.name.eq_ignore_ascii_case(&name)) {
+            Some(view) => {
+                let paragraph =
+                    |about, sentence: &str| Paragraph { about, sentences: vec![sentence.to_owned()] };
+                let paragraphs = vec![
+                    paragraph(Question::Standing, "It is up."),
+                    paragraph(Question::Next, "If it died <now>, it would be started."),
+                ];
+                Ok(Explanation { service: view.name.to_string(), paragraphs })
+            }
+            None => Err(Unexplained::NoSuchService { name, near: Some("svc".to_owned()) }),
+        }
+    }
+
     async fn command(&self, names: Vec<String>, doing: Doing, by: String) -> Result<(), CommandError> {
         let mut status = self.status.lock().unwrap();
         let status = status.as_mut().ok_or(CommandError::Gone)?;
@@ -385,6 +411,7 @@ pub fn rule(text: &str, failed: bool) -> RuleView {
         class: Class::Connection,
         state: if failed { RuleState::Fails } else { RuleState::Unknown },
         failed,
+        changed: false,
         since: failed.then_some(LOOKED),
         last: if failed { format!("{text}: it did not") } else { String::new() },
         limit: None,

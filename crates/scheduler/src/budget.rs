@@ -1,0 +1,200 @@
+//! What the whole host is to bear: so many restarts of things that live within a time, and none while it starves.
+//!
+//! When many services fail at once, something that they share is mostly at fault, and restarting them all makes it worse.
+//! What is gone is started in any case. Only restarts that rules make are counted; those of dependants that go with one
+//! are a part of it.
+//!
+//! The host starves when the last look at it saw that of its memory 97 % are in use, or 90 % of both its memory and its
+//! swap, or that in the last minute 8 tasks for each processor waited to run or for a disk. What is restarted because it
+//! uses too much itself, by a rule that compares one of its own readings, is restarted all the same: that helps the host.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hinoban_config::{Budget, Kind};
+use hinoban_reading::{Metric, Moment, Now, Observation, metrics};
+
+use crate::machine::Scheduler;
+use crate::patience::span;
+use crate::{ServiceId, Watching};
+
+/// Memory in use, in percent, from which the host starves …
+const FULL: f64 = 97.0;
+/// … and together with as much of its swap.
+const NEARLY_FULL: f64 = 90.0;
+/// Load for each processor from which the host starves.
+const LOAD: f64 = 8.0;
+/// A host that starves is asked again at least so long after.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What the host has borne lately.
+#[derive(Debug, Default)]
+pub(crate) struct Host {
+    /// Restarts of what lived, the oldest first, and of which services.
+    spent: VecDeque<(Moment, Arc<str>)>,
+    /// Services whose restart is held, the first of them first.
+    held: Vec<ServiceId>,
+    /// What an earlier life spent has been taken into account.
+    primed: bool,
+}
+
+impl Host {
+    /// A restart of what lived is made.
+    pub(crate) fn spends(&mut self, now: Moment, service: Arc<str>) {
+        self.spent.push_back((now, service));
+    }
+
+    /// The restart of this service is held from now on: whether no other one is held already.
+    pub(crate) fn holds(&mut self, service: ServiceId) -> bool {
+        let first = self.held.is_empty();
+        if !self.held.contains(&service) {
+            self.held.push(service);
+        }
+        first
+    }
+
+    /// The restart of this service is not held any more.
+    pub(crate) fn frees(&mut self, service: ServiceId) {
+        self.held.retain(|held| *held != service);
+    }
+
+    /// Until when, and why, no further restart of what lives is borne.
+    fn exceeds(&mut self, budget: Budget, service: ServiceId, now: Moment) -> Option<(Moment, String)> {
+        while self.spent.front().is_some_and(|(at, _)| now.since(*at) >= budget.within) {
+            self.spent.pop_front();
+        }
+        let most = usize::try_from(budget.restarts).unwrap_or(usize::MAX);
+        let above = self.spent.len().checked_sub(most)?;
+        // Who waits longer comes first; who comes later needs not ask before.
+        let place = self.held.iter().position(|held| *held == service).unwrap_or(self.held.len());
+        let (rounds, nth) = (place / most.max(1), place % most.max(1));
+        let from = self.spent.get(above + nth).or(self.spent.back()).map_or(now, |(at, _)| *at);
+        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX).saturating_add(1);
+        let until = from + budget.within.saturating_mul(rounds);
+        let mut of: Vec<&str> = self.spent.iter().rev().take(5).map(|(_, name)| &**name).collect();
+        of.sort_unstable();
+        of.dedup();
+        let (n, of, within) = (self.spent.len(), of.join(", "), span(budget.within));
+        let s = if n == 1 { "" } else { "s" };
+        let of = if of.is_empty() { of } else { format!(" ({of})") };
+        let why = format!(
+            "{n} restart{s} within {within} on this host{of}, and that is what it is to bear; something that they share may \
+             be at fault; what lives and still fails is restarted when that time is over"
+        );
+        Some((until.max(now + Duration::from_millis(1)), why))
+    }
+}
+
+impl Scheduler {
+    /// Until when, and why, the host does not bear that this service, which lives, is restarted. `greedy`: it takes too much
+    /// itself.
+    pub(crate) fn bears(&mut self, now: Now, i: usize, greedy: bool) -> Option<(Moment, String)> {
+        let budget = self.budget?;
+        self.prime(now, budget);
+        self.still_held();
+        if let Some(until) = self.starves().filter(|_| !greedy) {
+            let (why, next) = until;
+            return Some((next.max(now.moment + AGAIN), why));
+        }
+        self.host.exceeds(budget, self.services[i].id, now.moment)
+    }
+
+    /// What an earlier life spent is spent.
+    fn prime(&mut self, now: Now, budget: Budget) {
+        if std::mem::replace(&mut self.host.primed, true) {
+            return;
+        }
+        let trials = self.services.iter().filter_map(|w| Some((w, &w.trial.as_ref()?.repairs)));
+        let mut spent: Vec<(Moment, Arc<str>)> = trials
+            .filter(|(_, repairs)| repairs.lived > 0 && repairs.open)
+            .map(|(w, repairs)| (now.stamp.since(repairs.at), w.name.clone()))
+            .filter(|(ago, _)| *ago < budget.within && *ago <= now.moment.elapsed())
+            .map(|(ago, name)| (now.moment - ago, name))
+            .collect();
+        let known = |name: &Arc<str>| self.host.spent.iter().any(|(_, other)| other == name);
+        spent.retain(|(_, name)| !known(name));
+        spent.extend(self.host.spent.drain(..));
+        spent.sort();
+        self.host.spent = spent.into();
+    }
+
+    /// Forgets who is not held any more, however that came about.
+    fn still_held(&mut self) {
+        let held = std::mem::take(&mut self.host.held);
+        let is_held = |id: &ServiceId| {
+            let trial = self.position(*id).and_then(|i| self.services[i].trial.as_ref());
+            trial.and_then(|trial| trial.wants.as_ref()).is_some_and(|want| want.held.is_some())
+        };
+        self.host.held = held.into_iter().filter(is_held).collect();
+    }
+
+    /// What the host is short of, and when it is next looked at.
+    fn starves(&self) -> Option<(String, Moment)> {
+        let host = self.services.iter().find(|w| w.service.kind == Kind::System && !w.leaving)?;
+        if host.watching == Watching::No || host.subject.not_seen.is_some() {
+            return None;
+        }
+        let short = short_of(&host.subject.seen.as_ref()?.open())?;
+        // After its look, not with it.
+        Some((short, host.due + Duration::from_millis(100)))
+    }
+}
+
+/// What the host is short of, by what was seen of it.
+fn short_of(seen: &Observation) -> Option<String> {
+    let read = |metric: &Metric| seen.get(&metric.name).and_then(|value| value.as_f64()).unwrap_or(0.0);
+    let (memory, swap) = (read(&metrics::MEMORY_PERCENT), read(&metrics::SWAP_PERCENT));
+    let load = read(&metrics::LOAD_1_CORE);
+    let short = match () {
+        () if memory >= FULL => format!("memory ({memory:.0} % in use)"),
+        () if memory >= NEARLY_FULL && swap >= NEARLY_FULL => {
+            format!("memory ({memory:.0} %, and {swap:.0} % of the swap, in use)")
+        }
+        () if load >= LOAD => format!("processor time (a load of {load:.0} for each processor)"),
+        () => return None,
+    };
+    Some(format!(
+        "this host is short of {short}, and a restart would take more of it; what lives and still fails is restarted when \
+         there is enough again"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_starves_for_memory_or_for_processor_time() {
+        let seen = |memory: f64, swap: f64, load: f64| {
+            let seen = Observation::up().with(&metrics::MEMORY_PERCENT, memory);
+            short_of(&seen.with(&metrics::SWAP_PERCENT, swap).with(&metrics::LOAD_1_CORE, load)).is_some()
+        };
+        assert!(!seen(96.9, 0.0, 0.0), "a full page cache is not in use, but much of the memory may be");
+        assert!(seen(97.0, 0.0, 0.0));
+        assert!(!seen(89.0, 100.0, 0.0), "swap may be full of what nobody needs");
+        assert!(seen(90.0, 90.0, 0.0));
+        assert!(!seen(0.0, 0.0, 7.9));
+        assert!(seen(0.0, 0.0, 8.0));
+        assert_eq!(short_of(&Observation::up()), None, "what was not read is not short");
+    }
+
+    #[test]
+    fn who_waits_longer_is_asked_first() {
+        let budget = Budget { restarts: 2, within: Duration::from_secs(60) };
+        let at = |s: u64| Moment::new(Duration::from_secs(s));
+        let mut host = Host::default();
+        host.spends(at(0), "a".into());
+        assert_eq!(host.exceeds(budget, ServiceId(9), at(5)), None);
+        host.spends(at(10), "b".into());
+        let mut until = Vec::new();
+        for n in 0..5 {
+            until.push(host.exceeds(budget, ServiceId(n), at(20)).unwrap().0);
+            host.holds(ServiceId(n));
+        }
+        assert_eq!(until, [at(60), at(70), at(120), at(130), at(180)]);
+        let (_, why) = host.exceeds(budget, ServiceId(0), at(20)).unwrap();
+        assert!(why.starts_with("2 restarts within 1 min on this host (a, b), and "), "{why}");
+        assert_eq!(host.exceeds(budget, ServiceId(0), at(60)), None);
+    }
+}
