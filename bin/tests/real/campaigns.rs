@@ -1,4 +1,4 @@
-//! The daemon is killed in the middle of what reaches from one service to others: it is carried on.
+//! The daemon is killed, or ended in order, in the middle of what reaches from one service to others: it is carried on.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -26,6 +26,7 @@ up() { [ -e $1.pid ] && grep -q '^State:.[RSD]' /proc/`cat $1.pid`/status 2>/dev
 mkdir $1.busy 2>/dev/null || echo "stop $1 beside something else" >> wrong
 [ -z "$2" ] || ! up $2 || echo "$1 is stopped under $2" >> wrong
 sleep 0.2
+[ ! -e slow.$1 ] || sleep 7
 kill -KILL `cat $1.pid`
 while up $1; do sleep 0.05; done
 rm $1.pid
@@ -124,5 +125,72 @@ fn a_restart_a_stop_and_a_start_are_carried_on_wherever_they_were() {
             "killed after {after} ms"
         );
     }
+    world.ok("-c rc.toml quit");
+}
+
+/// Asks the daemon to end after this time; gives what it said when it had.
+fn end(world: &World, after: u64) -> String {
+    pause(Duration::from_millis(after));
+    let daemon = world.pid("pid");
+    kill(daemon, "TERM");
+    wait_until("the daemon's end", || !alive(daemon));
+    let log = world.read("log");
+    log.lines()
+        .rfind(|line| line.contains("' Hinoban ") && line.contains(" stopped"))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn an_orderly_end_leaves_nothing_halfway_or_says_what_and_the_next_run_goes_on() {
+    let world = world();
+    settle(&world, &SERVICES);
+    for after in [20, 250, 700, 1100] {
+        let before = deeds(&world).len();
+        world.ok("-c rc.toml restart db");
+        let said = end(&world, after);
+        let silent: Vec<_> = SERVICES
+            .into_iter()
+            .filter(|name| {
+                !pid(&world, name).is_some_and(alive) && !said.contains(&format!("{name} was stopped"))
+            })
+            .collect();
+        assert_eq!(silent, [] as [&str; 0], "ended after {after} ms: {said}");
+        world.ok("-c rc.toml");
+        settle(&world, &SERVICES);
+        let wanted = ["stop web", "stop app", "stop db", "start db", "start app", "start web"];
+        assert_eq!(deeds(&world)[before..], wanted, "ended after {after} ms");
+    }
+    for after in [20, 450] {
+        world.ok("-c rc.toml stop db");
+        end(&world, after);
+        world.ok("-c rc.toml");
+        settle(&world, &[]);
+        let before = deeds(&world).len();
+        world.ok("-c rc.toml start web");
+        end(&world, after);
+        world.ok("-c rc.toml");
+        settle(&world, &SERVICES);
+        assert_eq!(deeds(&world)[before..], ["start db", "start app", "start web"], "ended after {after} ms");
+    }
+    world.ok("-c rc.toml quit");
+}
+
+#[test]
+fn an_end_that_cannot_wait_any_longer_names_all_that_is_down() {
+    let world = world();
+    settle(&world, &SERVICES);
+    world.write("slow.db", "");
+    let before = deeds(&world).len();
+    world.ok("-c rc.toml restart db");
+    wait_until("the others to be stopped", || deeds(&world).len() == before + 2);
+    let said = end(&world, 0);
+    for name in SERVICES {
+        assert!(said.contains(&format!("{name} was stopped for a restart")), "{name}: {said}");
+    }
+    world.ok("-c rc.toml");
+    settle(&world, &SERVICES);
+    let wanted = ["stop web", "stop app", "stop db", "start db", "start app", "start web"];
+    assert_eq!(deeds(&world)[before..], wanted);
     world.ok("-c rc.toml quit");
 }
