@@ -521,7 +521,7 @@ fn a_list_changes_the_service_once_and_runs_the_rest_before() {
     };
     let is = |then: &str, also: &str| (then.to_owned(), also.to_owned());
     assert_eq!(fail("['dump', 'restart', { exec = 'note' }]"), is("Restart", "dump note"));
-    assert_eq!(fail("[{ exec = 'note' }, 'alert', 'dump']"), is("note", "dump"));
+    assert_eq!(fail("[{ exec = 'note' }, 'alert', 'dump']"), is("dump", "note"));
     assert_eq!(fail("['unmonitor']"), is("Unmonitor", ""));
     assert_eq!(fail("['alert', 'alert']"), is("Alert", ""));
     assert_eq!(fail("['dump']"), fail("'dump'"), "a list of one is that one");

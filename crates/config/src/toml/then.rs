@@ -10,7 +10,7 @@ const PROGRAMS: usize = 16;
 
 impl Reader<'_> {
     /// What to do, alone or in a list: what is done in the end, and what is run before that. A list changes the service
-    /// in one way at most; if it does not, its first program is what is done in the end.
+    /// in one way at most; if it does not, its last program is what is done in the end.
     pub(super) fn deeds(&mut self, item: &Item<'_>) -> Option<(Then, Vec<Then>)> {
         let DeValue::Array(list) = item.value else { return Some((self.then(item)?, Vec::new())) };
         if list.is_empty() {
@@ -65,11 +65,11 @@ impl Reader<'_> {
         if wrong {
             return None;
         }
-        Some(match change {
-            Some((then, _)) => (then, programs),
-            None if programs.is_empty() => (Then::Alert, programs),
-            None => (programs.remove(0), programs),
-        })
+        let last = match change {
+            Some((then, _)) => then,
+            None => programs.pop().unwrap_or(Then::Alert),
+        };
+        Some((last, programs))
     }
 
     /// What to do: a word, or `{ exec = "…" }`. A word that is none of ours is the name of a registered action; whether
