@@ -18,6 +18,8 @@ Commands:
   status [NAME]      Show services at length
   summary [NAME]     Show services in a table
   report [WORD]      Count services; WORD is one of up, down, initialising, unmonitored, total
+  explain NAME       Say why a service stands as it does, what is waited for, and what would happen next
+  simulate           Rehearse a failure (--fail): what would be done, and who would be told; nothing is executed
   reload             Have the daemon read its configuration again
   quit               End the daemon; the services go on
   validate           Look at everything now, and show the status
@@ -80,6 +82,12 @@ struct Line {
     /// Make a new id for this instance, after asking
     #[arg(short, long)]
     resetid: bool,
+    /// For simulate: what fails; its process, test or file, or a reading that stands at a value
+    #[arg(long, value_name = "NAME[:METRIC=VALUE]", action = ArgAction::Append, allow_hyphen_values = true)]
+    fail: Vec<String>,
+    /// For simulate: how long that lasts; 10m
+    #[arg(long = "for", value_name = "TIME", action = ArgAction::Append, allow_hyphen_values = true)]
+    lasts: Vec<String>,
     /// Say more: log what is of use when looking for a fault
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
@@ -113,6 +121,10 @@ pub(crate) struct Flags {
     pub(crate) pidfile: Option<PathBuf>,
     /// State file.
     pub(crate) statefile: Option<PathBuf>,
+    /// What fails in a rehearsal, as it was typed.
+    pub(crate) fail: Vec<String>,
+    /// How long that lasts, as it was typed.
+    pub(crate) lasts: Option<String>,
     /// No tables, no colours.
     pub(crate) batch: bool,
     /// Stay in the foreground.
@@ -197,6 +209,8 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Flag
         log: line.logfile.into_iter().next_back(),
         pidfile: line.pidfile.into_iter().next_back(),
         statefile: line.statefile.into_iter().next_back(),
+        fail: line.fail,
+        lasts: line.lasts.into_iter().next_back(),
         batch: line.batch,
         foreground: line.interactive,
         id: line.id,

@@ -21,10 +21,12 @@ mod places;
 mod reach;
 mod run;
 mod signals;
+mod simulate;
 mod surroundings;
 #[allow(unsafe_code)] // invariant 10: the only place
 mod sys;
 mod terminal;
+mod timeline;
 mod verbs;
 mod voice;
 mod zone;

@@ -18,7 +18,7 @@ use crate::reach::{Daemon, found, mine, reachable, through};
 use crate::run::{self, Plan};
 use crate::terminal::{complain, has_colours, say, show};
 use crate::voice::trial;
-use crate::{constants, demo, identity, local};
+use crate::{constants, demo, identity, local, simulate};
 
 /// How long `quit` waits for the daemon to end: its last messages may take some seconds to leave.
 const FAREWELL: Duration = Duration::from_secs(15);
@@ -33,6 +33,8 @@ enum Verb {
     Status,
     Summary,
     Report,
+    Explain,
+    Simulate,
     Reload,
     Quit,
     Validate,
@@ -50,6 +52,8 @@ impl Verb {
             Some("status") => Verb::Status,
             Some("summary") => Verb::Summary,
             Some("report") => Verb::Report,
+            Some("explain") => Verb::Explain,
+            Some("simulate") => Verb::Simulate,
             Some("reload") => Verb::Reload,
             Some("quit") => Verb::Quit,
             Some("validate") => Verb::Validate,
@@ -122,6 +126,9 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
     }
     let places = Places::of(&loaded.config);
     let plan = Plan { flags, path, loaded, places };
+    if verb != Verb::Simulate && !(plan.flags.fail.is_empty() && plan.flags.lasts.is_none()) {
+        return Err("Options --fail and --for go with `simulate`".to_owned());
+    }
     if plan.flags.test {
         return test(&plan);
     }
@@ -140,6 +147,8 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
             let daemon = reachable(&plan)?.ok_or_else(|| not_running(&plan.loaded.config))?;
             ask(&plan, &daemon, &verb).map(|()| ExitCode::SUCCESS)
         }
+        Verb::Explain => explain(&plan),
+        Verb::Simulate => simulate::simulate(&plan),
         Verb::Reload => reload(&plan),
         Verb::Quit => quit(&plan),
         Verb::Validate => validate(plan),
@@ -262,6 +271,27 @@ fn ask(plan: &Plan, daemon: &Daemon, verb: &Verb) -> Result<(), String> {
     })?;
     show(&if has_colours() && !plan.flags.batch { answer } else { plain(&answer) });
     Ok(())
+}
+
+/// Shows why services stand as they do, as the daemon says it.
+fn explain(plan: &Plan) -> Result<ExitCode, String> {
+    let [_, names @ ..] = plan.flags.words.as_slice() else { return Ok(ExitCode::FAILURE) };
+    if names.is_empty() {
+        return Err("explain takes the name of a service: hinoban explain NAME".to_owned());
+    }
+    let called = name(&plan.loaded.config);
+    let daemon = reachable(plan)?.ok_or_else(|| {
+        format!(
+            "{called}: the {} daemon is not running, and only it knows how services stand; start it, or see with \
+             `simulate` what it would do",
+            called.to_lowercase()
+        )
+    })?;
+    for (nth, name) in names.iter().enumerate() {
+        let text = through(plan, &daemon, |client| client.explain(name))?;
+        show(&if nth > 0 { format!("\n{text}") } else { text });
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn reload(plan: &Plan) -> Result<ExitCode, String> {

@@ -35,6 +35,7 @@ pub(crate) enum Request {
         by: String,
         answer: oneshot::Sender<Result<(), CommandError>>,
     },
+    Past(crate::history::Past),
     Wake,
     Reload {
         config: Box<Config>,
@@ -211,6 +212,11 @@ impl Handle {
     /// Every event from now on. A listener that falls more than 1024 events behind loses the oldest and is told so.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.events.subscribe()
+    }
+
+    /// Hands a request over; `Err`: the supervisor has ended.
+    pub(crate) fn request(&self, request: Request) -> Result<(), ()> {
+        self.requests.send(request).map_err(drop)
     }
 
     pub(crate) fn publish(&self, event: Arc<Event>) {

@@ -19,6 +19,7 @@ mod carry;
 mod clock;
 mod courier;
 mod handle;
+mod history;
 mod lateness;
 mod looks;
 mod plane;
@@ -40,5 +41,7 @@ pub use hinoban_scheduler::{
     TestView, Watching,
 };
 pub use lateness::Lateness;
+pub use hinoban_journal::history::{Incident, Point, Readings, Series, Step, StepKind};
+pub use history::HistoryError;
 pub use registry::{Made, Registry};
 pub use run::Ended;

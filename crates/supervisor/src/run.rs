@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::acts::Acts;
 use crate::builder::Listener;
 use crate::clock::Clock;
 use crate::handle::{CommandError, Handle, Request, Status, Unexplained, Vitals};
+use crate::history::Recorder;
 use crate::lateness::Lateness;
 use crate::looks::{Looked, Looks};
 use crate::plane::{Owner, Plane};
@@ -51,6 +53,9 @@ pub(crate) struct Loop {
     pub(crate) acts: Acts,
     pub(crate) plane: Option<Plane>,
     pub(crate) journal: Journal,
+    /// Where the history is kept, if there is a place for it.
+    pub(crate) past: Option<PathBuf>,
+    pub(crate) recorder: Option<Box<Recorder>>,
     pub(crate) incidents: Incidents,
     pub(crate) zone: jiff::tz::TimeZone,
     pub(crate) listeners: Vec<Listener>,
@@ -232,6 +237,7 @@ impl Loop {
                     }
                 }
             }
+            Request::Past(past) => self.ask_history(past),
             Request::Wake => self.feed([Input::WakeAll]),
             Request::Reload { config, courier, answer } => {
                 let _ = answer.send(self.reload(*config, courier));
@@ -313,6 +319,9 @@ impl Loop {
         // What the courier said last.
         while let Ok(note) = self.notes.1.try_recv() {
             self.note(note);
+        }
+        if let Some(recorder) = self.recorder.take() {
+            let _ = tokio::time::timeout_at(now + FAREWELL, recorder.end()).await;
         }
         let _ = self.journal.sync();
     }

@@ -40,6 +40,8 @@ pub(crate) struct Asked {
     /// Token of the answer.
     pub(crate) token: String,
     pub(crate) posted: bool,
+    /// Whether the client says that it takes JSON.
+    pub(crate) takes_json: bool,
 }
 
 impl Asked {
@@ -134,7 +136,9 @@ where
     if posted && !access::meant(cookies, form.get("securitytoken")) {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "Invalid CSRF Token"));
     }
+    let accepted = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     Ok(Asked {
+        takes_json: accepted.is_some_and(|accepted| accepted.contains("application/json")),
         may_act: !read_only && !gate.read_only,
         path: form::decode(parts.uri.path().as_bytes(), false),
         gate,

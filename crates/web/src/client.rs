@@ -158,23 +158,35 @@ impl Client {
         self.ask("/_doaction", &fields, "text").map(drop)
     }
 
+    /// Why a service stands as it does, in words. Monit has no answer to that.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for a name that the server does not know; others if there is no answer.
+    pub fn explain(&self, name: &str) -> Result<String, ClientError> {
+        let path = format!("/api/v1/services/{}/explain", form::encode(name, ""));
+        self.send(&format!("GET {path} HTTP/1.0\r\n{}\r\n", self.login()))
+    }
+
     /// Sends a POST and gives back the body of the answer. A redirect is an answer, and is not followed.
     fn ask(&self, path: &str, fields: &[(&str, &str)], format: &str) -> Result<String, ClientError> {
         let token = access::token().map_err(|why| ClientError::Random(why.into()))?;
-        let request = self.request(path, fields, format, &token);
+        self.send(&self.request(path, fields, format, &token))
+    }
+
+    fn send(&self, request: &str) -> Result<String, ClientError> {
         let connect = |source| ClientError::Connect { target: self.target.clone(), source };
         match &self.target {
             Target::Tcp { host, port } => {
                 let stream = dial(host, *port).map_err(connect)?;
                 stream.set_read_timeout(Some(PATIENCE)).map_err(connect)?;
                 stream.set_write_timeout(Some(PATIENCE)).map_err(connect)?;
-                self.exchange(stream, &request)
+                self.exchange(stream, request)
             }
             Target::Unix(path) => {
                 let stream = UnixStream::connect(path).map_err(connect)?;
                 stream.set_read_timeout(Some(PATIENCE)).map_err(connect)?;
                 stream.set_write_timeout(Some(PATIENCE)).map_err(connect)?;
-                self.exchange(stream, &request)
+                self.exchange(stream, request)
             }
         }
     }
@@ -185,15 +197,20 @@ impl Client {
         let body =
             fields.iter().chain(&last).map(|(name, value)| format!("{name}={}", form::encode(value, "")));
         let body = body.collect::<Vec<_>>().join("&");
-        let login = match &self.credentials {
-            Some((user, password)) => format!("Authorization: {}\r\n", basic::header(user, password)),
-            None => String::new(),
-        };
+        let login = self.login();
         format!(
             "POST {path} HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\n\
              Cookie: securitytoken={token}\r\nContent-Length: {}\r\n{login}\r\n{body}",
             body.len()
         )
+    }
+
+    /// The field of the header that logs in, if there is one.
+    fn login(&self) -> String {
+        match &self.credentials {
+            Some((user, password)) => format!("Authorization: {}\r\n", basic::header(user, password)),
+            None => String::new(),
+        }
     }
 
     fn exchange(&self, mut stream: impl Read + Write, request: &str) -> Result<String, ClientError> {

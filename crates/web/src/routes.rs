@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{Response, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Router, response::IntoResponse};
 use hinoban_event::Doing;
 use hinoban_supervisor::{CommandError, Status, Unexplained};
+use tokio::task::JoinSet;
 
 use crate::asked::Asked;
 use crate::monit::{self, About, Address, Count};
@@ -69,7 +70,8 @@ async fn overview<B: Backend>(State(site): Here<B>, Extension(asked): Extension<
     const REFRESH: u32 = 10;
     let status = known(&site).await?;
     let refresh = asked.form.get("refresh").map(|_| REFRESH);
-    Ok(typed("text/html", page::overview(&status, &about(&site, &asked), refresh)))
+    let about = about(&site, &asked);
+    Ok(typed("text/html", written(status, move |status| page::overview(status, &about, refresh)).await?))
 }
 
 async fn asset(Extension(asked): Extension<Arc<Asked>>) -> Answer {
@@ -81,7 +83,8 @@ async fn asset(Extension(asked): Extension<Arc<Asked>>) -> Answer {
 }
 
 async fn data<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
-    Ok(api::services(&known(&site).await?, &about(&site, &asked)))
+    let about = about(&site, &asked);
+    written(known(&site).await?, move |status| api::services(status, &about)).await
 }
 
 async fn host<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
@@ -89,32 +92,24 @@ async fn host<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<
     Ok(api::host(&vitals, &about(&site, &asked)))
 }
 
-async fn datum<B: Backend>(
-    State(site): Here<B>,
-    Extension(asked): Extension<Arc<Asked>>,
-    headers: HeaderMap,
-) -> Answer {
+async fn datum<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
     let name = asked.path.strip_prefix("/api/v1/services/").unwrap_or_default();
     let status = known(&site).await?;
     // A name may end so too, and is a name before anything else.
     let known = status.services.iter().any(|view| view.name.to_lowercase() == name.to_lowercase());
     match name.strip_suffix(api::EXPLAIN).filter(|_| !known) {
-        Some(name) => explain(&site, &asked, &headers, name).await,
+        Some(name) => explain(&site, &asked, name).await,
         None => api::service(&status, name),
     }
 }
 
 /// A service in words: as text, or as JSON for whoever asks for that, by `format=json` or by what it accepts.
-async fn explain<B: Backend>(site: &Site<B>, asked: &Asked, headers: &HeaderMap, name: &str) -> Answer {
+async fn explain<B: Backend>(site: &Site<B>, asked: &Asked, name: &str) -> Answer {
     let explanation = site.backend.explain(name.to_owned()).await.map_err(|why| match why {
         Unexplained::Gone => Refusal::ended(),
         why => Refusal::new(StatusCode::NOT_FOUND, why.to_string()),
     })?;
-    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let json = match asked.form.get("format") {
-        Some(format) => format.eq_ignore_ascii_case("json"),
-        None => accepted.contains("application/json"),
-    };
+    let json = asked.form.get("format").map_or(asked.takes_json, |form| form.eq_ignore_ascii_case("json"));
     Ok(match json {
         true => api::explanation(&explanation),
         false => typed("text/plain; charset=utf-8", explanation.to_string()),
@@ -132,7 +127,7 @@ async fn status<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Ar
     if format.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("xml")) {
         let two = asked.path.eq_ignore_ascii_case("/_status2");
         let document = if two { monit::document2 } else { monit::document };
-        return Ok(typed("text/xml", document(&status, &about)));
+        return Ok(typed("text/xml", written(status, move |status| document(status, &about)).await?));
     }
     let chosen = chosen(&status, &asked)?;
     Ok(typed("text/plain", monit::status(&status, &about, &chosen)))
@@ -230,6 +225,28 @@ async fn command<B: Backend>(
 
 async fn known<B: Backend>(site: &Site<B>) -> Result<Status, Refusal> {
     site.backend.status().await.ok_or_else(Refusal::ended)
+}
+
+/// What is made of a status. That of many services takes a while, and looks are made where we stand: then a thread does it.
+async fn written<T: Send + 'static>(
+    status: Status,
+    write: impl FnOnce(&Status) -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    /// So many are written about within a millisecond.
+    const FEW: usize = 100;
+    if status.services.len() <= FEW {
+        return Ok(write(&status));
+    }
+    let mut thread = JoinSet::new();
+    thread.spawn_blocking(move || write(&status));
+    match thread.join_next().await {
+        Some(Ok(written)) => Ok(written),
+        Some(Err(panicked)) => match panicked.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Refusal::ended()),
+        },
+        None => Err(Refusal::ended()),
+    }
 }
 
 fn chosen<'a>(

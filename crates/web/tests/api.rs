@@ -181,3 +181,40 @@ async fn who_may_not_or_asks_wrongly_is_told_in_json() {
     server.double.status.lock().unwrap().take();
     assert_eq!(parsed(&server.get("/api/v1/services").await)["error"]["status"], 503);
 }
+
+#[tokio::test]
+async fn a_service_is_explained_as_text_and_as_data() {
+    let server = server(|_| ()).await;
+    let text = server.get("/api/v1/services/SVC/explain").await;
+    assert_eq!(status(&text), 200);
+    assert!(text.contains("\r\nContent-Type: text/plain; charset=utf-8\r\n"), "{text}");
+    assert_eq!(
+        body(&text),
+        "svc\n\nHow it stands\n  It is up.\n\nWhat would happen next\n  If it died <now>, it would be started.\n"
+    );
+    let paragraphs = json!([
+        { "about": "standing", "heading": "How it stands", "sentences": ["It is up."] },
+        {
+            "about": "next",
+            "heading": "What would happen next",
+            "sentences": ["If it died <now>, it would be started."],
+        },
+    ]);
+    let accepts = format!(
+        "GET /api/v1/services/svc/explain HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n{ADMIN}\r\n"
+    );
+    for data in [server.get("/api/v1/services/svc/explain?format=json").await, server.ask(&accepts).await] {
+        assert_eq!(parsed(&data), json!({ "service": "svc", "paragraphs": paragraphs }));
+    }
+    let none = server.get("/api/v1/services/svd/explain").await;
+    assert_eq!(status(&none), 404);
+    assert_eq!(parsed(&none)["error"]["text"], "There is no service named \"svd\"; did you mean \"svc\"?");
+    let stranger = server.ask("GET /api/v1/services/svc/explain HTTP/1.0\r\n\r\n").await;
+    assert_eq!(status(&stranger), 401);
+    let viewer = server.ask(&format!("GET /api/v1/services/svc/explain HTTP/1.0\r\n{VIEWER}\r\n")).await;
+    assert_eq!(status(&viewer), 200, "whoever may look may ask why");
+
+    server.double.status.lock().unwrap().as_mut().unwrap().services[0].name = "svc/explain".into();
+    let named = server.get("/api/v1/services/svc/explain").await;
+    assert_eq!(parsed(&named)["name"], "svc/explain", "a name is a name before anything else");
+}

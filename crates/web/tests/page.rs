@@ -221,3 +221,18 @@ async fn a_page_is_loaded_again_only_while_something_is_done_or_if_asked() {
         "that somebody is told is no failure: {page}"
     );
 }
+
+#[tokio::test]
+async fn the_page_says_why_and_what_would_happen_next() {
+    let server = server(|_| ()).await;
+    let page = server.get("/svc").await;
+    let (_, why) = page.split_once("<h2 id='why'>Why?</h2>").unwrap_or_else(|| panic!("{page}"));
+    assert!(
+        why.contains(
+            "<h3>What would happen next</h3>\n<p>If it died &#60;now&#62;, it would be started.</p>"
+        ),
+        "{page}"
+    );
+    assert!(why.contains("<a href='/api/v1/services/svc/explain'>"), "{page}");
+    assert!(!page.contains("<h3>How it stands</h3>"), "that is on the page anyway: {page}");
+}

@@ -88,7 +88,7 @@ pub(super) fn wrapped(f: &mut fmt::Formatter<'_>, sentence: &str, width: usize) 
     f.write_char('\n')
 }
 
-/// The words of a sentence; a number and its unit are one.
+/// The words of a sentence; a number and its unit are one, and so is a command.
 fn pieces(sentence: &str) -> Vec<&str> {
     let mut pieces: Vec<&str> = Vec::new();
     let (mut from, mut at) = (0, 0);
@@ -96,7 +96,8 @@ fn pieces(sentence: &str) -> Vec<&str> {
         let to = at + word.len();
         let unit = matches!(word.trim_end_matches(['.', ',', ';', ':', ')']), "ms" | "s" | "min" | "h" | "d");
         let number = pieces.last().is_some_and(|last| last.ends_with(|c: char| c.is_ascii_digit()));
-        if unit && number {
+        let command = pieces.last().is_some_and(|last| last.matches('`').count() % 2 == 1);
+        if unit && number || command {
             pieces.pop();
         } else {
             from = at;
@@ -131,6 +132,12 @@ mod tests {
         assert_eq!(at(-60), "22:12:20");
         assert_eq!(at(7_200), "Wed 15 Nov 00:13:20");
         assert_eq!(at(60 * 86_400), "Sat 13 Jan 2024 22:13:20");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_that_do_not_belong_together() {
+        let pieces = pieces("In 2 h 5 min, `hinoban start x` a`b c.");
+        assert_eq!(pieces, ["In", "2 h", "5 min,", "`hinoban start x`", "a`b c."]);
     }
 
     #[test]

@@ -132,6 +132,9 @@ fn warm_up(world: &mut World, config: &Config) {
     while !world.scheduler.settled() && world.now() < day {
         world.run(longest.max(Duration::from_secs(60)));
     }
+    // Nothing fails at the moment at which somebody looks.
+    let shortest = config.services.iter().map(|service| service.every.unwrap_or(default)).min();
+    world.run(shortest.unwrap_or(default) / 2);
 }
 
 fn begin(world: &mut World, service: &Service, mishap: &Mishap) {

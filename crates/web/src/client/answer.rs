@@ -7,8 +7,12 @@ pub(super) fn status(line: &[u8]) -> Option<u16> {
     std::str::from_utf8(words.next()?.trim_ascii()).ok()?.parse().ok()
 }
 
-/// What an error page says: on it, that stands between `</h2>` and `<p>` or `<hr>`.
+/// What an error page says: on it, that stands between `</h2>` and `<p>` or `<hr>`. Where the answer is JSON, its text.
 pub(super) fn message(status: u16, page: &str) -> String {
+    let refused: Option<serde_json::Value> = serde_json::from_str(page).ok();
+    if let Some(text) = refused.as_ref().and_then(|refused| refused["error"]["text"].as_str()) {
+        return text.to_owned();
+    }
     let message = page.split_once("</h2>").map(|(_, rest)| {
         let end = ["<p>", "<hr>"].iter().filter_map(|end| rest.find(end)).min();
         &rest[..end.unwrap_or(rest.len())]
@@ -53,6 +57,7 @@ mod tests {
     fn the_reason_is_found_on_an_error_page() {
         let page = "<html><h2>Bad</h2>no &lt;x&gt; &amp;lt; &quot;y&quot;<p><hr>junk";
         assert_eq!(message(400, page), "no <x> &lt; \"y\"");
+        assert_eq!(message(404, r#"{"error":{"status":404,"text":"no <x>"}}"#), "no <x>");
         assert!(message(502, "<html>proxy").contains("502"));
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use askama::Template;
-use hinoban_supervisor::{ServiceView, Status, Watching};
+use hinoban_supervisor::{About as Question, Explanation, Paragraph, ServiceView, Status, Watching};
 
 use super::facts::{Fact, facts};
 use super::overview::{Why, whys};
@@ -32,6 +32,8 @@ struct Service<'a> {
     token: Option<&'a str>,
     buttons: Vec<Button<'a>>,
     has_programs: bool,
+    /// What neither the rules nor the facts say: what is waited for, why nothing is done, what would happen next.
+    explained: Vec<&'a Paragraph>,
     rules: Vec<Rule<'a>>,
     readings: Vec<seen::Row<'a>>,
     /// Whether nobody has looked since.
@@ -50,8 +52,15 @@ struct Button<'a> {
     note: Cow<'a, str>,
 }
 
-/// One service: what is known of it and, if `token` is given, what can be done to it.
-pub(crate) fn service(status: &Status, about: &About, view: &ServiceView, token: Option<&str>) -> String {
+/// One service: what is known of it, `why` it stands so and, if `token` is given, what can be done to it.
+pub(crate) fn service(
+    status: &Status,
+    about: &About,
+    view: &ServiceView,
+    why: Option<&Explanation>,
+    token: Option<&str>,
+) -> String {
+    let elsewhere = |paragraph: &&Paragraph| matches!(paragraph.about, Question::Standing | Question::Rules);
     let state = State::of(view);
     let under_way = standing::under_way(view);
     let clock = Clock::new(status.now, &about.zone);
@@ -72,6 +81,7 @@ pub(crate) fn service(status: &Status, about: &About, view: &ServiceView, token:
         token,
         buttons: buttons(view, state),
         has_programs: has_programs(view),
+        explained: why.iter().flat_map(|why| &why.paragraphs).filter(|p| !elsewhere(p)).collect(),
         rules: rules(clock, view),
         stale: matches!(state, State::NotMonitored | State::NotSeen),
         readings: view.observation.as_ref().map(|seen| rows(seen, &about.zone)).unwrap_or_default(),
