@@ -1,0 +1,476 @@
+//! How repairs are repeated when they do not help, as timetables on a simulated host.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use hinoban_config::{
+    Branch, Budget, Condition, Config, Dialect, Expect, Family, Kind, Operator, Patience, PortTest, Program,
+    Protocol, Rate, Rule, Service, Test, Then,
+};
+use hinoban_event::{Doing, Event, Fact};
+use hinoban_reading::{Moment, Value, metrics};
+use hinoban_scheduler::sim::World;
+use hinoban_scheduler::{Act, PatienceView, ServiceView};
+
+const S: Duration = Duration::from_secs(1);
+const MIN: Duration = Duration::from_secs(60);
+const H: Duration = Duration::from_secs(3600);
+
+fn program(line: &str) -> Program {
+    Program { words: vec![line.to_owned()], uid: None, gid: None, timeout: 10 * S }
+}
+
+/// A port that must answer, or the service is restarted.
+fn tested(rate: Rate) -> Rule {
+    let test = Test::Port(Box::new(PortTest {
+        host: "localhost".into(),
+        port: 80,
+        family: Family::Any,
+        protocol: Protocol::Default,
+        tls: None,
+        timeout: 5 * S,
+        retry: 1,
+    }));
+    let when = Condition::Test { test, expect: Expect::Failed };
+    Rule {
+        when,
+        fail: Branch::at(Then::Restart, rate),
+        ok: Branch::once(Then::Alert),
+        place: Default::default(),
+    }
+}
+
+fn service(name: &str) -> Service {
+    let mut service = Service::new(name, Kind::Process { pidfile: format!("/run/{name}.pid").into() });
+    service.start = Some(program("/bin/start"));
+    service.stop = Some(program("/bin/stop"));
+    service.rules = vec![Rule::existence(), tested(Rate::ONCE)];
+    service.patience = Some(Patience::default());
+    service
+}
+
+fn config(services: impl IntoIterator<Item = Service>) -> Config {
+    let mut config = Config::empty(Dialect::Toml, "vm");
+    config.every = Some(30 * S);
+    config.budget = None;
+    config.services = services.into_iter().map(Into::into).collect();
+    config
+}
+
+fn one(change: impl FnOnce(&mut Service)) -> Config {
+    let mut service = service("httpd");
+    change(&mut service);
+    config([service])
+}
+
+/// The world in which all processes live and are known to.
+fn world(config: &Config) -> World {
+    let mut world = World::new(config, Duration::ZERO);
+    for service in config.services.iter().filter(|s| matches!(s.kind, Kind::Process { .. })) {
+        world.appear(&service.name);
+    }
+    world.run(S);
+    world
+}
+
+fn view(world: &World, name: &str) -> ServiceView {
+    world.scheduler.view().into_iter().find(|view| *view.name == *name).unwrap()
+}
+
+fn patience(world: &World, name: &str) -> PatienceView {
+    view(world, name).patience.unwrap_or_default()
+}
+
+/// When the service was started, seconds and a tenth.
+fn starts(world: &World, name: &str) -> Vec<f64> {
+    let starts = world.deeds.iter().filter(|deed| deed.service == name && deed.act == Act::Start);
+    starts.map(|deed| (deed.at.elapsed().as_secs_f64() * 10.0).round() / 10.0).collect()
+}
+
+fn pauses(starts: &[f64]) -> Vec<f64> {
+    starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+fn gave_up(world: &World) -> Vec<(&Event, u32)> {
+    let times = |event: &'_ Event| match event.fact {
+        Fact::GaveUp { times, .. } => Some(times),
+        _ => None,
+    };
+    world.events.iter().filter_map(|event| Some((event, times(event)?))).collect()
+}
+
+fn held(world: &World) -> Vec<String> {
+    let why = |event: &Event| match &event.fact {
+        Fact::Held { why, .. } => Some(format!("{}: {why}", event.service)),
+        _ => None,
+    };
+    world.events.iter().filter_map(why).collect()
+}
+
+fn recovered(world: &World) -> Vec<Vec<String>> {
+    let done = |event: &Event| match &event.fact {
+        Fact::Recovered(recovery) => Some(recovery.done.clone()),
+        _ => None,
+    };
+    world.events.iter().filter_map(done).collect()
+}
+
+#[test]
+fn what_dies_at_once_is_started_at_once_and_then_with_growing_pauses_for_ever() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    world.of("httpd").unseen = true;
+    world.kill("httpd");
+    world.run(2 * H);
+    let starts = starts(&world, "httpd");
+    assert!(starts[0] < 1.1, "the first is made at once: {starts:?}");
+    // Each start is given 2 s for its pidfile to be written anew, and a look then, until it is known that its process has
+    // ended.
+    let expected = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0];
+    for (pause, expected) in pauses(&starts).into_iter().zip(expected) {
+        let pause = pause - 2.6;
+        assert!((pause - expected).abs() < expected * 0.1 + 0.6, "{pause} s, not {expected} s: {starts:?}");
+    }
+    assert!(starts.len() > 20, "what is gone is never given up");
+    assert!(gave_up(&world).is_empty());
+    assert_eq!(patience(&world, "httpd").repairs.helped, 0);
+    assert!(patience(&world, "httpd").repairs.tried >= 20);
+}
+
+#[test]
+fn nothing_is_done_during_a_pause_and_once_after_it() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    world.kill("httpd");
+    world.run(S / 10);
+    assert_eq!(starts(&world, "httpd").len(), 1);
+    world.kill("httpd");
+    world.run(S * 8 / 10);
+    assert_eq!(starts(&world, "httpd").len(), 1, "the pause is a second, give or take a tenth");
+    let next = patience(&world, "httpd").next.unwrap();
+    world.run(S * 3 / 10);
+    assert_eq!(starts(&world, "httpd").len(), 2);
+    let began = world.deeds.last().unwrap().at;
+    let shown = Duration::from_micros(u64::try_from(next.micros()).unwrap() - 1_700_000_000_000_000);
+    assert!(began.since(Moment::new(shown)) < S / 1000, "it was said when");
+    assert_eq!(patience(&world, "httpd").next, None);
+}
+
+#[test]
+fn what_lives_and_fails_is_given_up_after_five_restarts_in_vain_and_that_is_never_silent() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(10 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 5);
+    let told = gave_up(&world);
+    assert_eq!(told.len(), 1);
+    let Fact::GaveUp { doing, text, times, .. } = &told[0].0.fact else { unreachable!() };
+    assert_eq!((doing, *times), (&Doing::Restart, 1));
+    assert!(text.ends_with(
+        " -- restarted 5 times in vain; it is not restarted again until it is well, but looked at all the same; once it is \
+         mended: hinoban restart httpd"
+    ));
+    let shown = patience(&world, "httpd");
+    assert_eq!((shown.repairs.tried, shown.repairs.helped), (5, 0));
+    assert_eq!(shown.repairs.gave_up.unwrap().text, *text);
+    assert!(view(&world, "httpd").failing.contains(&hinoban_event::Class::Connection));
+    // It is looked at, and nothing else; people are reminded after 1 h, 2 h, 4 h … and then each day.
+    let begun = told[0].0.at;
+    world.run(4 * 24 * H);
+    assert_eq!(starts(&world, "httpd").len(), 5);
+    let after: Vec<f64> = gave_up(&world)
+        .iter()
+        .map(|(event, _)| (event.at.since(begun).as_secs_f64() / 360.0).round() / 10.0)
+        .collect();
+    assert_eq!(after, [0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 55.0, 79.0]);
+    let counted: Vec<u32> = gave_up(&world).iter().map(|(_, times)| *times).collect();
+    assert_eq!(counted, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert!(world.scheduler.view()[0].looked_at.unwrap().since(begun) > 95 * H);
+}
+
+#[test]
+fn what_comes_back_by_itself_is_told_so_and_repaired_once_more_until_it_is_stable() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 5);
+    world.of("httpd").tests_pass = true;
+    world.run(MIN);
+    let done = recovered(&world).pop().unwrap();
+    assert_eq!(
+        done[done.len() - 2..],
+        [
+            "gave up: 5 restarts did not help".to_owned(),
+            "came back by itself, without another restart".to_owned()
+        ]
+    );
+    assert_eq!(patience(&world, "httpd").repairs.gave_up, None);
+    // Five minutes later it fails again: a service that hardly holds is not restarted five times again.
+    world.run(4 * MIN);
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 6);
+    assert_eq!(gave_up(&world).len(), 2, "and that is told again");
+    // Well for long enough, it has all its repairs again.
+    world.of("httpd").tests_pass = true;
+    world.run(11 * MIN);
+    assert_eq!(patience(&world, "httpd").repairs.in_row(), 0);
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 11);
+}
+
+#[test]
+fn a_start_that_works_does_not_begin_the_count_anew_and_a_stable_run_does() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    // It lives for five minutes each time, twice as long as no pause.
+    for n in 1..=6 {
+        world.kill("httpd");
+        world.run(5 * MIN);
+        assert_eq!(starts(&world, "httpd").len(), n);
+        assert_eq!(
+            patience(&world, "httpd").repairs.in_row() as usize,
+            n,
+            "it was well, but not for long enough"
+        );
+    }
+    world.run(5 * MIN + 2 * S);
+    let shown = patience(&world, "httpd").repairs;
+    assert_eq!((shown.in_row(), shown.tried, shown.helped), (0, 6, 1), "the last one helped");
+    world.kill("httpd");
+    world.run(S);
+    assert_eq!(starts(&world, "httpd").len(), 7, "at once again");
+}
+
+#[test]
+fn an_operator_is_never_held_and_begins_anew() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    assert_eq!((starts(&world, "httpd").len(), gave_up(&world).len()), (5, 1));
+    world.of("httpd").tests_pass = true;
+    world.command("httpd", Doing::Restart);
+    world.run(MIN);
+    assert_eq!(starts(&world, "httpd").len(), 6);
+    let done = recovered(&world).pop().unwrap();
+    assert_eq!(done[done.len() - 2], "gave up: 5 restarts did not help");
+    assert!(done.last().unwrap().ends_with(", asked for by operator"), "{done:?}");
+    let shown = patience(&world, "httpd").repairs;
+    assert_eq!((shown.in_row(), shown.gave_up, shown.tried), (0, None, 5));
+    world.of("httpd").tests_pass = false;
+    world.run(10 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 11, "it has all its repairs again");
+}
+
+#[test]
+fn a_crash_of_ours_forgets_neither_the_count_nor_the_pause_nor_the_reminder() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(2 * MIN);
+    let before = starts(&world, "httpd").len();
+    assert!((2..5).contains(&before));
+    world.crash(&config);
+    world.run(10 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 5);
+    assert_eq!(gave_up(&world).len(), 1);
+    world.crash(&config);
+    world.run(58 * MIN);
+    assert_eq!((starts(&world, "httpd").len(), gave_up(&world).len()), (5, 2));
+    let shown = patience(&world, "httpd").repairs;
+    assert_eq!((shown.tried, shown.gave_up.unwrap().times), (5, 2));
+}
+
+#[test]
+fn a_crash_during_a_long_pause_does_not_shorten_it() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    world.of("httpd").unseen = true;
+    world.kill("httpd");
+    world.run(10 * MIN);
+    let before = starts(&world, "httpd");
+    world.crash(&config);
+    world.run(4 * MIN);
+    let after = starts(&world, "httpd");
+    let pauses = pauses(&after);
+    assert!(pauses[before.len() - 1] > 200.0, "{after:?}");
+}
+
+#[test]
+fn the_host_bears_three_restarts_a_minute_says_so_once_and_makes_the_others_later() {
+    let mut config = config((0..12).map(|n| service(&format!("web{n}"))));
+    config.budget = Some(Budget::default());
+    let mut world = world(&config);
+    for n in 0..12 {
+        world.of(&format!("web{n}")).tests_pass = false;
+    }
+    world.run(29 * S + S / 2);
+    let restarts = |world: &World| world.deeds.iter().filter(|deed| deed.act == Act::Start).count();
+    assert_eq!(restarts(&world), 3);
+    let told = held(&world);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with("web3: 3 restarts within 1 min on this host (web0, web1, web2), and that is "),
+        "{told:?}"
+    );
+    assert!(patience(&world, "web9").held.is_some());
+    // Whoever is restarted is well from then on.
+    for n in 0..3 {
+        world.of(&format!("web{n}")).tests_pass = true;
+    }
+    for round in 2..=4 {
+        world.run(MIN);
+        assert_eq!(restarts(&world), 3 * round);
+        for n in 0..3 * round {
+            world.of(&format!("web{n}")).tests_pass = true;
+        }
+    }
+    for n in 0..12 {
+        assert_eq!(starts(&world, &format!("web{n}")).len(), 1, "each had its turn");
+    }
+    world.run(5 * MIN);
+    assert_eq!((restarts(&world), held(&world).len()), (12, 1));
+    assert!((0..12).all(|n| patience(&world, &format!("web{n}")).held.is_none()));
+    // Another time is another time.
+    for n in 0..12 {
+        world.of(&format!("web{n}")).tests_pass = false;
+    }
+    world.run(MIN);
+    assert_eq!(held(&world).len(), 2);
+}
+
+#[test]
+fn what_is_gone_is_started_whatever_the_host_is_to_bear() {
+    let mut config = config((0..20).map(|n| service(&format!("web{n}"))));
+    config.budget = Some(Budget { restarts: 1, within: H });
+    let mut world = world(&config);
+    for n in 0..20 {
+        world.kill(&format!("web{n}"));
+    }
+    world.run(S);
+    assert!((0..20).all(|n| world.lives(&format!("web{n}"))));
+    assert!(held(&world).is_empty());
+}
+
+#[test]
+fn a_rule_that_needs_three_looks_is_held_and_let_go_all_the_same() {
+    let mut config = config(["a", "b"].map(service));
+    config.budget = Some(Budget { restarts: 1, within: 5 * MIN });
+    for service in &mut config.services {
+        let mut changed = (**service).clone();
+        changed.rules[1] = tested(Rate { count: 3, within: 3 });
+        *service = changed.into();
+    }
+    let mut world = world(&config);
+    world.of("a").tests_pass = false;
+    world.of("b").tests_pass = false;
+    world.run(2 * MIN);
+    world.of("a").tests_pass = true;
+    assert_eq!((starts(&world, "a").len(), starts(&world, "b").len()), (1, 0));
+    world.run(10 * MIN);
+    let (a, b) = (starts(&world, "a"), starts(&world, "b"));
+    assert!((b[0] - a[0] - 300.0).abs() < 0.2, "as soon as the host bears it: {a:?} {b:?}");
+}
+
+#[test]
+fn a_host_that_starves_restarts_only_what_takes_too_much_itself() {
+    let mut greedy = service("hog");
+    let when = Condition::Compare {
+        metric: metrics::MEMORY_PERCENT.name.to_string(),
+        operator: Operator::Greater,
+        limit: Value::Int(50),
+    };
+    greedy.rules[1] = Rule { when, ..tested(Rate::ONCE) };
+    let mut host = Service::new("vm", Kind::System);
+    host.rules = Vec::new();
+    let mut config = config([host, service("httpd"), greedy]);
+    config.budget = Some(Budget::default());
+    let mut world = world(&config);
+    world.of("vm").reads = vec![(metrics::MEMORY_PERCENT, Value::Real(98.0))];
+    world.run(MIN);
+    world.of("httpd").tests_pass = false;
+    world.of("hog").reads = vec![(metrics::MEMORY_PERCENT, Value::Real(60.0))];
+    world.run(29 * S + S / 2);
+    world.of("hog").reads.clear();
+    assert_eq!((starts(&world, "httpd").len(), starts(&world, "hog").len()), (0, 1));
+    world.run(10 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 0);
+    let told = held(&world);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("httpd: this host is short of memory (98 % in use), and a restart "),
+        "{told:?}"
+    );
+    world.of("vm").reads = vec![(metrics::MEMORY_PERCENT, Value::Real(60.0))];
+    world.run(31 * S);
+    assert_eq!(starts(&world, "httpd").len(), 1);
+}
+
+#[test]
+fn a_dependants_part_in_a_restart_counts_as_one_of_the_lead() {
+    let mut web = service("web");
+    web.depends_on = vec!["db".into()];
+    let mut config = config([service("db"), web]);
+    config.budget = Some(Budget { restarts: 2, within: H });
+    let mut world = world(&config);
+    world.run(MIN);
+    for _ in 0..2 {
+        world.of("db").tests_pass = false;
+        world.run(30 * S);
+        world.of("db").tests_pass = true;
+        world.run(15 * MIN);
+    }
+    assert_eq!((starts(&world, "db").len(), starts(&world, "web").len()), (2, 2));
+    assert!(held(&world).is_empty());
+    assert_eq!(patience(&world, "web").repairs.tried, 0);
+    assert_eq!(patience(&world, "db").repairs.tried, 2);
+}
+
+#[test]
+fn a_limit_counts_what_was_made_and_not_what_a_pause_kept_from_being_made() {
+    let config = one(|service| {
+        let when = Condition::Restarts { count: 4, within: 20 };
+        let limit = Rule { when, fail: Branch::once(Then::Unmonitor), ..tested(Rate::ONCE) };
+        service.rules.insert(0, limit);
+        service.patience = Some(Patience { first: MIN, ..Patience::default() });
+    });
+    let mut world = world(&config);
+    world.of("httpd").unseen = true;
+    world.kill("httpd");
+    world.run(6 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 3, "at once, after a minute, after two more");
+    assert_eq!(view(&world, "httpd").gave_up, None);
+    world.run(6 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 4);
+    assert!(view(&world, "httpd").gave_up.is_some(), "the limit that was set is the end of it");
+}
+
+#[test]
+fn who_has_no_patience_is_repaired_at_each_failing_look_as_before() {
+    let config = one(|service| service.patience = None);
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(10 * MIN);
+    assert!(starts(&world, "httpd").len() > 12);
+    assert!(gave_up(&world).is_empty());
+    assert_eq!(view(&world, "httpd").patience, None);
+}
+
+#[test]
+fn what_was_given_up_starts_anew_when_it_is_no_longer_watched_and_watched_again() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    world.command("httpd", Doing::Unmonitor);
+    world.run(2 * H);
+    assert_eq!(gave_up(&world).len(), 1, "nobody is reminded of what nobody watches");
+    world.command("httpd", Doing::Monitor);
+    world.run(10 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 10);
+}
