@@ -29,7 +29,10 @@ enum Way {
 impl Scheduler {
     /// Lets all tasks go on that wait for others, until none can.
     pub(crate) fn advance(&mut self, now: Now, out: &mut Out) {
+        let mut rounds = 0;
         while !self.waiting.is_empty() {
+            rounds += 1;
+            debug_assert!(rounds < 1000, "what waits goes on and on");
             let mut moved = false;
             for id in std::mem::take(&mut self.waiting) {
                 let Some(i) = self.position(id) else { continue };

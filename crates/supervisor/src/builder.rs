@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hinoban_config::{Config, Mistake, Mistakes, Service};
-use hinoban_event::{Doing, Event};
+use hinoban_event::{Class, Doing, Event};
 use hinoban_incident::{Incidents, Options};
 use hinoban_journal::{Entry, Failing, InFlight, Journal, State};
-use hinoban_reading::Moment;
+use hinoban_reading::{Moment, Stamp};
 use hinoban_scheduler::{Restored, Scheduler, condition_name, follow};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -41,6 +42,7 @@ pub struct Builder {
     config: Config,
     registry: Registry,
     journal: Journal,
+    past: Option<PathBuf>,
     boot: Option<(String, i64)>,
     listeners: Vec<Listener>,
     courier: Option<Box<dyn Courier>>,
@@ -56,6 +58,7 @@ impl Supervisor {
             config,
             registry,
             journal: Journal::volatile(),
+            past: None,
             boot: None,
             listeners: Vec::new(),
             courier: None,
@@ -79,7 +82,7 @@ impl Supervisor {
     /// If the system has no descriptors left for the event plane.
     pub async fn run(self) -> io::Result<Ended> {
         let Supervisor { builder, bound, handle, requests } = self;
-        let Builder { config, registry, journal, boot, listeners, courier, wall, who, zone } = builder;
+        let Builder { config, registry, journal, past, boot, listeners, courier, wall, who, zone } = builder;
         let clock = Clock::new(wall);
         let state = journal.state();
         // The configuration may be another one than before: failures follow their rules.
@@ -151,6 +154,8 @@ impl Supervisor {
             lateness: Box::default(),
             acts: Acts::new(4 * cores),
             journal,
+            past,
+            recorder: None,
             listeners,
             handle,
             requests,
@@ -177,8 +182,12 @@ impl Supervisor {
             });
             remember.push(decided.collect());
         }
-        for (Failing { service, class, message_id, .. }, rule) in failing {
+        let mut fail: BTreeMap<Arc<str>, Vec<(usize, Class, Stamp)>> = BTreeMap::new();
+        for (Failing { service, class, message_id, since, .. }, rule) in failing {
             let stands = inner.scheduler.find(&service).is_some_and(|id| inner.scheduler.fails(id, rule));
+            if stands {
+                fail.entry(service.clone()).or_default().push((rule, class, since));
+            }
             match message_id {
                 // What is not watched now does not fail, and must not recover one day.
                 _ if !stands => remember.push(vec![Entry::Recovered { service, rule, class }]),
@@ -198,6 +207,7 @@ impl Supervisor {
         for flight in in_flight.into_iter().rev() {
             inner.resume(flight);
         }
+        inner.keep_history(fail.into_iter().collect());
         inner.employ(courier);
         inner.pay();
         Ok(inner.run().await)
@@ -223,6 +233,13 @@ impl Builder {
     /// Remembers over restarts. Without one, everything is forgotten.
     pub fn journal(mut self, journal: Journal) -> Self {
         self.journal = journal;
+        self
+    }
+
+    /// Keeps incidents and readings over time in this file, in as much room as the configuration says. Without one there
+    /// is no history.
+    pub fn history(mut self, path: impl Into<PathBuf>) -> Self {
+        self.past = Some(path.into());
         self
     }
 

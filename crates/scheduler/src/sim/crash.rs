@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use hinoban_config::Config;
 use hinoban_event::Class;
-use hinoban_reading::{Now, Stamp};
+use hinoban_reading::{Now, Stamp, Value};
 
 use super::{Happening, World};
 use crate::{Input, Remembered, Repairs, Restored, Resumed, Scheduler, Unbegun, Unfinished};
@@ -33,6 +33,7 @@ impl World {
         let mut restarts: HashMap<String, (u32, u32)> = HashMap::new();
         let mut repairs: HashMap<String, Repairs> = HashMap::new();
         let mut failing: BTreeMap<(String, usize, Class), Stamp> = BTreeMap::new();
+        let mut baselines: BTreeMap<(String, String), Value> = BTreeMap::new();
         let mut last_intent = 0;
         for entry in &self.remembered {
             match entry {
@@ -46,6 +47,9 @@ impl World {
                 }
                 Remembered::Repairs { service, repairs: all } => {
                     repairs.insert(service.clone(), all.clone());
+                }
+                Remembered::Baseline { service, condition, value } => {
+                    baselines.insert((service.clone(), condition.clone()), value.clone());
                 }
                 Remembered::Intent { intent, .. } => {
                     last_intent = last_intent.max(*intent);
@@ -70,7 +74,10 @@ impl World {
             .into_iter()
             .map(|((service, rule, class), since)| (service, rule, class, since))
             .collect();
-        let restored = Restored { booted, monitored, gave_up, restarts, repairs, failing, last_intent };
+        let baselines =
+            baselines.into_iter().map(|((service, rule), value)| (service, rule, value)).collect();
+        let restored =
+            Restored { booted, monitored, gave_up, restarts, repairs, failing, baselines, last_intent };
         let unfinished: Vec<Unfinished> =
             open.values().rev().filter_map(|entry| self.unfinished(entry)).collect();
         let unbegun: Vec<(u64, Option<Unbegun>)> = open.values().filter_map(|e| self.unbegun(e)).collect();
@@ -78,6 +85,16 @@ impl World {
         let dies = |h: &Happening| matches!(h, Happening::Input(_) | Happening::Looked(_));
         self.happenings.retain(|_, happening| !dies(happening));
         self.doom = None;
+        if booted {
+            // What the boot has decided holds until somebody decides otherwise.
+            for (id, service) in self.scheduler.services() {
+                let on = self.scheduler.is_watched(id);
+                if restored.monitored.get(&service.name).is_some_and(|saved| *saved != on) {
+                    let service = service.name.clone();
+                    self.remembered.push(Remembered::Monitoring { service, on, why: None });
+                }
+            }
+        }
         // What is not watched now does not fail, and must not recover one day.
         for (service, rule, class, _) in &restored.failing {
             let stands = self.scheduler.find(service).is_some_and(|id| self.scheduler.fails(id, *rule));
@@ -143,12 +160,14 @@ impl World {
 
     /// What a rule was about to run, if it was not begun. What was begun runs, or has ended: nobody waits for it.
     fn unbegun(&self, entry: &Remembered) -> Option<(u64, Option<Unbegun>)> {
-        let Remembered::Reaction { intent, service, at, rule, condition, recovery, text, .. } = entry else {
+        let Remembered::Reaction { intent, service, at, rule, condition, recovery, nth, text, .. } = entry
+        else {
             return None;
         };
         let (intent, service, rule) = (*intent, service.clone(), *rule);
         let (condition, text) = (condition.clone(), text.clone());
-        let unbegun = Unbegun { intent, service, rule, condition, recovery: *recovery, text, at: *at };
+        let (recovery, nth, at) = (*recovery, *nth, *at);
+        let unbegun = Unbegun { intent, service, rule, condition, recovery, nth, text, at };
         Some((intent, Some(unbegun).filter(|_| !self.begun.contains(&intent))))
     }
 }
@@ -158,6 +177,7 @@ pub(super) fn about(entry: &Remembered) -> Option<&String> {
     match entry {
         Remembered::Monitoring { service, .. }
         | Remembered::Restarts { service, .. }
+        | Remembered::Baseline { service, .. }
         | Remembered::Repairs { service, .. }
         | Remembered::Failed { service, .. }
         | Remembered::Recovered { service, .. } => Some(service),

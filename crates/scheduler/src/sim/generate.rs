@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_config::{
-    Branch, Budget, Change, Condition, Config, Cron, Dialect, Expect, Kind, Mode, OnReboot, Operator, Patience,
-    Pattern, Program, Rate, Rule, Service, Test, Then, Turns,
+    Branch, Budget, Change, Condition, Config, Cron, Dialect, Expect, Kind, Mode, OnReboot, Operator,
+    Patience, Pattern, Program, Rate, Rule, Service, Test, Then, Turns,
 };
 use hinoban_event::Doing;
 use hinoban_reading::{How, Value, metrics};
 
+use super::Behaviour;
 use super::dice::Dice;
 use super::script::{Fault, Script, Step};
-use super::Behaviour;
 
 const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
@@ -146,7 +146,8 @@ fn service(dice: &mut Dice, name: &str, dialect: Dialect, mild: bool) -> Service
             remind: 120 * S,
         };
         let weary = Patience { give_up_gone: Some(2), give_up: Some(1), ..quick };
-        service.patience = *dice.of(&[None, Some(Patience::default()), Some(quick), Some(quick), Some(weary)]);
+        service.patience =
+            *dice.of(&[None, Some(Patience::default()), Some(quick), Some(quick), Some(weary)]);
     }
     rules(dice, &mut service, mild);
     service
@@ -340,7 +341,8 @@ fn fault(dice: &mut Dice, names: &[String], configs: &[Arc<Config>], mild: bool)
         1 => Fault::Appears(name),
         2 => Fault::Behaves(name, Box::new(behaviour(dice, mild))),
         3 => {
-            let wish = dice.of(&[Doing::Start, Doing::Stop, Doing::Restart, Doing::Monitor, Doing::Unmonitor]);
+            let wish =
+                dice.of(&[Doing::Start, Doing::Stop, Doing::Restart, Doing::Monitor, Doing::Unmonitor]);
             Fault::Asks(name, wish.clone())
         }
         4 => Fault::Stirs(name, dice.from(1, 20) as u32),
@@ -382,8 +384,5 @@ fn behaviour(dice: &mut Dice, mild: bool) -> Behaviour {
 /// What a look measures: fine, or too much of everything.
 pub(super) fn readings(bad: bool) -> Vec<(hinoban_reading::Metric, Value)> {
     let (threads, flags) = if bad { (LIMIT * 5, "bad") } else { (1, "rw") };
-    vec![
-        (metrics::THREADS, Value::Int(threads)),
-        (metrics::FILESYSTEM_FLAGS, Value::Text(flags.to_owned())),
-    ]
+    vec![(metrics::THREADS, Value::Int(threads)), (metrics::FILESYSTEM_FLAGS, Value::Text(flags.to_owned()))]
 }

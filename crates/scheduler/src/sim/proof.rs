@@ -45,6 +45,8 @@ pub(super) struct Proof {
     line: String,
     /// Ticks in the second that runs.
     ticks: (u64, u32),
+    /// All inputs in the second that runs.
+    pace: (u64, u32),
 }
 
 #[derive(Debug)]
@@ -109,10 +111,10 @@ impl Proof {
     /// Takes note of services that are new.
     fn meet(&mut self, world: &World) {
         for watched in world.scheduler.services.iter().filter(|w| !w.leaving) {
-            let track = self.tracks.entry(watched.service.name.clone()).or_insert_with(|| Track {
-                watching: watched.watching != Watching::No,
-                ..Track::default()
-            });
+            let track = self
+                .tracks
+                .entry(watched.service.name.clone())
+                .or_insert_with(|| Track { watching: watched.watching != Watching::No, ..Track::default() });
             track.looked = world.now;
             track.dark = None;
             track.failing = failing(watched);
@@ -122,6 +124,11 @@ impl Proof {
     pub(super) fn before(&mut self, world: &World, input: &Input) {
         let scheduler = &world.scheduler;
         self.inputs += 1;
+        let second = world.now.elapsed().as_secs();
+        self.pace = if self.pace.0 == second { (second, self.pace.1 + 1) } else { (second, 1) };
+        if self.pace.1 > 5000 {
+            self.breaks(world.now, "time does not stand still", "5000 inputs in a second");
+        }
         self.before.clear();
         for (i, watched) in scheduler.services.iter().enumerate() {
             if let Some(meets) = scheduler.meets(i, input) {
@@ -214,7 +221,12 @@ impl Proof {
         }
     }
 
-    fn remembered<'a>(&mut self, world: &World, entry: &'a Remembered, recovered: &mut Vec<(&'a str, usize)>) {
+    fn remembered<'a>(
+        &mut self,
+        world: &World,
+        entry: &'a Remembered,
+        recovered: &mut Vec<(&'a str, usize)>,
+    ) {
         let now = world.now;
         match entry {
             Remembered::Intent { intent, .. } | Remembered::Reaction { intent, .. } => {
@@ -278,7 +290,9 @@ impl Proof {
     }
 
     fn looks(&mut self, world: &World, id: ServiceId, part: Part, early: bool) {
-        let Some(watched) = world.scheduler.position(id).map(|i| &world.scheduler.services[i]) else { return };
+        let Some(watched) = world.scheduler.position(id).map(|i| &world.scheduler.services[i]) else {
+            return;
+        };
         let Some(track) = self.tracks.get_mut(&watched.service.name) else { return };
         track.looked = world.now;
         let (restarts, cycles) = track.tally;
@@ -401,7 +415,8 @@ impl Proof {
             rule.when == Condition::Missing && rule.fail.rate == Rate::ONCE && rule.fail.lasting.is_none()
         };
         let Some(rule) = watched.service.rules.iter().position(at_once) else { return };
-        let hidden = behaviour.is_some_and(|b| b.blind || b.other_type) || watched.service.kind == Kind::System;
+        let hidden =
+            behaviour.is_some_and(|b| b.blind || b.other_type) || watched.service.kind == Kind::System;
         let gone = !world.processes.contains_key(name) && !hidden;
         if !(gone && idle) || track.failing.contains(&rule) || world.scheduler.closed(i) {
             track.dark = None;
@@ -434,7 +449,9 @@ impl Proof {
 
     /// The supervisor began anew.
     pub(super) fn revived(&mut self, world: &World, booted: bool) {
-        self.says(world.now, || if booted { "the host was booted" } else { "the supervisor was killed" }.to_owned());
+        self.says(world.now, || {
+            if booted { "the host was booted" } else { "the supervisor was killed" }.to_owned()
+        });
         for watched in world.scheduler.services.iter().filter(|w| !w.leaving) {
             let Some(track) = self.tracks.get_mut(&watched.service.name) else { continue };
             (track.counted, track.made, track.cause, track.answered) = (0, 0, None, None);
@@ -446,7 +463,8 @@ impl Proof {
                 let text = format!("{} is watched: {watches}", watched.name);
                 self.breaks(world.now, "a crash forgets nothing", text);
             } else if failing(watched) != track.failing {
-                let text = format!("of {} fail {:?}, not {:?}", watched.name, failing(watched), track.failing);
+                let text =
+                    format!("of {} fail {:?}, not {:?}", watched.name, failing(watched), track.failing);
                 self.breaks(world.now, "a crash forgets nothing", text);
             } else if !watched.service.rules.iter().any(|r| matches!(r.when, Condition::Restarts { .. })) {
                 track.tally = (0, 0);
@@ -513,12 +531,18 @@ fn shown(world: &World, effect: &Effect) -> Option<String> {
             format!("ACT {act:?} {name} ({intent})")
         }
         Effect::Emit(event) => match &event.fact {
-            Fact::Failed(f) => format!("{} fails: rule {} {:?} ({})", event.service, f.rule, f.class, f.times),
+            Fact::Failed(f) => {
+                format!("{} fails: rule {} {:?} ({})", event.service, f.rule, f.class, f.times)
+            }
             Fact::Doubted(f) => format!("{} is doubted: rule {}", event.service, f.rule),
             Fact::Recovered(r) => format!("{} recovers: rule {}", event.service, r.rule),
             Fact::Began { doing, .. } => format!("{}: {doing:?} began", event.service),
             Fact::Ended { doing, ok, report, .. } => {
-                format!("{}: {doing:?} ended, ok: {ok} {}", event.service, report.trouble.as_deref().unwrap_or(""))
+                format!(
+                    "{}: {doing:?} ended, ok: {ok} {}",
+                    event.service,
+                    report.trouble.as_deref().unwrap_or("")
+                )
             }
             fact => format!("{}: {fact:?}", event.service),
         },

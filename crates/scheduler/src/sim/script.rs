@@ -209,7 +209,8 @@ fn plain(service: &Service) -> Vec<String> {
     say(service.turns != Turns::Each, format!("turns {:?}", service.turns));
     say(service.mode != Mode::Active, format!("mode {:?}", service.mode));
     say(service.on_reboot != Default::default(), format!("on reboot {:?}", service.on_reboot));
-    for (name, program) in [("start", &service.start), ("stop", &service.stop), ("restart", &service.restart)] {
+    for (name, program) in [("start", &service.start), ("stop", &service.stop), ("restart", &service.restart)]
+    {
         let time = program.as_ref().map(|p: &Program| p.timeout).unwrap_or_default();
         say(program.is_some(), format!("{name} within {time:?}"));
     }

@@ -35,6 +35,16 @@ pub struct Outcome {
 impl Script {
     /// Plays it. A mild one is played a second time without the crashes, and must end the same.
     pub fn play(&self, timeline: bool) -> Outcome {
+        let played = std::panic::catch_unwind(|| self.play_through(timeline));
+        played.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panics").to_owned();
+            let broken = Broken { invariant: "the machine does not panic", at: Moment::ZERO, text };
+            Outcome { broken: Some(broken), ..Outcome::default() }
+        })
+    }
+
+    fn play_through(&self, timeline: bool) -> Outcome {
         let mut outcome = Play::new(self, timeline).to_the_end();
         let crashes = self.steps.iter().any(|step| step.fault.is_crash());
         if self.mild && crashes && outcome.broken.is_none() {
@@ -250,7 +260,9 @@ impl<'a> Play<'a> {
                 _ => {}
             }
         }
-        if !open.is_empty() {
+        // Who waits for what does not get well waits on.
+        let held = scheduler.services.iter().any(|w| w.task.is_some() && !self.must_be_well(w));
+        if !open.is_empty() && !held {
             return self.breaks("when all is done, nothing is open", format!("intents {open:?}"));
         }
         let unwell = scheduler.services.iter().filter(|w| self.must_be_well(w) && !self.is_well(w));
