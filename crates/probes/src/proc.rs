@@ -16,6 +16,26 @@ use rustix::process::{Resource, getrlimit};
 /// Descriptors kept by all probes together. They are a cache: at most half of what we may open.
 static KEPT: AtomicU64 = AtomicU64::new(0);
 
+/// How many of them others have asked back, and how many of those are still to be closed.
+static YIELDED: AtomicU64 = AtomicU64::new(0);
+static TO_CLOSE: AtomicU64 = AtomicU64::new(0);
+
+/// Asks for a descriptor of the cache: somebody found none left for what cannot be read by opening it anew. One is closed
+/// at a later look, and the cache stays smaller by it.
+pub(crate) fn ask_back() {
+    if YIELDED.load(Ordering::Relaxed) < KEPT.load(Ordering::Relaxed) {
+        YIELDED.fetch_add(1, Ordering::Relaxed);
+        TO_CLOSE.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether whoever keeps a descriptor is to close it.
+fn is_asked_back() -> bool {
+    let one_less = |n: u64| n.checked_sub(1);
+    TO_CLOSE.load(Ordering::Relaxed) > 0
+        && TO_CLOSE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+}
+
 /// Whether a descriptor is one of the last that may be open. Probes leave those to repairs, messages and whoever asks: a
 /// supervisor that can only watch is none.
 pub(crate) fn is_reserved(fd: &impl AsRawFd) -> bool {
@@ -34,6 +54,7 @@ struct Counted(File);
 impl Counted {
     fn new(file: File) -> Result<Self, File> {
         let room = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 2;
+        let room = room.saturating_sub(YIELDED.load(Ordering::Relaxed));
         if KEPT.fetch_add(1, Ordering::Relaxed) < room && !is_reserved(&file) {
             return Ok(Self(file));
         }
@@ -52,7 +73,11 @@ impl Kept {
     /// Reads the beginning of the file into `buffer`; `path` is asked only to open it.
     pub(crate) fn read(&mut self, path: impl FnOnce() -> String, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(kept) = &self.0 {
-            return kept.0.read_at(buffer, 0);
+            let read = kept.0.read_at(buffer, 0);
+            if is_asked_back() {
+                self.forget();
+            }
+            return read;
         }
         match Counted::new(File::open(path())?) {
             Ok(kept) => self.0.insert(kept).0.read_at(buffer, 0),

@@ -340,7 +340,12 @@ fn is_forbidden(path: &str) -> bool {
 fn open_pidfd(pid: u32) -> Result<OwnedFd, Errno> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    if crate::proc::is_reserved(&pidfd) { Err(Errno::MFILE) } else { Ok(pidfd) }
+    if crate::proc::is_reserved(&pidfd) {
+        // Its end is worth more than what a file kept open saves.
+        crate::proc::ask_back();
+        return Err(Errno::MFILE);
+    }
+    Ok(pidfd)
 }
 
 #[cfg(test)]
