@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use hinoban_event::{Class, Doing};
-use hinoban_reading::{Identity, Stamp};
+use hinoban_reading::{Identity, Stamp, Value};
 use serde::{Deserialize, Serialize};
 
 /// One line of the journal: something that must be known after a crash, written before it is acted on.
@@ -36,6 +36,22 @@ pub enum Entry {
         restarts: u32,
         /// Cycles of the service since the first time.
         cycles: u32,
+    },
+    /// What repairs of a service by rules have come to: one is about to be made, has helped, or they have been given up.
+    Repairs {
+        /// Which service.
+        service: Arc<str>,
+        /// What they have come to.
+        repairs: Repairs,
+    },
+    /// What a rule about change saw last, and what the next value is compared with.
+    Baseline {
+        /// Which service.
+        service: Arc<str>,
+        /// What the rule asks, as in [`Entry::Failed`].
+        condition: String,
+        /// The value; `None`: there is no such rule any more.
+        value: Option<Known>,
     },
     /// Something is about to be done to a service.
     Intent {
@@ -111,6 +127,56 @@ pub enum Entry {
     },
 }
 
+/// What repairs of one service by rules have come to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Repairs {
+    /// Repairs in a row while it lived …
+    pub lived: u32,
+    /// … and while it was gone.
+    pub gone: u32,
+    /// When the last of them was begun.
+    pub at: Stamp,
+    /// Whether it is still to be seen if that helps.
+    pub open: bool,
+    /// How often, of all repairs, it is known whether they helped …
+    pub tried: u32,
+    /// … and how often they did.
+    pub helped: u32,
+    /// Repairs have been given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gave_up: Option<Box<GivenUp>>,
+}
+
+/// Repairs that have been given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// What is not done any more.
+    pub doing: Doing,
+    /// What failed, how often it was tried, and what to do next.
+    pub text: String,
+    /// Since when.
+    pub since: Stamp,
+    /// How often people have been told.
+    pub times: u32,
+}
+
+/// A value that was read. Unlike [`Value`] it is equal to itself in any case.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Known(pub Value);
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Value::Real(one), Value::Real(other)) => one.to_bits() == other.to_bits(),
+            (one, other) => one == other,
+        }
+    }
+}
+
+impl Eq for Known {}
+
 /// A branch of a rule, and why it was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Branch {
@@ -121,8 +187,15 @@ pub struct Branch {
     /// Whether it is the branch for recovery.
     #[serde(default)]
     pub recovery: bool,
+    /// Which of the programs of that branch: 0 is what it does in the first place, the others follow from 1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nth: usize,
     /// What was seen.
     pub text: String,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// A message to people, whole.

@@ -31,11 +31,12 @@
 mod compaction;
 mod entry;
 mod file;
+pub mod history;
 mod journal;
 mod recovery;
 mod state;
 
 pub use compaction::{Compacted, Compaction};
-pub use entry::{Branch, Entry, Letter};
+pub use entry::{Branch, Entry, GivenUp, Known, Letter, Repairs};
 pub use journal::{Journal, OpenError};
 pub use state::{Failing, InFlight, State};

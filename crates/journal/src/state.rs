@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hinoban_event::{Class, Doing};
-use hinoban_reading::{Identity, Stamp};
+use hinoban_reading::{Identity, Stamp, Value};
 
-use crate::{Branch, Entry, Letter};
+use crate::{Branch, Entry, Known, Letter, Repairs};
 
 /// What the entries of a journal say, taken together.
 ///
@@ -15,6 +15,9 @@ pub struct State {
     monitoring: BTreeMap<Arc<str>, (bool, Option<String>)>,
     /// Restarts within the window that is open, and its cycles so far.
     restarts: BTreeMap<Arc<str>, (u32, u32)>,
+    repairs: BTreeMap<Arc<str>, Repairs>,
+    /// What rules about change saw last, by service and what the rule asks.
+    baselines: BTreeMap<(Arc<str>, String), Known>,
     intents: BTreeMap<u64, InFlight>,
     failures: BTreeMap<(Arc<str>, usize, Class), Failing>,
     /// In the order in which they were entered.
@@ -74,6 +77,15 @@ impl State {
             Entry::Restarts { service, restarts, cycles } => {
                 self.restarts.insert(service.clone(), (*restarts, *cycles));
             }
+            Entry::Repairs { service, repairs } => {
+                self.repairs.insert(service.clone(), repairs.clone());
+            }
+            Entry::Baseline { service, condition, value: Some(value) } => {
+                self.baselines.insert((service.clone(), condition.clone()), value.clone());
+            }
+            Entry::Baseline { service, condition, value: None } => {
+                self.baselines.remove(&(service.clone(), condition.clone()));
+            }
             Entry::Intent { id, service, doing, at, whole, by, branch } => {
                 let flight = InFlight {
                     id: *id,
@@ -115,6 +127,8 @@ impl State {
             Entry::Forgotten { service } => {
                 self.monitoring.remove(service);
                 self.restarts.remove(service);
+                self.repairs.remove(service);
+                self.baselines.retain(|(of, _), _| of != service);
                 self.intents.retain(|_, flight| flight.service != *service);
                 self.failures.retain(|_, failing| failing.service != *service);
             }
@@ -153,6 +167,16 @@ impl State {
         self.restarts.get(service).copied()
     }
 
+    /// What repairs of this service by rules have come to; `None`: there were none.
+    pub fn repairs(&self, service: &str) -> Option<&Repairs> {
+        self.repairs.get(service)
+    }
+
+    /// What rules about change saw last: service, what the rule asks, and the value.
+    pub fn baselines(&self) -> impl Iterator<Item = (&Arc<str>, &str, &Value)> {
+        self.baselines.iter().map(|((service, condition), known)| (service, condition.as_str(), &known.0))
+    }
+
     /// What was being done and is not known to be over, oldest first.
     pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
         self.intents.values()
@@ -179,8 +203,10 @@ impl State {
         let watched = self.monitoring.keys();
         let acted_on = self.intents.values().map(|flight| &flight.service);
         let failing = self.failures.values().map(|failing| &failing.service);
-        let counted = self.restarts.keys();
-        let mut names: Vec<_> = watched.chain(acted_on).chain(failing).chain(counted).cloned().collect();
+        let counted = self.restarts.keys().chain(self.repairs.keys());
+        let compared = self.baselines.keys().map(|(service, _)| service);
+        let mut names: Vec<_> =
+            watched.chain(acted_on).chain(failing).chain(counted).chain(compared).cloned().collect();
         names.sort();
         names.dedup();
         names
@@ -203,6 +229,15 @@ impl State {
             service: service.clone(),
             restarts: *restarts,
             cycles: *cycles,
+        });
+        let repairs = self
+            .repairs
+            .iter()
+            .map(|(service, repairs)| Entry::Repairs { service: service.clone(), repairs: repairs.clone() });
+        let baselines = self.baselines.iter().map(|((service, condition), value)| Entry::Baseline {
+            service: service.clone(),
+            condition: condition.clone(),
+            value: Some(value.clone()),
         });
         let failures = self.failures.values().map(|failing| Entry::Failed {
             service: failing.service.clone(),
@@ -229,6 +264,12 @@ impl State {
                 .map(|identity| Entry::Spawned { intent: flight.id, identity: *identity });
             std::iter::once(intent).chain(spawned)
         });
-        boot.chain(monitoring).chain(restarts).chain(failures).chain(intents).chain(owed)
+        boot.chain(monitoring)
+            .chain(restarts)
+            .chain(repairs)
+            .chain(baselines)
+            .chain(failures)
+            .chain(intents)
+            .chain(owed)
     }
 }

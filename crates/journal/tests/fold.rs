@@ -1,8 +1,8 @@
 //! Whatever is entered in whatever order: the entries that a state gives say the same as those that made it.
 
 use hinoban_event::{Class, Doing};
-use hinoban_journal::{Branch, Entry, Letter, State};
-use hinoban_reading::{Identity, Stamp};
+use hinoban_journal::{Branch, Entry, Known, Letter, State};
+use hinoban_reading::{Identity, Stamp, Value};
 use proptest::prelude::*;
 
 fn entry() -> impl Strategy<Value = Entry> {
@@ -23,7 +23,10 @@ fn entry() -> impl Strategy<Value = Entry> {
             restarts,
             cycles
         }),
-        (0..4u64, service(), doing(), stamp()).prop_map(|(id, service, doing, at)| Entry::Intent {
+        (service(), "[ab]", proptest::option::of(value())).prop_map(|(service, condition, value)| {
+            Entry::Baseline { service, condition, value: value.map(Known) }
+        }),
+        (0..5u64, service(), doing(), stamp()).prop_map(|(id, service, doing, at)| Entry::Intent {
             id,
             service,
             doing,
@@ -32,7 +35,7 @@ fn entry() -> impl Strategy<Value = Entry> {
             by: (id > 1).then(|| "admin".to_owned()),
             branch: (id > 2).then(|| {
                 let (rule, condition, text) = (1, "missing".to_owned(), "gone".to_owned());
-                Box::new(Branch { rule, condition, recovery: id > 3, text })
+                Box::new(Branch { rule, condition, recovery: id > 3, nth: id as usize - 3, text })
             }),
         }),
         (0..4u64, any::<(u32, u64)>())
@@ -59,6 +62,14 @@ fn entry() -> impl Strategy<Value = Entry> {
             class
         }),
         service().prop_map(|service| Entry::Forgotten { service }),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any::<i64>().prop_map(Value::Int),
+        (-1e300..1e300f64).prop_map(Value::Real),
+        "[é\n\"]{0,3}".prop_map(Value::Text)
     ]
 }
 
@@ -95,6 +106,8 @@ fn a_file_of_this_version_stays_readable() {
         r#"{"entry":"failed","service":"httpd","rule":0,"class":"nonexist","since":1795429973000000,"message_id":null}"#,
         r#"{"entry":"recovered","service":"httpd","rule":1,"class":"connection"}"#,
         r#"{"entry":"forgotten","service":"gone"}"#,
+        r#"{"entry":"baseline","service":"conf","condition":"size/1","value":4711}"#,
+        r#"{"entry":"baseline","service":"conf","condition":"size/1","value":null}"#,
     ];
     for line in file {
         let entry: Entry = serde_json::from_str(line).unwrap();

@@ -107,6 +107,11 @@ impl Loop {
         } else {
             self.unseen.insert(owner, limits);
         }
+        if let (Some(recorder), Ok(seen)) = (&mut self.recorder, &result)
+            && let Some(service) = self.scheduler.service(id.service)
+        {
+            recorder.observe(owner, service, seen, self.clock.now());
+        }
         if matches!(result, Err(ProbeError::Panicked(_))) {
             self.rebuild(owner);
         }
@@ -236,6 +241,9 @@ impl Loop {
             for owner in parts.map(|part| (id, part)) {
                 self.looks.remove(&owner);
                 self.unseen.remove(&owner);
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.forget(&owner);
+                }
                 if let Some(plane) = &mut self.plane {
                     plane.watch(owner, &[]);
                 }

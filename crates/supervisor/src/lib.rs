@@ -36,12 +36,12 @@ pub use handle::{CommandError, Handle, ReloadReport, Status, Unexplained, Vitals
 pub use hinoban_config::{
     Config, Cron, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Protocol, Test, Turns, UrlTest,
 };
+pub use hinoban_journal::history::{Incident, Point, Readings, Series, Step, StepKind};
 pub use hinoban_scheduler::{
     About, Explanation, LastAction, LimitView, Paragraph, Programs, RuleState, RuleView, ServiceView,
     TestView, Watching,
 };
-pub use lateness::Lateness;
-pub use hinoban_journal::history::{Incident, Point, Readings, Series, Step, StepKind};
 pub use history::HistoryError;
+pub use lateness::Lateness;
 pub use registry::{Made, Registry};
 pub use run::Ended;

@@ -53,7 +53,9 @@ impl Loop {
         if config.mail != self.config.mail || courier.is_some() {
             self.employ(courier);
         }
+        let room = self.config.history;
         self.config = config;
+        self.reload_history(&report, room);
         let Reload { added, removed, changed, .. } = report.clone();
         self.tell_of_host(Fact::Reloaded { added, removed, changed });
         Ok(ReloadReport { added: report.added, removed: report.removed, changed: report.changed })

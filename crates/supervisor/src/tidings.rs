@@ -20,7 +20,9 @@ impl Loop {
         for listener in &self.listeners {
             listener(&event);
         }
-        self.handle.publish(Arc::new(event));
+        let event = Arc::new(event);
+        self.keep_event(&event);
+        self.handle.publish(event);
     }
 
     /// Enters what the scheduler wants remembered. The beginning and the end of a failure are entered together with the

@@ -9,7 +9,8 @@ use hinoban_reading::Stamp;
 
 use super::incident::{Incident, StepKind};
 
-/// How an end came about may become known this much later than the service was well again.
+/// How an end came about may become known this much later than the service was well again; what a change sets off comes
+/// after it as well.
 const LATE: Duration = Duration::from_secs(60);
 
 /// Incidents that are over and may still hear that.
@@ -38,15 +39,12 @@ impl Episodes {
     pub(super) fn apply(&mut self, event: &Event, needs: &[Arc<str>]) -> Option<Incident> {
         let at = event.at;
         match &event.fact {
-            Fact::Failed(failure) if failure.times <= 1 => Some(self.failed(event, failure, needs)),
+            Fact::Failed(failure) if failure.times <= 1 => {
+                self.failed(event, failure, needs);
+                self.settle(&event.service, at)
+            }
             Fact::EndingLearned(ending) => {
-                let late = |old: &&mut Incident| {
-                    old.service == event.service && old.closed.is_some_and(|end| at.since(end) <= LATE)
-                };
-                let incident = match self.open.get_mut(&event.service) {
-                    Some(open) => open,
-                    None => self.recent.iter_mut().rev().find(late)?,
-                };
+                let incident = self.open_or_recent(event)?;
                 incident.cause = Some(ending.clone());
                 incident.step(at, StepKind::Seen, format!("{ending}"));
                 Some(incident.clone())
@@ -65,15 +63,31 @@ impl Episodes {
                 self.settle(&event.service, at)
             }
             fact => {
-                let incident = self.open.get_mut(&event.service)?;
                 let (kind, text) = step(fact)?;
+                let incident = match fact {
+                    // What a change set off comes after it.
+                    Fact::Began { because: Because::Rule { .. }, .. }
+                    | Fact::Ended { because: Because::Rule { .. }, .. } => self.open_or_recent(event)?,
+                    _ => self.open.get_mut(&event.service)?,
+                };
                 incident.step(at, kind, text);
                 Some(incident.clone())
             }
         }
     }
 
-    fn failed(&mut self, event: &Event, failure: &Failure, needs: &[Arc<str>]) -> Incident {
+    /// The incident of this service that goes on, or was over a moment ago.
+    fn open_or_recent(&mut self, event: &Event) -> Option<&mut Incident> {
+        let recent = |old: &&mut Incident| {
+            old.service == event.service && old.closed.is_some_and(|end| event.at.since(end) <= LATE)
+        };
+        match self.open.get_mut(&event.service) {
+            Some(open) => Some(open),
+            None => self.recent.iter_mut().rev().find(recent),
+        }
+    }
+
+    fn failed(&mut self, event: &Event, failure: &Failure, needs: &[Arc<str>]) {
         let attributed = needs.iter().find(|name| self.open.contains_key(*name)).cloned();
         let next = &mut self.next;
         let incident = self.open.entry(event.service.clone()).or_insert_with(|| {
@@ -83,7 +97,10 @@ impl Episodes {
         });
         let detail = failure.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
         incident.step(event.at, StepKind::Seen, format!("{}{detail}", failure.text));
-        incident.failing.insert((failure.rule, failure.class));
+        // That something changed is over when it is said.
+        if !failure.changed {
+            incident.failing.insert((failure.rule, failure.class));
+        }
         if let Some(ending) = &failure.ending {
             incident.cause = Some(ending.clone());
         }
@@ -103,7 +120,6 @@ impl Episodes {
                 incident.step(event.at, StepKind::Decided, text);
             }
         }
-        incident.clone()
     }
 
     /// Closes it if nothing of it fails any more.
@@ -121,7 +137,7 @@ impl Episodes {
         Some(incident)
     }
 
-    /// What fails now, of all services (`whole`) or of these: after a start, or a changed configuration. What was not
+    /// What fails now, of these services, and of all others nothing (`whole`): after a start, or a changed configuration. What was not
     /// told before is opened, what fails no more is closed. Gives the incidents that changed.
     pub(super) fn stand(&mut self, at: Stamp, services: &[Failing], whole: bool) -> Vec<Incident> {
         let mut changed = Vec::new();
@@ -154,7 +170,7 @@ impl Episodes {
             let gone = self.open.keys().filter(|name| !services.iter().any(|(service, _)| service == *name));
             for service in gone.cloned().collect::<Vec<_>>() {
                 if let Some(incident) = self.open.get_mut(&service) {
-                    incident.step(at, StepKind::Outcome, "it is no longer configured");
+                    incident.step(at, StepKind::Outcome, "nothing of it is known to fail any more");
                     incident.failing.clear();
                 }
                 changed.extend(self.settle(&service, at));

@@ -86,7 +86,8 @@ impl History {
         self.work.try_send(Work::Event(event, needs)).is_ok()
     }
 
-    /// Says what fails now, of all services (`whole`) or of these: at the start, and after a change of the configuration.
+    /// Says what fails now of these services, and of all others nothing (`whole`): at the start, and after a change of
+    /// the configuration.
     /// Incidents that nobody told the end of are closed, failures that nobody told are opened.
     pub fn stand(&self, at: Stamp, services: Vec<Failing>, whole: bool) -> bool {
         self.work.try_send(Work::Stand { at, services, whole }).is_ok()
