@@ -11,6 +11,9 @@ use ::toml::de::{DeTable, DeValue};
 use super::{mask, mend};
 use crate::{Loaded, Mistake, Mistakes, Patience, Place, Severity, Source, Sources, Surroundings, spelling};
 
+/// Settings that are no tables, and so belong to the table before them if they are written at the end of a file.
+const AT_THE_TOP: [&str; 5] = ["every", "start-delay", "foreground", "budget", "history"];
+
 /// One value with the key it was found under.
 #[derive(Debug, Clone)]
 pub(super) struct Item<'d> {
@@ -255,6 +258,9 @@ impl<'a> Reader<'a> {
             let message = format!("`{}` is not known {wherein}", item.key);
             let help = match spelling::nearest(item.key, asked.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
+                None if !what.is_empty() && AT_THE_TOP.contains(&item.key) => {
+                    format!("`{}` stands at the top of the file, above the first [table]", item.key)
+                }
                 None => format!("known here: {}{hint}", listed(&asked)),
             };
             self.error(span, message, help);
