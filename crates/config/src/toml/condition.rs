@@ -3,10 +3,11 @@
 use hinoban_reading::{Metric, Unit, Value, metrics as m};
 
 use super::change;
+use super::limit::{Limit, limit, loose, seconds};
 use super::metric::{self, Named};
 use super::reader::{Item, Reader};
 use super::shipped;
-use crate::units::{self, UnitError};
+use crate::units::UnitError;
 use crate::{Condition, Kind, Operator, spelling};
 
 /// What a condition looks like.
@@ -52,18 +53,6 @@ pub(super) fn joined(word: &str) -> &'static str {
         "or" | "||" => "write each comparison as a check of its own",
         _ => "checks are made one by one and cannot be joined; keep the one that matters most",
     }
-}
-
-/// A limit as it is written, before the metric says what it must be.
-#[derive(Debug, Clone, PartialEq)]
-enum Limit<'t> {
-    Percent(Value),
-    Plain(Value),
-    Size(u64),
-    SizeRate(u64),
-    Rate(Value),
-    Duration(std::time::Duration),
-    Text(&'t str),
 }
 
 impl Reader<'_> {
@@ -263,73 +252,6 @@ impl Reader<'_> {
     }
 }
 
-/// The value of a limit for a metric whose unit is not known here.
-fn loose(limit: Limit<'_>) -> Value {
-    match limit {
-        Limit::Percent(value) | Limit::Plain(value) | Limit::Rate(value) => value,
-        Limit::Size(bytes) | Limit::SizeRate(bytes) => Value::from(bytes),
-        Limit::Duration(duration) => seconds(duration),
-        Limit::Text(text) => Value::from(text),
-    }
-}
-
-fn seconds(duration: std::time::Duration) -> Value {
-    match duration.subsec_nanos() {
-        0 => Value::from(duration.as_secs()),
-        _ => Value::Real(duration.as_secs_f64()),
-    }
-}
-
-fn limit(text: &str) -> Result<Limit<'_>, UnitError> {
-    for quote in ['"', '\''] {
-        if let Some(inside) = text.strip_prefix(quote).and_then(|t| t.strip_suffix(quote)) {
-            return Ok(Limit::Text(inside));
-        }
-    }
-    if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
-        return Ok(Limit::Text(text));
-    }
-    if let Some(value) = plain(text) {
-        return Ok(Limit::Plain(value));
-    }
-    if let Some(before) = text.strip_suffix('%') {
-        let number = before.trim_end();
-        return plain(number)
-            .map(Limit::Percent)
-            .ok_or_else(|| UnitError::NoNumber { rest: text.to_owned() });
-    }
-    if let Some(before) = text.strip_suffix("/s") {
-        let before = before.trim_end();
-        return match plain(before) {
-            Some(value) => Ok(Limit::Rate(value)),
-            None => units::size(before).map(Limit::SizeRate),
-        };
-    }
-    match (units::size(text), units::duration(text)) {
-        (Ok(bytes), _) => Ok(Limit::Size(bytes)),
-        (_, Ok(duration)) => Ok(Limit::Duration(duration)),
-        (Err(UnitError::UnknownUnit { unit, nearest: size, .. }), Err(e)) => {
-            let time = match e {
-                UnitError::UnknownUnit { nearest, .. } => nearest,
-                _ => None,
-            };
-            let nearest = spelling::nearest(&unit, [size, time].into_iter().flatten());
-            Err(UnitError::UnknownUnit { unit, quantity: "anything", nearest })
-        }
-        (Err(e), Err(_)) => Err(e),
-    }
-}
-
-fn plain(text: &str) -> Option<Value> {
-    if !text.bytes().all(|b| b.is_ascii_digit() || b"+-.".contains(&b)) {
-        return None;
-    }
-    match text.parse::<i64>() {
-        Ok(whole) => Some(Value::Int(whole)),
-        Err(_) => text.parse::<f64>().ok().filter(|x| x.is_finite()).map(Value::Real),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,17 +262,5 @@ mod tests {
         assert_eq!(operator("a = '>'"), Some(("a", Operator::Equal, "'>'")));
         assert_eq!(operator("load 1≥2"), Some(("load 1", Operator::GreaterOrEqual, "2")));
         assert_eq!(operator("cpu 5"), None);
-    }
-
-    #[test]
-    fn limits_keep_what_they_are() {
-        assert_eq!(limit("80%"), Ok(Limit::Percent(Value::Int(80))));
-        assert_eq!(limit("0.5 %"), Ok(Limit::Percent(Value::Real(0.5))));
-        assert_eq!(limit("-3"), Ok(Limit::Plain(Value::Int(-3))));
-        assert_eq!(limit("10 MB/s"), Ok(Limit::SizeRate(10_000_000)));
-        assert_eq!(limit("100/s"), Ok(Limit::Rate(Value::Int(100))));
-        assert_eq!(limit("30m"), Ok(Limit::Duration(std::time::Duration::from_secs(1800))));
-        assert_eq!(limit("running"), Ok(Limit::Text("running")));
-        assert!(limit("100 MG").is_err());
     }
 }

@@ -79,6 +79,7 @@ mod check;
 mod condition;
 mod connection;
 mod lasting;
+mod limit;
 mod mail;
 mod mask;
 mod mend;
