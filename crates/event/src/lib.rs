@@ -124,6 +124,11 @@ pub enum Fact {
         /// 1 when it has just been given up, then counting reminders.
         times: u32,
     },
+    /// The clock on the wall leapt against the one that nobody sets: somebody set it, or the host slept.
+    ClockJumped {
+        /// By so many seconds; below zero: back.
+        by: i64,
+    },
     /// A probe cannot do all it should here, and why. Told once.
     Limited {
         /// What, why, and what follows.
@@ -138,6 +143,9 @@ pub struct Failure {
     pub rule: usize,
     /// The class of failure, as filters and status words name it.
     pub class: Class,
+    /// Whether what it tells is that something changed.
+    #[serde(default)]
+    pub changed: bool,
     /// The kind of reason, where the probe gave one.
     pub reason: Option<ReasonKind>,
     /// What was seen: under a control file the description that Monit gives.
@@ -161,6 +169,13 @@ pub struct Failure {
     /// Names of the watched services that depend on this one: nobody hears of them on their own while it fails.
     #[serde(default)]
     pub dependants: Vec<Arc<str>>,
+}
+
+impl Failure {
+    /// What happened in the few words of a subject or a status: `Connection failed`, `Size changed`.
+    pub fn title(&self) -> &'static str {
+        if self.changed { self.class.changed() } else { self.class.failed() }
+    }
 }
 
 /// A rule that holds again.

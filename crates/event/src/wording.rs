@@ -36,7 +36,9 @@ impl Event {
             Fact::GaveUp { .. } | Fact::Failed(_) | Fact::NotSeen { .. } | Fact::Ended { ok: false, .. } => {
                 Level::Error
             }
-            Fact::Doubted(_) | Fact::Limited { .. } | Fact::Held { .. } => Level::Warning,
+            Fact::Doubted(_) | Fact::Limited { .. } | Fact::Held { .. } | Fact::ClockJumped { .. } => {
+                Level::Warning
+            }
             Fact::Stopped { left, .. } if !left.is_empty() => Level::Warning,
             _ => Level::Info,
         }
@@ -71,6 +73,14 @@ impl Event {
             Fact::Monitoring { on: true } => "monitoring enabled".to_owned(),
             Fact::Monitoring { on: false } => "monitoring disabled".to_owned(),
             Fact::Limited { what } => what.clone(),
+            Fact::ClockJumped { by } => {
+                let way = if *by < 0 { "was set back by" } else { "leapt ahead by" };
+                let slept = if *by < 0 { "" } else { ", or the host slept" };
+                format!(
+                    "the clock {way} {} s{slept}: each service is looked at once within one of its periods",
+                    by.unsigned_abs()
+                )
+            }
             Fact::Held { doing, why } => format!("{} is put off: {why}", doing.word()),
             Fact::GaveUp { text, .. } => text.clone(),
         }
@@ -190,6 +200,7 @@ mod tests {
         let failure = Failure {
             rule: 0,
             class: Class::Size,
+            changed: false,
             reason: None,
             text: "size test failed for /p -- current size is 22 B".into(),
             detail: None,

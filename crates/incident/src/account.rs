@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hinoban_event::{Because, Class, Comparison, Doing, Event, Failure, Recovery, Report};
-use hinoban_reading::{Confidence, Ending, How};
+use hinoban_reading::{Confidence, Ending, How, Stamp};
 use jiff::tz::TimeZone;
 
 use crate::words::{clean, date_with_zone, output, sentence, span};
@@ -14,6 +14,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) event: &'a Event,
     pub(crate) host: &'a str,
     pub(crate) zone: &'a TimeZone,
+    /// Repairs of the service have been given up.
+    pub(crate) given_up: bool,
 }
 
 impl Scene<'_> {
@@ -54,6 +56,11 @@ impl Scene<'_> {
             }
         };
         text += &match failure.able {
+            _ if self.given_up && matches!(failure.then, Doing::Start | Doing::Restart) => format!(
+                "Repairs of it have been given up; it is looked at all the same. Once it is mended: hinoban {} {}\n",
+                failure.then.word(),
+                word(&self.event.service)
+            ),
             true => undertaken(&failure.then, &self.event.service),
             false if failure.then == Doing::Stop => format!(
                 "It is to be stopped, but there is no program that does it: it goes on as it is, and is no longer watched. \
@@ -159,6 +166,39 @@ impl Scene<'_> {
             _ => "If it is tried again and fails in the same way, this message is not repeated.\n".to_owned(),
         };
         text + &self.look_closer()
+    }
+
+    /// Repairs did not help, and no more are made.
+    pub(crate) fn gave_up(&self, text: &str, since: Stamp, times: u32) -> String {
+        let (cause, rest) = text.split_once(" -- ").unwrap_or((text, ""));
+        let mut account = format!("{}: {}\n", self.subject(), sentence(cause));
+        let mut rest = clean(rest);
+        if let Some(first) = rest.get_mut(..1) {
+            first.make_ascii_uppercase();
+            account += &format!("{rest}\n");
+        }
+        let given_up = date_with_zone(since, self.zone);
+        account += &match times {
+            0 | 1 => self.when(),
+            _ => format!(
+                "This is a reminder: it was given up at {given_up}, {} ago. The next one comes after twice the time, or a \
+                 day.\n",
+                span(self.event.at.since(since))
+            ),
+        };
+        account + &self.look_closer()
+    }
+
+    /// A repair is put off for the sake of the host.
+    pub(crate) fn held(&self, doing: &Doing, why: &str) -> String {
+        format!(
+            "{}: {} is put off.\nWhy: {}\nAs long as this lasts, the same of others is not told on its own.\n{}{}",
+            self.subject(),
+            doing.word(),
+            sentence(why),
+            self.when(),
+            self.look_closer()
+        )
     }
 
     /// Watching was switched by an operator.

@@ -23,6 +23,8 @@ pub struct Incidents {
     errands: HashMap<Arc<str>, Vec<String>>,
     /// By service: how many of its looks see nothing, and since when.
     unseen: HashMap<Arc<str>, (usize, Stamp)>,
+    /// Services whose repairs have been given up.
+    given_up: HashSet<Arc<str>>,
 }
 
 type Key = (Arc<str>, usize, Class);
@@ -43,7 +45,7 @@ impl Incidents {
     pub fn new(options: Options) -> Self {
         let (told, restored) = (HashSet::new(), HashSet::new());
         let (actions, errands) = (HashMap::new(), HashMap::new());
-        Self { options, told, restored, actions, errands, unseen: HashMap::new() }
+        Self { options, told, restored, actions, errands, unseen: HashMap::new(), given_up: HashSet::new() }
     }
 
     /// A failure that people were told of by an earlier life of the supervisor, and whose end they have not heard of.
@@ -52,6 +54,11 @@ impl Incidents {
         let key = (service.into(), rule, class);
         self.restored.insert(key.clone());
         self.told.insert(key);
+    }
+
+    /// An earlier life of the supervisor gave up repairs of this service.
+    pub fn restore_given_up(&mut self, service: impl Into<Arc<str>>) {
+        self.given_up.insert(service.into());
     }
 
     /// Other recipients, names or forms from now on, after a reload. What stands still stands.
@@ -66,6 +73,7 @@ impl Incidents {
         self.actions.remove(service);
         self.errands.remove(service);
         self.unseen.remove(service);
+        self.given_up.remove(service);
     }
 
     /// Rules of a service stand elsewhere after a reload: for each failure the position before, its class, and the position
@@ -125,6 +133,18 @@ impl Incidents {
                     self.unseen.remove(&event.service);
                     (Audience::All, Letter::seen(self.scene(event), Some(lasted)))
                 })
+            }
+            Fact::GaveUp { text, since, times, .. } => {
+                self.given_up.insert(event.service.clone());
+                Some((Audience::All, Letter::gave_up(self.scene(event), text, *since, *times)))
+            }
+            Fact::Held { doing, why } => {
+                Some((Audience::All, Letter::held(self.scene(event), doing, why)))
+            }
+            // It is being repaired again.
+            Fact::Began { .. } => {
+                self.given_up.remove(&event.service);
+                None
             }
             Fact::Ended { doing, because: because @ Because::Command { .. }, ok, report } => {
                 if *ok {
@@ -203,7 +223,8 @@ impl Incidents {
     }
 
     fn scene<'a>(&'a self, event: &'a Event) -> Scene<'a> {
-        Scene { event, host: &self.options.host, zone: &self.options.zone }
+        let given_up = self.given_up.contains(&event.service);
+        Scene { event, host: &self.options.host, zone: &self.options.zone, given_up }
     }
 
     /// Addresses, each once.

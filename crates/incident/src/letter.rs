@@ -2,7 +2,7 @@
 
 use hinoban_config::Dialect;
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery, Report};
-use hinoban_reading::ReasonKind;
+use hinoban_reading::{ReasonKind, Stamp};
 
 use crate::account::{Scene, is_outage};
 use crate::words::{clean, cut, date, one_line, span};
@@ -43,7 +43,7 @@ impl Letter {
             false => format!("{service} {still}has a problem: {}", failure.text),
         };
         Self {
-            title: failure.class.failed(),
+            title: failure.title(),
             action: failure.then.word().to_owned(),
             description: failure.text.clone(),
             subject,
@@ -137,6 +137,30 @@ impl Letter {
             description: done.to_owned(),
             subject: format!("{} {done} after all", scene.event.service),
             account: scene.ended(doing, because, true, report),
+        }
+    }
+
+    /// Repairs did not help, and no more are made.
+    pub(crate) fn gave_up(scene: Scene<'_>, text: &str, since: Stamp, times: u32) -> Self {
+        let still = if times > 1 { "still " } else { "" };
+        let (service, (cause, _)) = (&scene.event.service, text.split_once(" -- ").unwrap_or((text, "")));
+        Self {
+            title: Class::Timeout.failed(),
+            action: Doing::Alert.word().to_owned(),
+            description: text.to_owned(),
+            subject: format!("{service} is {still}given up: {cause}"),
+            account: scene.gave_up(text, since, times),
+        }
+    }
+
+    /// A repair is put off for the sake of the host.
+    pub(crate) fn held(scene: Scene<'_>, doing: &Doing, why: &str) -> Self {
+        Self {
+            title: Class::Exec.failed(),
+            action: Doing::Alert.word().to_owned(),
+            description: scene.event.description(),
+            subject: format!("{}: {} is put off: {why}", scene.event.service, doing.word()),
+            account: scene.held(doing, why),
         }
     }
 

@@ -196,6 +196,9 @@ impl Supervisor {
                 None => {}
             }
         }
+        for (service, _) in restored.repairs.iter().filter(|(_, repairs)| repairs.gave_up.is_some()) {
+            inner.incidents.restore_given_up(service.as_str());
+        }
         for entries in remember {
             inner.remember_all(&entries);
         }

@@ -132,6 +132,11 @@ fn tells<'a>(remembered: &Remembered, effects: &'a [Effect]) -> Option<&'a Event
             (Remembered::Recovered { service, rule, class }, Fact::Recovered(r)) => {
                 **service == *event.service && (*rule, *class) == (r.rule, r.class)
             }
+            // That something was given up is never known without having been told.
+            (Remembered::Repairs { service, repairs }, Fact::GaveUp { times, .. }) => {
+                let same = repairs.gave_up.as_ref().is_some_and(|given_up| given_up.times == *times);
+                **service == *event.service && same
+            }
             _ => false,
         };
         same.then_some(event)
