@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hinoban_actions::program::{Leftover, Overdue};
+use hinoban_actions::program::{Kill, Leftover, Overdue};
 use hinoban_actions::{Program, ProgramOptions, Spawner, groups_of};
 use hinoban_config as config;
 use hinoban_probe::Probe;
@@ -15,6 +15,7 @@ use hinoban_supervisor::{Made, Registry};
 /// Add kinds of your own with [`Registry::probe`] and [`Registry::action`].
 pub fn shipped(spawner: Arc<Spawner>) -> Registry {
     let registry = Registry::empty().leftovers(|programs| Arc::new(Leftover::new(programs)));
+    let registry = registry.kills(|process| Arc::new(Kill::new(process)));
     registry.subjects(subject).tests(test).programs(move |program, service| {
         let mut options = ProgramOptions::new(program.words.iter().cloned());
         options.uid = program.uid;

@@ -8,7 +8,7 @@ use hinoban_event::{Because, Doing, Event, Fact, Failure, Recovery, Report};
 use hinoban_reading::{How, Now, Stamp};
 
 use crate::machine::{Out, Scheduler};
-use crate::{Act, Effect, LastAction, Remembered, Verdict, Watching, condition_name, rules};
+use crate::{Act, Effect, LastAction, Remembered, Verdict, Watching, change, condition_name, rules};
 
 /// Time for an action that an embedder registered.
 const CUSTOM_LIMIT: Duration = Duration::from_secs(60);
@@ -40,6 +40,8 @@ pub struct Unbegun {
     pub condition: String,
     /// Whether the rule held again.
     pub recovery: bool,
+    /// Which of the programs of that branch, as in [`Act::Exec`].
+    pub nth: usize,
     /// What had been seen.
     pub text: String,
     /// When that was decided.
@@ -47,20 +49,19 @@ pub struct Unbegun {
 }
 
 impl Scheduler {
-    /// Sends the program or the action of a rule's branch on its way.
+    /// Sends a program or an action of a rule's branch on its way: of which rule, which branch, and which of them.
     pub(crate) fn send(
         &mut self,
         now: Now,
         i: usize,
-        rule: usize,
-        recovery: bool,
+        (rule, recovery, nth): (usize, bool, usize),
         event: &Event,
         out: &mut Out,
     ) {
         let service = self.services[i].service.clone();
         let intent = self.next_intent();
         let (name, text) = (service.name.clone(), event.description());
-        let Some((act, errand)) = self.errand(i, rule, recovery, text.clone()) else { return };
+        let Some((act, errand)) = self.errand(i, (rule, recovery, nth), text.clone()) else { return };
         let remembered = Remembered::Reaction {
             intent,
             service: name,
@@ -69,7 +70,7 @@ impl Scheduler {
             rule,
             condition: condition_name(&service.rules[rule].when),
             recovery,
-            nth: 0,
+            nth,
             text,
         };
         out.push(Effect::Remember(remembered));
@@ -88,7 +89,7 @@ impl Scheduler {
             service.rules.get(*rule).is_some_and(|r| condition_name(&r.when) == unbegun.condition)
         };
         let rule = Some(unbegun.rule).filter(same).or_else(|| (0..service.rules.len()).find(same))?;
-        let (act, errand) = self.errand(i, rule, unbegun.recovery, unbegun.text.clone())?;
+        let (act, errand) = self.errand(i, (rule, unbegun.recovery, unbegun.nth), unbegun.text.clone())?;
         let (class, text) = (rules::class(&service.rules[rule].when), unbegun.text.clone());
         let (then, since) = (errand.doing.clone(), unbegun.at);
         let fact = match unbegun.recovery {
@@ -101,6 +102,7 @@ impl Scheduler {
                 class,
                 reason: None,
                 text,
+                changed: change::is_news(&service.rules[rule]),
                 detail: None,
                 then,
                 able: true,
@@ -120,17 +122,26 @@ impl Scheduler {
     }
 
     /// What this branch of a rule runs.
-    fn errand(&self, i: usize, rule: usize, recovery: bool, text: String) -> Option<(Act, Errand)> {
+    fn errand(
+        &self,
+        i: usize,
+        (rule, recovery, nth): (usize, bool, usize),
+        text: String,
+    ) -> Option<(Act, Errand)> {
         let watched = &self.services[i];
         let rule_of = &watched.service.rules[rule];
         let branch = if recovery { &rule_of.ok } else { &rule_of.fail };
         let (service, because) = (watched.name.clone(), Because::Rule { text });
-        match &branch.then {
+        let then = match nth.checked_sub(1) {
+            Some(beside) => branch.also.get(beside)?,
+            None => &branch.then,
+        };
+        match then {
             Then::Exec { program, .. } => {
                 let (doing, what, limit) = (Doing::Exec, program.line(), program.timeout);
                 let program = program.words.first().cloned().unwrap_or_default();
                 Some((
-                    Act::Exec { rule, recovery, nth: 0 },
+                    Act::Exec { rule, recovery, nth },
                     Errand { service, doing, what, program, because, limit },
                 ))
             }

@@ -20,7 +20,9 @@ fn about(when: &Condition) -> &str {
     match when {
         Condition::Missing => "missing",
         Condition::Exists => "exists",
-        Condition::Compare { metric, .. } => metric,
+        Condition::Compare { metric, .. }
+        | Condition::Changed { metric, .. }
+        | Condition::Matches { metric, .. } => metric,
         Condition::Test { test: Test::Port(_), .. } => "port",
         Condition::Test { test: Test::Url(_), .. } => "url",
         Condition::Test { .. } => "test",

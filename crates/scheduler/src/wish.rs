@@ -120,6 +120,9 @@ impl Scheduler {
             open: rest.map(|wish| (wish.intent, false)),
             ..Task::new(doing, because, cause.clone(), now.moment)
         }));
+        if unfinished.doing == Doing::Stop {
+            self.kills_later(now, i);
+        }
         Resumed::Waits { service: id, left: left.max(Duration::from_millis(100)), cause: Box::new(cause) }
     }
 
@@ -127,6 +130,7 @@ impl Scheduler {
     pub(crate) fn command(&mut self, now: Now, i: usize, doing: Doing, by: String, out: &mut Out) {
         match doing {
             Doing::Start | Doing::Stop | Doing::Restart => {
+                self.begins_anew(i, doing != Doing::Stop, out);
                 let intent = self.remember_wish(now, i, &doing, &by, out);
                 let told = self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
                 let wish = Wish { doing, by, intent, told: Some(told), rest: false };
@@ -140,6 +144,9 @@ impl Scheduler {
             Doing::Monitor | Doing::Unmonitor => {
                 self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
                 let on = doing == Doing::Monitor;
+                if on {
+                    self.begins_anew(i, true, out);
+                }
                 if !on {
                     let (at, took, text) = (now.stamp, Duration::ZERO, "no longer watched".to_owned());
                     let action =
@@ -237,8 +244,10 @@ impl Scheduler {
             let switched = self.services[i].switched.take();
             close(switched.map(|(_, intent)| (intent, true)), out);
         }
+        self.begins_anew(i, false, out);
         let watched = &mut self.services[i];
         watched.rest = Rest::None;
+        watched.counted = false;
         if watched.watching == Watching::No {
             return;
         }

@@ -141,6 +141,7 @@ fn unbegun(effects: &[Effect]) -> Vec<Unbegun> {
             rule,
             condition,
             recovery,
+            nth,
             text,
             at,
             ..
@@ -148,9 +149,9 @@ fn unbegun(effects: &[Effect]) -> Vec<Unbegun> {
         else {
             return None;
         };
-        let (intent, rule, recovery, at) = (*intent, *rule, *recovery, *at);
+        let (intent, rule, recovery, nth, at) = (*intent, *rule, *recovery, *nth, *at);
         let (service, condition, text) = (service.clone(), condition.clone(), text.clone());
-        Some(Unbegun { intent, service, rule, condition, recovery, text, at })
+        Some(Unbegun { intent, service, rule, condition, recovery, nth, text, at })
     };
     effects.iter().filter_map(of).collect()
 }
@@ -196,7 +197,7 @@ fn what_nobody_asks_for_any_more_is_not_run() {
     let when = config.services[0].rules[0].when.clone();
     let (service, condition, text) = ("web".to_owned(), condition_name(&when), "many".to_owned());
     let (intent, rule, recovery, at_) = (3, 0, false, at(1).stamp);
-    let unbegun = Unbegun { intent, service, rule, condition, recovery, text, at: at_ };
+    let unbegun = Unbegun { intent, service, rule, condition, recovery, nth: 0, text, at: at_ };
     let run = |config: &Config, restored: &Restored| {
         Scheduler::new(config, restored, Moment::ZERO).run_unbegun(at(1), &unbegun).is_some()
     };

@@ -250,6 +250,7 @@ fn a_host_that_a_rule_restarts_is_looked_at_by_its_tests_alone() {
         s.rules = vec![failed, s.rules[0].clone()];
     });
     let mut world = broken(&config);
+    world.of("httpd").tests_pass = false;
     world.run(600 * S);
     assert_eq!((starts(&world), view(&world).watching), (3, Watching::No));
     assert_eq!(view(&world).observation, None, "a host has no look of its own");

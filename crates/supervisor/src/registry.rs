@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use hinoban_action::Action;
-use hinoban_config::{Condition, Kind, Mistake, Options, Program, Service, Test, Then};
+use hinoban_config::{Branch, Condition, Kind, Mistake, Options, Program, Service, Test, Then};
 use hinoban_probe::Probe;
-use hinoban_reading::Identity;
+use hinoban_reading::{Identity, Metric, Unit};
 
 /// Makes probes and actions for what a configuration names. Making does no input or output.
 pub struct Registry {
@@ -15,6 +15,7 @@ pub struct Registry {
     tests: Vec<TestMaker>,
     program: Option<ProgramMaker>,
     leftover: Option<LeftoverMaker>,
+    kill: Option<KillMaker>,
     probes: HashMap<String, ProbeMaker>,
     actions: HashMap<String, Arc<dyn Action>>,
 }
@@ -26,6 +27,7 @@ type SubjectMaker = Box<dyn Fn(&Service) -> Option<Made> + Send + Sync>;
 type TestMaker = Box<dyn Fn(&Test) -> Option<Made> + Send + Sync>;
 type ProgramMaker = Box<dyn Fn(&Program, &Service) -> Arc<dyn Action> + Send + Sync>;
 type LeftoverMaker = Box<dyn Fn(Vec<Identity>) -> Arc<dyn Action> + Send + Sync>;
+type KillMaker = Box<dyn Fn(Identity) -> Arc<dyn Action> + Send + Sync>;
 type ProbeMaker = Box<dyn Fn(&Options) -> Made + Send + Sync>;
 
 impl Registry {
@@ -36,6 +38,7 @@ impl Registry {
             tests: Vec::new(),
             program: None,
             leftover: None,
+            kill: None,
             probes: HashMap::new(),
             actions: HashMap::new(),
         }
@@ -90,6 +93,19 @@ impl Registry {
     {
         self.leftover = Some(Box::new(make));
         self
+    }
+
+    /// Registers how a process is killed that outlives its stop.
+    pub fn kills<F>(mut self, make: F) -> Self
+    where
+        F: Fn(Identity) -> Arc<dyn Action> + Send + Sync + 'static,
+    {
+        self.kill = Some(Box::new(make));
+        self
+    }
+
+    pub(crate) fn kill(&self, process: Identity) -> Option<Arc<dyn Action>> {
+        self.kill.as_ref().map(|make| make(process))
     }
 
     pub(crate) fn sees_through(&self) -> bool {
@@ -161,20 +177,21 @@ impl Registry {
                         mistakes.push(Mistake::error(rule.place.clone(), format!("{}: {why}", service.name)))
                     }
                 },
-                Condition::Compare { metric, .. } => {
+                Condition::Compare { metric, .. }
+                | Condition::Changed { metric, .. }
+                | Condition::Matches { metric, .. } => {
                     // Without a probe, which metrics it would have had is not known.
                     if let Some(probe) = &bound.subject
-                        && !probe.metrics().iter().any(|m| m.covers(metric))
+                        && let Some((message, help)) = unread(probe.metrics(), metric, &rule.when)
                     {
-                        let message = format!("{}: its look does not read \"{metric}\"", service.name);
-                        let help = known(probe.metrics().iter().map(|m| &m.name));
-                        let mistake = Mistake::error(rule.place.clone(), message);
+                        let mistake =
+                            Mistake::error(rule.place.clone(), format!("{}: {message}", service.name));
                         mistakes.push(mistake.word(metric.as_str()).help(help));
                     }
                 }
                 _ => {}
             }
-            for then in [&rule.fail.then, &rule.ok.then] {
+            for then in parts(&rule.fail).chain(parts(&rule.ok)) {
                 if let Then::Custom(name) = then
                     && !self.actions.contains_key(name)
                 {
@@ -187,9 +204,8 @@ impl Registry {
                 }
             }
             bound.tests.push(test);
-            let (failure, recovery) =
-                (self.exec(&rule.fail.then, service), self.exec(&rule.ok.then, service));
-            bound.execs.push(Programs { failure, recovery });
+            let execs = |branch| parts(branch).map(|then| self.exec(then, service)).collect();
+            bound.execs.push(Programs { failure: execs(&rule.fail), recovery: execs(&rule.ok) });
         }
         if mistakes.is_empty() { Ok(bound) } else { Err(mistakes) }
     }
@@ -232,11 +248,34 @@ pub(crate) struct Bound {
     pub(crate) execs: Vec<Programs>,
 }
 
-/// The programs that the branches of a rule run.
+/// The programs that the branches of a rule run, numbered as the scheduler numbers them.
 #[derive(Debug, Default)]
 pub(crate) struct Programs {
-    pub(crate) failure: Option<Arc<dyn Action>>,
-    pub(crate) recovery: Option<Arc<dyn Action>>,
+    pub(crate) failure: Vec<Option<Arc<dyn Action>>>,
+    pub(crate) recovery: Vec<Option<Arc<dyn Action>>>,
+}
+
+/// All that a branch does: what it does in the first place, then what it runs beside.
+fn parts(branch: &Branch) -> impl Iterator<Item = &Then> {
+    std::iter::once(&branch.then).chain(&branch.also)
+}
+
+/// Why a rule cannot say this of a metric of a look that has these, and what to do about it.
+fn unread(metrics: &[Metric], metric: &str, when: &Condition) -> Option<(String, String)> {
+    match metrics.iter().find(|m| m.covers(metric)) {
+        None => {
+            let message = format!("its look does not read \"{metric}\"");
+            Some((message, known(metrics.iter().map(|m| &m.name))))
+        }
+        Some(read) if read.unit != Unit::Text && matches!(when, Condition::Matches { .. }) => {
+            let message = format!("\"{metric}\" is a number, and only texts match patterns");
+            Some((
+                message,
+                format!("compare it: \"{metric} > 100\", or ask whether it changed: \"{metric} changed\""),
+            ))
+        }
+        Some(_) => None,
+    }
 }
 
 fn known<'a>(names: impl Iterator<Item = impl AsRef<str> + Ord + 'a>) -> String {

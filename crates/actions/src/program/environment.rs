@@ -56,7 +56,7 @@ fn words(cause: &Event, doing: &Doing) -> (String, String) {
 
 fn class(fact: &Fact) -> &'static str {
     match fact {
-        Fact::Failed(failure) | Fact::Doubted(failure) => failure.class.failed(),
+        Fact::Failed(failure) | Fact::Doubted(failure) => failure.title(),
         Fact::Recovered(recovery) => recovery.class.succeeded(),
         Fact::NotSeen { .. } => Class::Data.failed(),
         Fact::Seen => Class::Data.succeeded(),
@@ -79,6 +79,7 @@ mod tests {
         let failure = Failure {
             rule: 0,
             class: Class::NonExist,
+            changed: false,
             reason: None,
             detail: None,
             text: "process is not running".into(),

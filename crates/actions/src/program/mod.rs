@@ -1,6 +1,7 @@
 //! Runs a command: start, stop, restart and exec.
 
 mod environment;
+mod kill;
 mod leftover;
 
 use std::os::unix::ffi::OsStringExt;
@@ -13,6 +14,7 @@ use hinoban_action::{Action, ActionError, Errand, Outcome};
 use hinoban_event::{Doing, Event};
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use kill::Kill;
 pub use leftover::Leftover;
 
 use crate::spawner::{Child, Request, Spawner, without_nul};

@@ -42,6 +42,7 @@ fn gone(times: u32) -> Failure {
     Failure {
         rule: 0,
         class: Class::NonExist,
+        changed: false,
         reason: Some(ReasonKind::ProcessGone),
         text: "process is not running".into(),
         detail: None,

@@ -206,7 +206,7 @@ impl Compared<'_> {
 }
 
 /// What a service is found by; Monit prints that of a system, which has none, as printf(3) prints a null pointer.
-struct Path<'a>(&'a Kind);
+pub(super) struct Path<'a>(pub(super) &'a Kind);
 
 impl Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

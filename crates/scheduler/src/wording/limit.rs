@@ -28,12 +28,16 @@ pub(crate) fn given_up(then: &Doing, service: &str) -> Option<String> {
         Doing::Stop => "start",
         _ => return None,
     };
+    Some(format!("nobody looks at it any more; once it is mended: hinoban {word} {}", self::word(service)))
+}
+
+/// A name as one word of a shell's command line.
+pub(crate) fn word(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    let service = match service.chars().all(plain) {
-        true => service.to_owned(),
-        false => format!("'{}'", service.replace('\'', r"'\''")),
-    };
-    Some(format!("nobody looks at it any more; once it is mended: hinoban {word} {service}"))
+    match name.chars().all(plain) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
+    }
 }
 
 fn times(n: u32) -> String {

@@ -1,7 +1,7 @@
 //! A rule in words, for pages and the status.
 
-use hinoban_config::{Condition, Expect, Rate, Rule, Test, Then};
-use hinoban_reading::Unit;
+use hinoban_config::{Branch, Change, Condition, Expect, Rule, Test, Then};
+use hinoban_reading::{Unit, Value};
 
 use super::compare::name_of;
 use super::connection::{protocol, target, url_target};
@@ -10,11 +10,16 @@ use super::unit_of;
 /// A rule: `if space usage > 90.0% for 3 cycles then alert`. No secret of a test is part of it.
 pub(crate) fn rule(rule: &Rule) -> String {
     let when = condition(&rule.when);
-    let rate = match rate(rule.fail.rate) {
-        rate if rate.is_empty() => rate,
-        rate => format!(" {rate}"),
+    let often = match often(&rule.fail) {
+        often if often.is_empty() => often,
+        often => format!(" {often}"),
     };
-    let then = match &rule.fail.then {
+    let then: Vec<&str> = rule.fail.also.iter().chain([&rule.fail.then]).map(word).collect();
+    format!("if {when}{often} then {}", then.join(", "))
+}
+
+fn word(then: &Then) -> &str {
+    match then {
         Then::Nothing => "nothing",
         Then::Alert => "alert",
         Then::Start => "start",
@@ -24,8 +29,7 @@ pub(crate) fn rule(rule: &Rule) -> String {
         Then::Exec { .. } => "exec",
         Then::Custom(name) => name,
         _ => "?",
-    };
-    format!("if {when}{rate} then {then}")
+    }
 }
 
 fn condition(when: &Condition) -> String {
@@ -37,6 +41,12 @@ fn condition(when: &Condition) -> String {
         Condition::Compare { metric, operator, limit } => {
             let unit = unit_of(metric).unwrap_or(Unit::Count);
             format!("{} {} {}", name_of(metric), operator.sign(), unit.show(limit))
+        }
+        Condition::Changed { metric, expect: Change::Changed } => format!("{} changed", name_of(metric)),
+        Condition::Changed { metric, .. } => format!("{} not changed", name_of(metric)),
+        Condition::Matches { metric, pattern, fails_on_match } => {
+            let verb = if *fails_on_match { "matches" } else { "does not match" };
+            format!("{} {verb} '{}'", name_of(metric), pattern.text())
         }
         Condition::Test { test, expect } => {
             let word = if *expect == Expect::Failed { "failed" } else { "succeeded" };
@@ -51,9 +61,12 @@ fn condition(when: &Condition) -> String {
     }
 }
 
-/// A rate: nothing for the first look, `for 3 cycles`, `2 times within 5 cycles`.
-pub(crate) fn rate(rate: Rate) -> String {
-    match (rate.count, rate.within) {
+/// How often, or for how long: nothing for the first look, `for 3 cycles`, `2 times within 5 cycles`, `for 2 min`.
+pub(crate) fn often(branch: &Branch) -> String {
+    if let Some(time) = branch.lasting {
+        return format!("for {}", Unit::Seconds.show(&Value::Real(time.as_secs_f64())));
+    }
+    match (branch.rate.count, branch.rate.within) {
         (1, 1) => String::new(),
         (count, within) if count == within => format!("for {count} cycles"),
         (count, within) => format!("{count} times within {within} cycles"),

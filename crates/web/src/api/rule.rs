@@ -12,12 +12,16 @@ pub(super) struct Ruled<'a> {
     text: &'a str,
     /// Filter word of its failures.
     class: &'static str,
-    /// `unknown`, `holds`, `counting`, `fails`, `recovering`.
+    /// `unknown`, `holds`, `counting`, `lasting`, `fails`, `recovering`, `holding`.
     state: &'static str,
     /// Looks that count towards a failure or a recovery, where they are counted …
     counted: Option<u32>,
     /// … and how many it takes.
     needed: Option<u32>,
+    /// For how long it has been failing, or holding again, where that is measured …
+    lasted_seconds: Option<f64>,
+    /// … and how long it takes.
+    needed_seconds: Option<f64>,
     failed: bool,
     since: Option<At>,
     /// What it saw last, in words.
@@ -46,8 +50,14 @@ impl<'a> Ruled<'a> {
             RuleState::Unknown => ("unknown", None),
             RuleState::Holds => ("holds", None),
             RuleState::Counting { seen, of } => ("counting", Some((seen, of))),
+            RuleState::Lasting { .. } => ("lasting", None),
             RuleState::Fails => ("fails", None),
             RuleState::Recovering { seen, of } => ("recovering", Some((seen, of))),
+            RuleState::Holding { .. } => ("holding", None),
+        };
+        let lasted = match rule.state {
+            RuleState::Lasting { time, of } | RuleState::Holding { time, of } => Some((time, of)),
+            _ => None,
         };
         Self {
             text: &rule.text,
@@ -55,6 +65,8 @@ impl<'a> Ruled<'a> {
             state,
             counted: counted.map(|(seen, _)| seen),
             needed: counted.map(|(_, of)| of),
+            lasted_seconds: lasted.map(|(time, _)| time.as_secs_f64()),
+            needed_seconds: lasted.map(|(_, of)| of.as_secs_f64()),
             failed: rule.failed,
             since: rule.since.map(At),
             last: Some(&*rule.last).filter(|last| !last.is_empty()),

@@ -47,6 +47,17 @@ pub(crate) fn status_bits(view: &ServiceView) -> u32 {
     view.failing.iter().filter(|class| counts(**class)).fold(0, |bits, class| bits | class.bit())
 }
 
+/// The classes in which something changed, since watching began: Monit never takes such a bit back.
+pub(crate) fn hint_bits(view: &ServiceView) -> u32 {
+    let changed = view.rules.iter().filter(|rule| rule.changed && counts(rule.class));
+    changed.fold(0, |bits, rule| bits | rule.class.bit())
+}
+
+/// What a class that fails is called.
+fn title(view: &ServiceView, class: Class) -> &'static str {
+    if hint_bits(view) & class.bit() == 0 { class.failed() } else { class.changed() }
+}
+
 pub(crate) fn monitor(view: &ServiceView) -> u8 {
     let waiting = if view.waiting { 4 } else { 0 };
     match view.watching {
@@ -72,7 +83,7 @@ pub(crate) fn status_words(view: &ServiceView) -> Vec<(Tone, &'static str)> {
             // In the order that Monit lists them in, whatever the view's.
             let fails = |class: &Class| counts(*class) && view.failing.contains(class);
             let words: Vec<_> =
-                Class::ALL.into_iter().filter(fails).map(|class| (Tone::Bad, class.failed())).collect();
+                Class::ALL.into_iter().filter(fails).map(|class| (Tone::Bad, title(view, class))).collect();
             if words.is_empty() { vec![(Tone::Good, "OK")] } else { words }
         }
     }

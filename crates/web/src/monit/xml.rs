@@ -6,7 +6,7 @@ use hinoban_supervisor::{Kind, ServiceView, Status, Turns};
 use super::port::ports;
 use super::readings::Readings;
 use super::select::in_group;
-use super::words::{mode, monitor, on_reboot, pending_code, shows_data, status_bits, type_code};
+use super::words::{hint_bits, mode, monitor, on_reboot, pending_code, shows_data, status_bits, type_code};
 use super::{About, Address};
 use writer::Xml;
 
@@ -106,7 +106,7 @@ fn service(x: &mut Xml, status: &Status, view: &ServiceView) {
     x.leaf("collected_sec", collected.secs());
     x.leaf("collected_usec", collected.subsec_micros());
     x.leaf("status", status_bits(view));
-    x.leaf("status_hint", 0);
+    x.leaf("status_hint", hint_bits(view));
     x.leaf("monitor", monitor(view));
     x.leaf("monitormode", mode(view.mode).0);
     x.leaf("onreboot", on_reboot(view.on_reboot).0);

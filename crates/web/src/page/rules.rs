@@ -1,9 +1,10 @@
 //! The rules of a service, and where each stands.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use hinoban_event::Doing;
-use hinoban_reading::Unit;
+use hinoban_reading::{Unit, Value};
 use hinoban_supervisor::{LimitView, Mode, RuleState, RuleView, ServiceView, Watching};
 use jiff::tz::TimeZone;
 
@@ -52,9 +53,20 @@ fn stands(view: &ServiceView, rule: &RuleView) -> (Cow<'static, str>, State) {
         RuleState::Counting { seen, of } => {
             (format!("Not counted yet, {seen} of {of}").into(), State::Failing)
         }
+        RuleState::Lasting { time, of } => {
+            (format!("Failing for {} of {}", span(time), span(of)).into(), State::Failing)
+        }
         RuleState::Fails => ("Fails".into(), State::Failing),
         RuleState::Recovering { seen, of } => (format!("Fails; held {seen} of {of}").into(), State::Failing),
+        RuleState::Holding { time, of } => {
+            (format!("Fails; held for {} of {}", span(time), span(of)).into(), State::Failing)
+        }
     }
+}
+
+/// Whole seconds of a time that passes.
+fn span(time: Duration) -> String {
+    Unit::Seconds.show(&Value::Int(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))).to_string()
 }
 
 /// The value last read beside the limit.
