@@ -97,9 +97,11 @@ impl Scheduler {
         // What the last look saw now counts, as an early look: a process that is back has recovered. Nobody has looked
         // at anything else since.
         let watched = &self.services[i];
-        if watched.watching != Watching::No && ok && began {
+        // A rule that asks for a start of what is up finds nothing to do: that look has been judged.
+        let did = wanted || task.bounce || task.open.is_some();
+        if watched.watching != Watching::No && ok && began && did {
             match watched.is_process() || !watched.has_subject() {
-                true => self.judge_subject(now, i, true, out),
+                true => self.judge_after(now, i, out),
                 false => self.look(i, Part::Subject, true, out),
             }
         }

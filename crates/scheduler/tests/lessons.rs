@@ -1,0 +1,49 @@
+//! What years of made-up troubles have shown to go wrong, each in its shortest form.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use hinoban_config::{Branch, Condition, Config, Dialect, Kind, Operator, Program, Rule, Service, Then};
+use hinoban_event::Fact;
+use hinoban_reading::{Value, metrics};
+use hinoban_scheduler::sim::World;
+
+const S: Duration = Duration::from_secs(1);
+
+fn program(line: &str) -> Program {
+    Program { words: vec![line.to_owned()], uid: None, gid: None, timeout: 10 * S }
+}
+
+fn over(then: Then) -> Rule {
+    let (metric, limit) = (metrics::THREADS.name.to_string(), Value::Int(5));
+    let when = Condition::Compare { metric, operator: Operator::Greater, limit };
+    Rule { when, fail: Branch::once(then), ok: Branch::once(Then::Alert), place: Default::default() }
+}
+
+fn process(name: &str) -> Service {
+    let mut service = Service::new(name, Kind::Process { pidfile: format!("/run/{name}.pid").into() });
+    service.start = Some(program("/bin/start"));
+    service.stop = Some(program("/bin/stop"));
+    service.rules.push(Rule::existence());
+    service
+}
+
+fn config(services: Vec<Service>) -> Config {
+    let mut config = Config::empty(Dialect::Monit, "vm");
+    config.every = Some(30 * S);
+    config.services = services.into_iter().map(Into::into).collect();
+    config
+}
+
+#[test]
+fn a_rule_that_starts_what_lives_finds_nothing_to_do_and_says_so_once_in_a_cycle() {
+    let mut service = process("httpd");
+    service.rules.push(over(Then::Start));
+    let mut world = World::new(&config(vec![service]), Duration::ZERO);
+    world.appear("httpd");
+    world.of("httpd").reads = vec![(metrics::THREADS, Value::Int(50))];
+    world.run(100 * S);
+    let failed = world.events.iter().filter(|e| matches!(e.fact, Fact::Failed(_))).count();
+    assert_eq!((failed, world.deeds.len()), (4, 0), "one for each look");
+}
