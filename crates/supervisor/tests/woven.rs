@@ -317,6 +317,26 @@ fn a_rule_over_a_metric_that_nobody_reads_is_a_mistake_with_its_place() {
     );
 }
 
+#[test]
+fn a_pattern_over_a_number_is_a_mistake_and_one_over_a_text_is_none() {
+    use hinoban_config::Pattern;
+    use hinoban_reading::{Metric, Unit};
+    let metrics = [Metric::new("version", Unit::Text), Metric::new("queue.depth", Unit::Count)];
+    let script = Script::measuring(metrics);
+    let mistakes = |metric: &str| {
+        let mut bench = bench(vec![service("db")]).probe("db", &script);
+        let pattern = Pattern::new("^1").unwrap();
+        let when = Condition::Matches { metric: metric.into(), pattern, fails_on_match: true };
+        let (fail, ok) = (Branch::once(Then::Alert), Branch::once(Then::Alert));
+        let rule = Rule { when, fail, ok, place: Default::default() };
+        Arc::make_mut(&mut bench.config.services[0]).rules.push(rule);
+        Supervisor::builder(bench.config, bench.registry).build().err().map(|mistakes| mistakes.lines())
+    };
+    assert_eq!(mistakes("version"), None);
+    let told = "db: \"queue.depth\" is a number, and only texts match patterns 'queue.depth'";
+    assert_eq!(mistakes("queue.depth"), Some(vec![told.to_owned()]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_period_everything_is_looked_at_once() {
     let (db, web) = (Script::new(), Script::new());
