@@ -1,7 +1,10 @@
 use std::future::Future;
 
 use hinoban_event::Doing;
-use hinoban_supervisor::{CommandError, Explanation, Handle, Status, Unexplained, Vitals};
+use hinoban_reading::Stamp;
+use hinoban_supervisor::{
+    CommandError, Explanation, Handle, HistoryError, Incident, Readings, Series, Status, Unexplained, Vitals,
+};
 
 /// Whom this server asks and commands: a running supervisor, through its [`Handle`], or whatever stands in for one.
 pub trait Backend: Clone + Send + Sync + 'static {
@@ -13,6 +16,37 @@ pub trait Backend: Clone + Send + Sync + 'static {
 
     /// Why a service stands as it does, by its exact name.
     fn explain(&self, name: String) -> impl Future<Output = Result<Explanation, Unexplained>> + Send;
+
+    /// The incidents, the newest first: of the service of this exact name, or of all; at most so many.
+    fn incidents(
+        &self,
+        _service: Option<String>,
+        _limit: usize,
+    ) -> impl Future<Output = Result<Vec<Incident>, HistoryError>> + Send {
+        std::future::ready(Err(HistoryError::Off))
+    }
+
+    /// One incident.
+    fn incident(&self, _id: u64) -> impl Future<Output = Result<Option<Incident>, HistoryError>> + Send {
+        std::future::ready(Err(HistoryError::Off))
+    }
+
+    /// What is kept of the readings of a service.
+    fn series(&self, _service: String) -> impl Future<Output = Result<Vec<Series>, HistoryError>> + Send {
+        std::future::ready(Err(HistoryError::Off))
+    }
+
+    /// Readings of a service from one time to another, in so many points at most.
+    fn over_time(
+        &self,
+        _service: String,
+        _part: Option<String>,
+        _metric: String,
+        _time: (Stamp, Stamp),
+        _points: usize,
+    ) -> impl Future<Output = Result<Readings, HistoryError>> + Send {
+        std::future::ready(Err(HistoryError::Off))
+    }
 
     /// Accepts that something be done to services, by exact name: to all of them or, on error, to none.
     fn command(
@@ -34,6 +68,29 @@ impl Backend for Handle {
 
     async fn explain(&self, name: String) -> Result<Explanation, Unexplained> {
         Handle::explain(self, name).await
+    }
+
+    async fn incidents(&self, service: Option<String>, limit: usize) -> Result<Vec<Incident>, HistoryError> {
+        Handle::incidents(self, service, limit).await
+    }
+
+    async fn incident(&self, id: u64) -> Result<Option<Incident>, HistoryError> {
+        Handle::incident(self, id).await
+    }
+
+    async fn series(&self, service: String) -> Result<Vec<Series>, HistoryError> {
+        Handle::series(self, service).await
+    }
+
+    async fn over_time(
+        &self,
+        service: String,
+        part: Option<String>,
+        metric: String,
+        time: (Stamp, Stamp),
+        points: usize,
+    ) -> Result<Readings, HistoryError> {
+        Handle::over_time(self, service, part, metric, time, points).await
     }
 
     async fn command(&self, names: Vec<String>, doing: Doing, by: String) -> Result<(), CommandError> {

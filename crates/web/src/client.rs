@@ -167,6 +167,24 @@ impl Client {
         self.send(&format!("GET {path} HTTP/1.0\r\n{}\r\n", self.login()))
     }
 
+    /// The incidents, the newest first, as a table: of a service, or of all. Monit has no answer to that.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for a name that the server does not know, or if no history is kept; others if there is no
+    /// answer.
+    pub fn incidents(&self, name: Option<&str>) -> Result<String, ClientError> {
+        let of = name.map(|name| format!("&service={}", form::encode(name, ""))).unwrap_or_default();
+        self.send(&format!("GET /api/v1/incidents?format=text{of} HTTP/1.0\r\n{}\r\n", self.login()))
+    }
+
+    /// One incident with its timeline.
+    ///
+    /// # Errors
+    /// As [`Client::incidents`].
+    pub fn incident(&self, id: u64) -> Result<String, ClientError> {
+        self.send(&format!("GET /api/v1/incidents/{id}?format=text HTTP/1.0\r\n{}\r\n", self.login()))
+    }
+
     /// Sends a POST and gives back the body of the answer. A redirect is an answer, and is not followed.
     fn ask(&self, path: &str, fields: &[(&str, &str)], format: &str) -> Result<String, ClientError> {
         let token = access::token().map_err(|why| ClientError::Random(why.into()))?;

@@ -26,6 +26,7 @@ mod network;
 mod options;
 mod origin;
 mod page;
+mod past;
 mod refused;
 mod reply;
 mod routes;

@@ -1,6 +1,8 @@
 //! Which path answers what.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -8,13 +10,13 @@ use axum::http::{Response, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Router, response::IntoResponse};
 use hinoban_event::Doing;
-use hinoban_supervisor::{CommandError, Status, Unexplained};
+use hinoban_supervisor::{CommandError, HistoryError, Status, Unexplained};
 use tokio::task::JoinSet;
 
 use crate::asked::Asked;
 use crate::monit::{self, About, Address, Count};
 use crate::reply::{Lasting, Refusal};
-use crate::{Backend, Options, api, assets, page};
+use crate::{Backend, Options, api, assets, page, past};
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub(crate) fn router<B: Backend>(site: Arc<Site<B>>) -> Router {
         .route("/_assets/{file}", get(asset))
         .route("/api/v1/host", get(host::<B>))
         .route("/api/v1/services", get(data::<B>))
+        .route("/api/v1/incidents", get(incidents::<B>))
+        .route("/api/v1/incidents/{id}", get(incident::<B>))
         .route(api::SERVICE, get(datum::<B>))
         .route(api::REST, get(async || no_such_data()))
         .fallback(service::<B>)
@@ -97,6 +101,9 @@ async fn datum<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc
     let status = known(&site).await?;
     // A name may end so too, and is a name before anything else.
     let known = status.services.iter().any(|view| view.name.to_lowercase() == name.to_lowercase());
+    if let Some(name) = name.strip_suffix(api::HISTORY).filter(|_| !known) {
+        return over_time(&site, &asked, &status, name).await;
+    }
     match name.strip_suffix(api::EXPLAIN).filter(|_| !known) {
         Some(name) => explain(&site, &asked, name).await,
         None => api::service(&status, name),
@@ -116,8 +123,96 @@ async fn explain<B: Backend>(site: &Site<B>, asked: &Asked, name: &str) -> Answe
     })
 }
 
+/// The name of a service as it calls itself; as it was written, if there is none now: what was is kept.
+fn called(status: &Status, name: &str) -> String {
+    let found = status.services.iter().find(|view| view.name.to_lowercase() == name.to_lowercase());
+    found.map_or(name, |view| &view.name).to_owned()
+}
+
+/// Waits for what the history answers, but not for a disk that hangs.
+async fn was<T>(answer: impl Future<Output = Result<T, HistoryError>>) -> Result<T, Refusal> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(HistoryError::Busy));
+    answer.map_err(|why| match why {
+        HistoryError::Gone => Refusal::ended(),
+        HistoryError::Off => Refusal::new(StatusCode::NOT_FOUND, capital(&why.to_string())),
+        why => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, capital(&why.to_string())),
+    })
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn as_text(asked: &Asked) -> bool {
+    asked.form.get("format").is_some_and(|format| format.eq_ignore_ascii_case("text"))
+}
+
+/// The incidents, the newest first.
+async fn incidents<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    const LIMIT: usize = 50;
+    const MOST: usize = 1000;
+    let limit = match asked.form.get("limit").map(str::parse::<usize>) {
+        None => LIMIT,
+        Some(Ok(limit @ 1..=MOST)) => limit,
+        Some(_) => {
+            let text = format!("limit must be a number from 1 to {MOST}");
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, text));
+        }
+    };
+    let status = known(&site).await?;
+    let service = asked.form.get("service").filter(|name| !name.is_empty());
+    let service = service.map(|name| called(&status, name));
+    let found = was(site.backend.incidents(service.clone(), limit)).await?;
+    if let (Some(name), []) = (&service, found.as_slice())
+        && !status.services.iter().any(|view| *view.name == **name)
+    {
+        let none = CommandError::NoSuchService(name.clone());
+        return Err(Refusal::new(StatusCode::NOT_FOUND, none.to_string()));
+    }
+    Ok(match as_text(&asked) {
+        true => typed("text/plain; charset=utf-8", past::list(&found, status.now, &site.about.zone)),
+        false => api::incidents(&found),
+    })
+}
+
+async fn incident<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    let text = asked.path.strip_prefix("/api/v1/incidents/").unwrap_or_default();
+    let none = || Refusal::new(StatusCode::NOT_FOUND, format!("There is no incident {text}"));
+    let id = text.parse::<u64>().map_err(|_| none())?;
+    let now = known(&site).await?.now;
+    let found = was(site.backend.incident(id)).await?.ok_or_else(none)?;
+    Ok(match as_text(&asked) {
+        true => typed("text/plain; charset=utf-8", past::one(&found, now, &site.about.zone)),
+        false => api::incident(&found),
+    })
+}
+
+/// Readings of a service over time, or which there are.
+async fn over_time<B: Backend>(site: &Site<B>, asked: &Asked, status: &Status, name: &str) -> Answer {
+    let name = called(status, name);
+    let wanted = api::Wanted::read(&asked.form, status.now)?;
+    let series = was(site.backend.series(name.clone())).await?;
+    if series.is_empty() && !status.services.iter().any(|view| *view.name == *name) {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, CommandError::NoSuchService(name).to_string()));
+    }
+    let Some(metric) = &wanted.metric else { return Ok(api::kept(&name, &series)) };
+    let (time, points) = ((wanted.from, wanted.to), wanted.points);
+    let found = site.backend.over_time(name.clone(), wanted.part.clone(), metric.clone(), time, points);
+    let found = was(found).await?;
+    if found.unit.is_none() {
+        let text = format!("Nothing is kept of {metric} of {name}; without metric= this says what is");
+        return Err(Refusal::new(StatusCode::NOT_FOUND, text));
+    }
+    Ok(api::over_time(&name, metric, &wanted, &found))
+}
+
 fn no_such_data() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "There is nothing here; all there is begins with /api/v1/services")
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "There is nothing here; all there is begins with /api/v1/services or /api/v1/incidents",
+    )
 }
 
 async fn status<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
@@ -181,6 +276,9 @@ async fn do_action<B: Backend>(State(site): Here<B>, Extension(asked): Extension
 }
 
 async fn service<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Arc<Asked>>) -> Answer {
+    /// Failures on the page of a service, and how long it waits for them.
+    const LATEST: usize = 5;
+    const SHORTLY: Duration = Duration::from_secs(1);
     let name = asked.path.strip_prefix('/').unwrap_or(&asked.path);
     let find =
         |status: &Status| status.services.iter().position(|v| v.name.to_lowercase() == name.to_lowercase());
@@ -197,7 +295,12 @@ async fn service<B: Backend>(State(site): Here<B>, Extension(asked): Extension<A
     let token = asked.may_act.then_some(asked.token.as_str());
     let view = &status.services[at];
     let why = site.backend.explain(view.name.to_string()).await.ok();
-    Ok(typed("text/html", page::service(&status, &about(&site, &asked), view, why.as_ref(), token)))
+    let latest = site.backend.incidents(Some(view.name.to_string()), LATEST);
+    let failures = tokio::time::timeout(SHORTLY, latest).await.ok().and_then(Result::ok).unwrap_or_default();
+    Ok(typed(
+        "text/html",
+        page::service(&status, &about(&site, &asked), view, why.as_ref(), &failures, token),
+    ))
 }
 
 /// The action asked for; `None`: none.

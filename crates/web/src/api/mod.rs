@@ -1,6 +1,8 @@
 //! The same for programs: JSON, version 1. Names of members stay; members may be added.
 
+mod history;
 mod host;
+mod incidents;
 mod model;
 mod rule;
 
@@ -9,6 +11,9 @@ use axum::http::{Response, header};
 use axum::response::IntoResponse;
 use hinoban_supervisor::{Explanation, Status, Vitals};
 use serde::Serialize;
+
+pub(crate) use history::{HISTORY, Wanted, kept, over_time};
+pub(crate) use incidents::{incident, incidents};
 
 use crate::monit::About;
 use crate::reply::Refusal;

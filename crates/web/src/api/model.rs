@@ -119,7 +119,7 @@ struct Process {
 
 /// How a process ended.
 #[derive(Serialize)]
-struct Ended<'a> {
+pub(super) struct Ended<'a> {
     pid: u32,
     start_ticks: u64,
     how: &'static str,
@@ -308,7 +308,7 @@ impl<'a> Acted<'a> {
 }
 
 impl<'a> Ended<'a> {
-    fn of(ending: &'a Ending) -> Self {
+    pub(super) fn of(ending: &'a Ending) -> Self {
         let (how, status, signal, core_dumped) = match ending.how {
             How::Exited { status } => ("exited", Some(status), None, None),
             How::Signalled { signal, core } => ("signalled", None, Some(signal), Some(core)),

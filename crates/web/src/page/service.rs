@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use askama::Template;
-use hinoban_supervisor::{About as Question, Explanation, Paragraph, ServiceView, Status, Watching};
+use hinoban_supervisor::{
+    About as Question, Explanation, Incident, Paragraph, ServiceView, Status, Watching,
+};
 
 use super::facts::{Fact, facts};
 use super::overview::{Why, whys};
@@ -11,6 +13,7 @@ use super::rules::{Rule, rules};
 use super::seen::{self, rows};
 use super::{Clock, Frame, When, doing, link, link_to};
 use crate::monit::About;
+use crate::past;
 use crate::standing::{self, State};
 
 /// Seconds after which a page is loaded again while something is being done.
@@ -41,6 +44,16 @@ struct Service<'a> {
     facts: Vec<Fact<'a>>,
     /// Others that it has to do with: how, and their names with where their pages are.
     ties: Vec<(&'static str, Vec<(&'a str, String)>)>,
+    /// What failed lately, the newest first.
+    failures: Vec<Failure<'a>>,
+}
+
+/// Something that failed.
+struct Failure<'a> {
+    id: u64,
+    began: When<'a>,
+    lasted: String,
+    text: String,
 }
 
 /// Something that can be asked for.
@@ -58,6 +71,7 @@ pub(crate) fn service(
     about: &About,
     view: &ServiceView,
     why: Option<&Explanation>,
+    failures: &[Incident],
     token: Option<&str>,
 ) -> String {
     let elsewhere = |paragraph: &&Paragraph| matches!(paragraph.about, Question::Standing | Question::Rules);
@@ -65,6 +79,12 @@ pub(crate) fn service(
     let under_way = standing::under_way(view);
     let clock = Clock::new(status.now, &about.zone);
     let whys = whys(clock, view);
+    let failure = |incident: &Incident| Failure {
+        id: incident.id,
+        began: clock.at(incident.opened),
+        lasted: past::lasted(incident, status.now),
+        text: past::summary(incident),
+    };
     let page = Service {
         frame: Frame::new(status, about, clock, under_way.map(|_| WHILE_UNDER_WAY)),
         host: &status.host,
@@ -87,6 +107,7 @@ pub(crate) fn service(
         readings: view.observation.as_ref().map(|seen| rows(seen, &about.zone)).unwrap_or_default(),
         facts: facts(status, clock, view),
         ties: ties(view),
+        failures: failures.iter().map(failure).collect(),
     };
     let mut out = String::with_capacity(8192);
     // Nothing that is written to a text fails.

@@ -1,0 +1,89 @@
+//! What was, in words: the list of incidents, and one of them, as the command line shows them.
+
+use std::fmt::Write;
+
+use hinoban_reading::Stamp;
+use hinoban_supervisor::Incident;
+use jiff::tz::TimeZone;
+
+use crate::page::{Span, date};
+
+/// Width of a name in a list; what is longer moves what follows.
+const NAME: usize = 16;
+
+/// A list of incidents, as a table.
+pub(crate) fn list(incidents: &[Incident], now: Stamp, zone: &TimeZone) -> String {
+    if incidents.is_empty() {
+        return "Nothing has failed as far as is known.\n".to_owned();
+    }
+    let mut out =
+        format!("{:>6}  {:<20}  {:<12}  {:<NAME$}  What failed\n", "ID", "Began", "Lasted", "Service");
+    for incident in incidents {
+        let began = when(incident.opened, zone);
+        let service = plain(&incident.service);
+        let text = summary(incident);
+        let _ = writeln!(
+            out,
+            "{:>6}  {began:<20}  {:<12}  {service:<NAME$}  {text}",
+            incident.id,
+            lasted(incident, now)
+        );
+    }
+    out
+}
+
+/// One incident with its timeline.
+pub(crate) fn one(incident: &Incident, now: Stamp, zone: &TimeZone) -> String {
+    let mut out = format!("Incident {} of {}\n", incident.id, plain(&incident.service));
+    let mut line = |label: &str, text: String| {
+        let _ = writeln!(out, "  {label:<12}{}", plain(&text));
+    };
+    line("failed", incident.text.clone());
+    line("began", when(incident.opened, zone));
+    match incident.closed {
+        Some(closed) => line("ended", format!("{}, after {}", when(closed, zone), lasted(incident, now))),
+        None => line("goes on", format!("since {}", Span(now.since(incident.opened)))),
+    }
+    if let Some(cause) = &incident.cause {
+        line("cause", cause.to_string());
+    }
+    if let Some(other) = &incident.attributed {
+        line("put down to", other.to_string());
+    }
+    if !incident.dependants.is_empty() {
+        line("needed by", incident.dependants.join(", "));
+    }
+    out.push('\n');
+    for (place, step) in incident.steps().enumerate() {
+        if place == incident.first.len() && incident.left_out > 0 {
+            let _ = writeln!(out, "  ({} more are not kept)", incident.left_out);
+        }
+        let _ = writeln!(out, "{:<20}  {:<8} {}", when(step.at, zone), step.kind.word(), plain(&step.text));
+    }
+    out
+}
+
+/// What failed, and how its process ended.
+pub(crate) fn summary(incident: &Incident) -> String {
+    let cause = incident.cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default();
+    plain(&format!("{}{cause}", incident.text))
+}
+
+/// How long it lasted, or that it goes on.
+pub(crate) fn lasted(incident: &Incident, now: Stamp) -> String {
+    match incident.closed {
+        Some(closed) => Span(closed.since(incident.opened)).to_string(),
+        None => format!("{}+", Span(now.since(incident.opened))),
+    }
+}
+
+fn when(stamp: Stamp, zone: &TimeZone) -> String {
+    let mut out = String::new();
+    let _ = date(&mut out, stamp, zone);
+    out
+}
+
+/// Without what would move a terminal's cursor, on one line.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
