@@ -15,6 +15,16 @@ impl Scheduler {
     /// Judges what the last look at the subject saw. Later rules come first, as they do in Monit: those about existence
     /// before the one about the type, and that before those about readings.
     pub(crate) fn judge_subject(&mut self, now: Now, i: usize, early: bool, out: &mut Out) {
+        self.judge_stages(now, i, early, false, out);
+    }
+
+    /// The same of the look that ended what was done to it, before its turn. A reading that is bad now counts when its turn
+    /// comes: so soon nobody knows whether what was done helped.
+    pub(crate) fn judge_after(&mut self, now: Now, i: usize, out: &mut Out) {
+        self.judge_stages(now, i, true, true, out);
+    }
+
+    fn judge_stages(&mut self, now: Now, i: usize, early: bool, after: bool, out: &mut Out) {
         let service = self.services[i].service.clone();
         let Some(seen) = &self.services[i].subject.seen else { return };
         let (up, there) = (seen.standing.is_up(), wording::is_there(&seen.standing));
@@ -25,6 +35,10 @@ impl Scheduler {
         let backwards = |stage| (0..service.rules.len()).rev().map(move |rule| (stage, rule));
         for (stage, rule) in stages.into_iter().flat_map(backwards) {
             if !stage.holds(&service.rules[rule].when) {
+                continue;
+            }
+            let bad = || sight::fails(&self.services[i], rule) == Some(true);
+            if after && matches!(service.rules[rule].when, Condition::Compare { .. }) && bad() {
                 continue;
             }
             self.judge(now, i, rule, early, out);

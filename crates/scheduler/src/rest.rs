@@ -49,12 +49,10 @@ impl Scheduler {
             && (watched.is_up() || may_be_gone(watched))
     }
 
-    /// Whether a rule of it fails. In Monit that something changed is a failure for a cycle too; otherwise it is news, and
-    /// nothing that others would have to wait for.
+    /// Whether a rule of it fails. That something changed is news, and nothing that others would have to wait for: what is
+    /// restarted because a file changed is not to be down until the next look finds that it has not changed again.
     fn ails(&self, watched: &Watched) -> bool {
-        let news = |rule: usize| {
-            self.dialect == Dialect::Toml && crate::change::is_news(&watched.service.rules[rule])
-        };
+        let news = |rule: usize| crate::change::is_news(&watched.service.rules[rule]);
         watched.failures().any(|(rule, _)| !news(rule))
     }
 
