@@ -17,7 +17,7 @@ pub(crate) struct Script {
     /// In the order of time.
     pub(crate) happens: Vec<(Duration, Happening)>,
     pub(crate) until: Duration,
-    /// In the order of time; of one time, as written.
+    /// As written; what comes again and again stands where its time puts it.
     pub(crate) expected: Vec<(When, String)>,
     /// How each service stands at the end, in the order of the configuration.
     pub(crate) finally: Vec<String>,
@@ -45,7 +45,8 @@ impl Script {
         for section in reader.sections(text) {
             reader.section(&section);
         }
-        let Reader { config, later, mut happens, until, mut expected, finally, mut mistakes } = reader;
+        let Reader { config, later, mut happens, until, mut expected, repeated, finally, mut mistakes } =
+            reader;
         for (missing, head) in [
             (config.is_none(), "toml:` or `control file:"),
             (until.is_none(), "happens:` with a line `until …"),
@@ -77,7 +78,10 @@ impl Script {
             return Err(mistakes);
         }
         happens.sort_by_key(|(_, at, _)| *at);
-        expected.sort_by_key(|(when, _)| when.first);
+        for (when, what) in repeated {
+            let behind = expected.iter().rposition(|(before, _): &(When, String)| before.first <= when.first);
+            expected.insert(behind.map_or(0, |at| at + 1), (when, what));
+        }
         let happens = happens.into_iter().map(|(_, at, happening)| (at, happening)).collect();
         Ok(Self { config, later, happens, until, expected, finally })
     }
@@ -95,6 +99,8 @@ struct Reader {
     happens: Vec<(usize, Duration, Happening)>,
     until: Option<Duration>,
     expected: Vec<(When, String)>,
+    /// What comes again and again, to be put between those.
+    repeated: Vec<(When, String)>,
     finally: Vec<String>,
     mistakes: Vec<String>,
 }
@@ -178,10 +184,9 @@ impl Reader {
 
     fn expectation(&mut self, line: &str) -> Result<(), String> {
         let (when, what) = line.split_once(": ").ok_or("it has no `: ` behind its time")?;
-        let mut push = |when| self.expected.push((when, what.to_owned()));
         let Some((every, range)) = when.strip_prefix("every ").and_then(|when| when.split_once(" from "))
         else {
-            push(When::read(when)?);
+            self.expected.push((When::read(when)?, what.to_owned()));
             return Ok(());
         };
         let (from, to) = range.split_once(" to ").ok_or("write `every 1m from 1m to 5m`")?;
@@ -190,7 +195,7 @@ impl Reader {
             return Err("no time passes between one and the next".to_owned());
         }
         while at <= to {
-            push(When { first: at, last: at });
+            self.repeated.push((When { first: at, last: at }, what.to_owned()));
             at += every;
         }
         Ok(())
