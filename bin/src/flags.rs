@@ -18,6 +18,8 @@ Commands:
   status [NAME]      Show services at length
   summary [NAME]     Show services in a table
   report [WORD]      Count services; WORD is one of up, down, initialising, unmonitored, total
+  incidents [NAME]   Show what failed, the newest first
+  incident ID        Show what was seen, decided and done in a failure, and what came of it
   explain NAME       Say why a service stands as it does, what is waited for, and what would happen next
   simulate           Rehearse a failure (--fail): what would be done, and who would be told; nothing is executed
   reload             Have the daemon read its configuration again
@@ -86,8 +88,8 @@ struct Line {
     #[arg(long, value_name = "NAME[:METRIC=VALUE]", action = ArgAction::Append, allow_hyphen_values = true)]
     fail: Vec<String>,
     /// For simulate: how long that lasts; 10m
-    #[arg(long = "for", value_name = "TIME", action = ArgAction::Append, allow_hyphen_values = true)]
-    lasts: Vec<String>,
+    #[arg(long, value_name = "TIME", action = ArgAction::Append, allow_hyphen_values = true)]
+    r#for: Vec<String>,
     /// Say more: log what is of use when looking for a fault
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
@@ -210,7 +212,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Flag
         pidfile: line.pidfile.into_iter().next_back(),
         statefile: line.statefile.into_iter().next_back(),
         fail: line.fail,
-        lasts: line.lasts.into_iter().next_back(),
+        lasts: line.r#for.into_iter().next_back(),
         batch: line.batch,
         foreground: line.interactive,
         id: line.id,

@@ -34,7 +34,7 @@ pub(crate) fn once(mut plan: Plan) -> ExitCode {
                 heard.event(event);
             }
         };
-        let supervisor = supervisor(&plan.loaded, registry(None), journal, courier, listener);
+        let supervisor = supervisor(&plan.loaded, registry(None), journal, None, courier, listener);
         let supervisor = supervisor.map_err(|mistakes| told(&mistakes))?;
         complete(supervisor, |_| std::future::pending())
     };
@@ -67,7 +67,7 @@ pub(crate) fn act(mut plan: Plan, doing: Doing, names: Vec<String>) -> ExitCode 
             }
             _ => {}
         };
-        let supervisor = supervisor(&plan.loaded, registry(None), journal, None, listener);
+        let supervisor = supervisor(&plan.loaded, registry(None), journal, None, None, listener);
         let supervisor = supervisor.map_err(|mistakes| told(&mistakes))?;
         complete(supervisor, |handle| command(handle, doing, names))
     };

@@ -20,6 +20,8 @@ pub(crate) struct Places {
     pub(crate) door: PathBuf,
     /// Messages that wait, if the configuration names no place for them: the state file's name with `.mail` after it.
     pub(crate) queue: PathBuf,
+    /// Incidents, and readings over time: the state file's name with `.history` after it.
+    pub(crate) history: PathBuf,
 }
 
 impl Places {
@@ -52,6 +54,7 @@ impl Places {
             idfile: files.idfile.unwrap_or_else(|| default("id")),
             door: beside(".sock"),
             queue: beside(".mail"),
+            history: beside(".history"),
             statefile,
         }
     }
@@ -100,5 +103,6 @@ mod tests {
             (set.statefile, set.door, set.queue),
             ("/x/y.state".into(), "/x/y.state.sock".into(), "/x/y.state.mail".into())
         );
+        assert_eq!(set.history, Path::new("/x/y.state.history"));
     }
 }

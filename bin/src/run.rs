@@ -89,7 +89,7 @@ pub(crate) fn journal(places: &Places) -> Result<(Journal, Option<Notice>), Stri
     }
 }
 
-/// Puts a supervisor together that sends messages by `courier` and tells `listener` what happens.
+/// Puts a supervisor together that keeps its history in this file, sends messages by `courier` and tells `listener` what happens.
 ///
 /// # Errors
 /// Mistakes that only the registry can see.
@@ -97,6 +97,7 @@ pub(crate) fn supervisor(
     loaded: &Loaded,
     registry: Registry,
     journal: Journal,
+    history: Option<PathBuf>,
     courier: Option<Box<dyn Courier>>,
     listener: impl Fn(&Event) + Send + 'static,
 ) -> Result<Supervisor, Mistakes> {
@@ -105,6 +106,9 @@ pub(crate) fn supervisor(
         .courier(courier)
         .zone(zone::of_host())
         .listen(listener);
+    if let Some(path) = history {
+        builder = builder.history(path);
+    }
     if let Some((id, time)) = boot() {
         builder = builder.boot(id, time);
     }
@@ -181,11 +185,14 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
     let id = identity::know(&places.idfile)?;
     let voice = Voice::new(config.log.as_ref(), foreground, flags.verbose > 0);
     let (journal, notice) = journal(&places)?;
+    // What cannot remember its intents has no place for a history either.
+    let history = journal.file().is_some().then(|| places.history.clone());
     let heard = voice.clone();
     let spawner = spawner(raise_limit());
     let courier = courier_of(config, &places);
     let registry = shipped(spawner.clone());
-    let supervisor = supervisor(&loaded, registry, journal, courier, move |event| heard.event(event));
+    let listener = move |event: &Event| heard.event(event);
+    let supervisor = supervisor(&loaded, registry, journal, history, courier, listener);
     let supervisor = supervisor.map_err(|mistakes| told(&mistakes))?;
     let starting =
         format!("Starting Hinoban {} daemon{}", env!("CARGO_PKG_VERSION"), pages::announcement(config));

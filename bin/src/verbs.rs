@@ -33,6 +33,8 @@ enum Verb {
     Status,
     Summary,
     Report,
+    Incidents,
+    Incident,
     Explain,
     Simulate,
     Reload,
@@ -52,6 +54,8 @@ impl Verb {
             Some("status") => Verb::Status,
             Some("summary") => Verb::Summary,
             Some("report") => Verb::Report,
+            Some("incidents") => Verb::Incidents,
+            Some("incident") => Verb::Incident,
             Some("explain") => Verb::Explain,
             Some("simulate") => Verb::Simulate,
             Some("reload") => Verb::Reload,
@@ -147,6 +151,8 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
             let daemon = reachable(&plan)?.ok_or_else(|| not_running(&plan.loaded.config))?;
             ask(&plan, &daemon, &verb).map(|()| ExitCode::SUCCESS)
         }
+        Verb::Incidents => incidents(&plan),
+        Verb::Incident => incident(&plan),
         Verb::Explain => explain(&plan),
         Verb::Simulate => simulate::simulate(&plan),
         Verb::Reload => reload(&plan),
@@ -271,6 +277,51 @@ fn ask(plan: &Plan, daemon: &Daemon, verb: &Verb) -> Result<(), String> {
     })?;
     show(&if has_colours() && !plan.flags.batch { answer } else { plain(&answer) });
     Ok(())
+}
+
+/// Shows what failed: of a service, or of all.
+fn incidents(plan: &Plan) -> Result<ExitCode, String> {
+    let daemon = keeper(plan)?;
+    match &plan.flags.words[1..] {
+        [] => show(&through(plan, &daemon, |client| client.incidents(None))?),
+        names => {
+            for (nth, name) in names.iter().enumerate() {
+                let text = through(plan, &daemon, |client| client.incidents(Some(name)))?;
+                show(&if nth > 0 { format!("\n{text}") } else { text });
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows failures with all that was seen, decided and done.
+fn incident(plan: &Plan) -> Result<ExitCode, String> {
+    let [_, ids @ ..] = plan.flags.words.as_slice() else { return Ok(ExitCode::FAILURE) };
+    if ids.is_empty() {
+        return Err(
+            "incident takes a number, as `hinoban incidents` lists them: hinoban incident ID".to_owned()
+        );
+    }
+    let daemon = keeper(plan)?;
+    for (nth, word) in ids.iter().enumerate() {
+        let id: u64 = word.parse().map_err(|_| {
+            format!("incident takes a number, and {word} is none; to see those of a service: hinoban incidents {word}")
+        })?;
+        let text = through(plan, &daemon, |client| client.incident(id))?;
+        show(&if nth > 0 { format!("\n{text}") } else { text });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The daemon, which has the history open.
+fn keeper(plan: &Plan) -> Result<Daemon, String> {
+    let called = name(&plan.loaded.config);
+    reachable(plan)?.ok_or_else(|| {
+        format!(
+            "{called}: the {} daemon is not running, and it is the one to ask what failed; start it, then ask again",
+            called.to_lowercase()
+        )
+    })
 }
 
 /// Shows why services stand as they do, as the daemon says it.
