@@ -76,7 +76,7 @@ impl Timeline<'_> {
                 }
                 Line::Again { times, every, until } => {
                     let every =
-                        if every.is_zero() { String::new() } else { format!(", each {}", span(every)) };
+                        if every.is_zero() { String::new() } else { format!(", every {}", span(every)) };
                     out += &format!(
                         "{:>12}  … the same {times} more times{every}, until {}\n",
                         "",

@@ -382,7 +382,7 @@ fn the_reference_has_every_option_and_every_place_of_a_configuration() {
         match line.split_once(": ") {
             _ if line.starts_with("#[arg") => hidden = line.contains("hide"),
             Some((field, _)) if !hidden && !line.starts_with("///") => {
-                options.insert(format!("--{field}"));
+                options.insert(format!("--{}", field.trim_start_matches("r#")));
             }
             _ => {}
         }
