@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use hinoban_config::{
-    Branch, Change, Condition, Cron, Kind, Loaded, Mistakes, NoSurroundings, Patience, Severity,
-    Surroundings, Then, Turns, toml,
+    Branch, Condition, Cron, Kind, Loaded, Mistakes, NoSurroundings, Severity, Surroundings, Then, Turns,
+    toml,
 };
 use proptest::prelude::*;
 
