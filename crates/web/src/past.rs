@@ -6,7 +6,7 @@ use hinoban_reading::Stamp;
 use hinoban_supervisor::Incident;
 use jiff::tz::TimeZone;
 
-use crate::page::{Span, date};
+use crate::page::{date, seconds};
 
 /// Width of a name in a list; what is longer moves what follows.
 const NAME: usize = 16;
@@ -42,7 +42,7 @@ pub(crate) fn one(incident: &Incident, now: Stamp, zone: &TimeZone) -> String {
     line("began", when(incident.opened, zone));
     match incident.closed {
         Some(closed) => line("ended", format!("{}, after {}", when(closed, zone), lasted(incident, now))),
-        None => line("goes on", format!("since {}", Span(now.since(incident.opened)))),
+        None => line("goes on", format!("since {}", span(incident.opened, now))),
     }
     if let Some(cause) = &incident.cause {
         line("cause", cause.to_string());
@@ -58,7 +58,9 @@ pub(crate) fn one(incident: &Incident, now: Stamp, zone: &TimeZone) -> String {
         if place == incident.first.len() && incident.left_out > 0 {
             let _ = writeln!(out, "  ({} more are not kept)", incident.left_out);
         }
-        let _ = writeln!(out, "{:<20}  {:<8} {}", when(step.at, zone), step.kind.word(), plain(&step.text));
+        let after = format!("+{}", span(incident.opened, step.at));
+        let (at, kind, text) = (when(step.at, zone), step.kind.word(), plain(&step.text));
+        let _ = writeln!(out, "{at:<20}  {after:>12}  {kind:<8} {text}");
     }
     out
 }
@@ -72,9 +74,15 @@ pub(crate) fn summary(incident: &Incident) -> String {
 /// How long it lasted, or that it goes on.
 pub(crate) fn lasted(incident: &Incident, now: Stamp) -> String {
     match incident.closed {
-        Some(closed) => Span(closed.since(incident.opened)).to_string(),
-        None => format!("{}+", Span(now.since(incident.opened))),
+        Some(closed) => span(incident.opened, closed),
+        None => format!("{}+", span(incident.opened, now)),
     }
+}
+
+fn span(from: Stamp, to: Stamp) -> String {
+    let mut out = String::new();
+    let _ = seconds(&mut out, to.since(from).as_secs_f64());
+    out
 }
 
 fn when(stamp: Stamp, zone: &TimeZone) -> String {

@@ -15,8 +15,8 @@ use hinoban_supervisor::{Kind, ServiceView, Status};
 pub(crate) use overview::overview;
 pub(crate) use service::service;
 pub(crate) use units::Rfc3339;
-use units::{Clock, When};
-pub(crate) use units::{Span, date};
+use units::{Clock, Span, When};
+pub(crate) use units::{date, seconds};
 
 use crate::monit::About;
 use crate::{assets, form};
