@@ -115,3 +115,11 @@ fn a_line_that_means_nothing_is_a_mistake_with_its_number() {
     );
     assert_eq!(Script::read("tml:\n").unwrap_err()[0], "line 1: no section is called `tml:`");
 }
+
+#[test]
+fn the_scenario_in_the_documentation_is_one_of_them() {
+    let documentation = fs::read_to_string(folder().join("../../docs/ARCHITECTURE.md")).unwrap();
+    let (_, section) = documentation.split_once("\n## Scenarios\n").unwrap();
+    let shown = section.split("```").nth(1).unwrap().trim();
+    assert!(scenarios().iter().any(|(_, text)| text.trim() == shown), "no file is like this:\n{shown}");
+}

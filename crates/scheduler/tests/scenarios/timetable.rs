@@ -109,7 +109,7 @@ pub(crate) fn deed(name: &str, service: Option<&Service>, act: &Act) -> String {
             let then = branch.and_then(|b| if *nth == 0 { Some(&b.then) } else { b.also.get(nth - 1) });
             match then {
                 Some(Then::Exec { program, .. }) => format!("run {} for {name}", program.line()),
-        other => format!("run {other:?} for {name}"),
+                other => format!("run {other:?} for {name}"),
             }
         }
     }
