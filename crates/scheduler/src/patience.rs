@@ -136,7 +136,8 @@ impl Trial {
         let left = || pause().saturating_sub(now.stamp.since(self.repairs.at));
         let until = match self.until {
             Some(until) => Some(until),
-            None if self.repairs.in_row() > 0 => Some(now.moment + left()),
+            // A last repair that is still to come shows that the clock was set back: nobody knows how long it has been.
+            None if self.repairs.in_row() > 0 && self.repairs.at <= now.stamp => Some(now.moment + left()),
             None => None,
         };
         until.filter(|until| *until > now.moment)

@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
-use hinoban_config::{Branch, Condition, Config, Dialect, Kind, Operator, Program, Rule, Service, Then};
-use hinoban_event::Fact;
+use hinoban_config::{
+    Branch, Condition, Config, Dialect, Kind, Operator, Patience, Program, Rule, Service, Then,
+};
+use hinoban_event::{Doing, Fact};
 use hinoban_reading::{Value, metrics};
 use hinoban_scheduler::sim::World;
 
@@ -46,4 +48,34 @@ fn a_rule_that_starts_what_lives_finds_nothing_to_do_and_says_so_once_in_a_cycle
     world.run(100 * S);
     let failed = world.events.iter().filter(|e| matches!(e.fact, Fact::Failed(_))).count();
     assert_eq!((failed, world.deeds.len()), (4, 0), "one for each look");
+}
+
+#[test]
+fn a_clock_that_was_set_back_before_a_crash_does_not_make_a_repair_wait_for_it() {
+    let mut service = process("httpd");
+    service.patience = Some(Patience::default());
+    let config = config(vec![service]);
+    let mut world = World::new(&config, Duration::ZERO);
+    world.run(10 * S);
+    world.set_clock(-3600);
+    world.crash(&config);
+    world.run(10 * S);
+    world.kill("httpd");
+    world.run(20 * S);
+    assert!(world.lives("httpd"), "{:?}", world.deeds);
+}
+
+#[test]
+fn what_a_boot_has_switched_on_stays_on_when_the_supervisor_is_killed_later() {
+    let config = config(vec![process("httpd")]);
+    let mut world = World::new(&config, Duration::ZERO);
+    world.run(10 * S);
+    world.command("httpd", Doing::Unmonitor);
+    world.reboot(&config);
+    world.run(10 * S);
+    world.crash(&config);
+    world.run(40 * S);
+    world.kill("httpd");
+    world.run(40 * S);
+    assert!(world.lives("httpd"));
 }

@@ -45,6 +45,8 @@ pub(super) struct Proof {
     line: String,
     /// Ticks in the second that runs.
     ticks: (u64, u32),
+    /// Ticks in a row that left something to be done at once.
+    late: u32,
     /// All inputs in the second that runs.
     pace: (u64, u32),
 }
@@ -67,6 +69,8 @@ struct Track {
     /// What the last look at it said, in this life.
     answered: Option<Answer>,
     looked: Moment,
+    /// Whether nothing has kept it from being looked at.
+    idle: bool,
     /// Since when its absence must be known.
     dark: Option<Moment>,
     failing: BTreeSet<usize>,
@@ -153,8 +157,10 @@ impl Proof {
                 let wants = !matches!(doing, Doing::Stop | Doing::Unmonitor);
                 let reach = if wants { above(world, &name) } else { below(world, &name) };
                 for name in reach.iter().chain([&name]) {
+                    // What was asked for before and is being done comes to its end first.
+                    let busy = scheduler.services.iter().any(|w| w.service.name == *name && w.task.is_some());
                     if let Some(track) = self.tracks.get_mut(name) {
-                        track.asked = wants;
+                        track.asked = wants || track.asked && busy;
                     }
                 }
             }
@@ -196,7 +202,9 @@ impl Proof {
             let second = now.elapsed().as_secs();
             self.ticks = if self.ticks.0 == second { (second, self.ticks.1 + 1) } else { (second, 1) };
             let most = 60 * (1 + world.scheduler.services.len() as u32);
-            if deadline <= now {
+            self.late = if deadline <= now { self.late + 1 } else { 0 };
+            // What came up within the tick may need one more.
+            if self.late > 2 {
                 self.breaks(now, "after a tick the next one is later", format!("it is at {deadline}"));
             } else if self.ticks.1 > most {
                 self.breaks(now, "time does not stand still", format!("{} ticks in a second", self.ticks.1));
@@ -309,7 +317,8 @@ impl Proof {
 
     fn acts(&mut self, world: &World, intent: u64, id: ServiceId, act: &Act, cause: &Event) {
         let now = world.now;
-        if !self.numbers.contains(&intent) {
+        // A kill belongs to a stop that is.
+        if !self.numbers.contains(&intent) && !matches!(act, Act::Kill(_)) {
             self.breaks(now, "what is done is remembered before", format!("intent {intent}: {act:?}"));
         }
         if !matches!(act, Act::Start | Act::Stop | Act::Restart) {
@@ -403,9 +412,10 @@ impl Proof {
         let behaviour = world.behaviour.get(name);
         let slow = behaviour.map_or(Duration::ZERO, |b| b.look_takes + b.test_takes);
         let looked_at = watched.has_subject() || watched.test_rules().next().is_some();
-        if !idle || !looked_at {
+        if !idle || !looked_at || !track.idle {
             track.looked = now;
         }
+        track.idle = idle;
         let patience = watched.every * 2 + slow + Duration::from_secs(3);
         if now.since(track.looked) > patience {
             let text = format!("{name} was last looked at at {}", track.looked);

@@ -38,7 +38,8 @@ impl Script {
         let played = std::panic::catch_unwind(|| self.play_through(timeline));
         played.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panics").to_owned();
+            let text =
+                text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panics").to_owned();
             let broken = Broken { invariant: "the machine does not panic", at: Moment::ZERO, text };
             Outcome { broken: Some(broken), ..Outcome::default() }
         })
