@@ -138,9 +138,7 @@ impl Incidents {
                 self.given_up.insert(event.service.clone());
                 Some((Audience::All, Letter::gave_up(self.scene(event), text, *since, *times)))
             }
-            Fact::Held { doing, why } => {
-                Some((Audience::All, Letter::held(self.scene(event), doing, why)))
-            }
+            Fact::Held { doing, why } => Some((Audience::All, Letter::held(self.scene(event), doing, why))),
             // It is being repaired again.
             Fact::Began { .. } => {
                 self.given_up.remove(&event.service);

@@ -91,7 +91,12 @@ fn set(watched: &mut Watched, tally: Tally, out: &mut Out) {
 }
 
 /// Whether it is there, and nothing fails for which it is started again.
-fn is_well(watched: &Watched) -> bool {
+pub(crate) fn is_well(watched: &Watched) -> bool {
+    watched.is_up() && !fails_repair(watched)
+}
+
+/// Whether something fails for which it is started again.
+pub(crate) fn fails_repair(watched: &Watched) -> bool {
     let repairs = |rule: usize| matches!(watched.service.rules[rule].fail.then, Then::Start | Then::Restart);
-    watched.is_up() && !watched.failures().any(|(rule, _)| repairs(rule))
+    watched.failures().any(|(rule, _)| repairs(rule))
 }

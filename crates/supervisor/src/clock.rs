@@ -9,16 +9,38 @@ use hinoban_reading::{Moment, Now, Stamp};
 /// Where the wall clock's time comes from. Tests give one that follows paused time.
 pub type Wall = Arc<dyn Fn() -> Stamp + Send + Sync>;
 
+/// A difference between the clocks that grew by less at once is one that a time server makes up for.
+const LEAP: i64 = 10_000_000;
+
 /// Reads both clocks.
 #[derive(Clone)]
 pub(crate) struct Clock {
     epoch: tokio::time::Instant,
     wall: Wall,
+    /// What the clock on the wall was ahead of the other one when that was last asked, in microseconds.
+    ahead: i64,
 }
 
 impl Clock {
     pub(crate) fn new(wall: Option<Wall>) -> Self {
-        Self { epoch: tokio::time::Instant::now(), wall: wall.unwrap_or_else(|| Arc::new(system_wall)) }
+        let wall = wall.unwrap_or_else(|| Arc::new(system_wall));
+        let mut clock = Self { epoch: tokio::time::Instant::now(), wall, ahead: 0 };
+        clock.ahead = clock.difference();
+        clock
+    }
+
+    /// By how many seconds the clock on the wall has leapt since this was last asked, if it has: somebody set it, or the
+    /// host slept, which the other clock does not know of.
+    pub(crate) fn leapt(&mut self) -> Option<i64> {
+        let ahead = self.difference();
+        let by = ahead.saturating_sub(std::mem::replace(&mut self.ahead, ahead));
+        (by.abs() >= LEAP).then_some(by / 1_000_000)
+    }
+
+    fn difference(&self) -> i64 {
+        let Now { moment, stamp } = self.now();
+        let passed = i64::try_from(moment.elapsed().as_micros()).unwrap_or(i64::MAX);
+        stamp.micros().saturating_sub(passed)
     }
 
     pub(crate) fn now(&self) -> Now {

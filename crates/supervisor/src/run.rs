@@ -112,7 +112,9 @@ impl Loop {
             self.run_unbegun(flight);
         }
         let ended = loop {
-            match self.next().await {
+            let stir = self.next().await;
+            self.heed_clock();
+            match stir {
                 Stir::Request(Some(Request::Stop)) | Stir::Request(None) => break Ended::Stopped,
                 Stir::Request(Some(request)) => self.request(request),
                 stir => self.stirred(stir),
@@ -123,6 +125,14 @@ impl Loop {
         };
         self.farewell().await;
         ended
+    }
+
+    /// Tells if the clock on the wall has leapt, before anything is decided by it.
+    fn heed_clock(&mut self) {
+        if let Some(by) = self.clock.leapt() {
+            self.tell_of_host(Fact::ClockJumped { by });
+            self.feed([Input::ClockJumped]);
+        }
     }
 
     fn stirred(&mut self, stir: Stir) {
