@@ -85,7 +85,7 @@ impl Scheduler {
         self.wait(i, Step::Held { retry, told: false });
         self.promise(now, i, false, out);
         if !self.gives_way(now, i, out) && commanded {
-            self.pull(now, i, out);
+            self.pull(now, i, false, out);
         }
         true
     }
@@ -184,6 +184,8 @@ impl Scheduler {
                 self.took(i, id);
                 return Way::Soon;
             }
+            // It is down, and what was asked for after this stop comes after it.
+            Some(task) if watched.watching == Watching::No && task.was_asked_after(lead) => return Way::Clear,
             Some(task) => task.waits_for_others(),
         };
         if idle {
@@ -275,10 +277,14 @@ impl Scheduler {
             self.watch(now, i, out);
             return true;
         }
-        if now.moment >= retry {
+        // What was stopped before this was asked for is brought back by nobody else.
+        let left = |above: &usize| {
+            self.services[*above].watching == Watching::No && self.services[*above].task.is_none()
+        };
+        if now.moment >= retry || self.ties.ancestors(i).iter().any(left) {
             let next = now.moment + self.services[i].every;
             self.retry(i, next, told);
-            self.pull(now, i, out);
+            self.pull(now, i, true, out);
             return true;
         }
         false
@@ -303,9 +309,14 @@ impl Scheduler {
         }
     }
 
-    /// Starts what it depends on and is not ready: what comes first is first, and the others wait for that.
-    fn pull(&mut self, now: Now, i: usize, out: &mut Out) {
+    /// Starts what it depends on and is not ready: what comes first is first, and the others wait for that. `again`: what is
+    /// up and fails was started once; its own looks say when it is well, and a start at each of them would take their turn.
+    fn pull(&mut self, now: Now, i: usize, again: bool, out: &mut Out) {
         for parent in self.ties.ancestors(i) {
+            let watched = &self.services[parent];
+            if again && watched.watching == Watching::Yes && watched.is_up() {
+                continue;
+            }
             let Some(task) = &self.services[i].task else { return };
             if self.ready(parent) || self.services[parent].task.is_some() {
                 continue;

@@ -1,6 +1,7 @@
 //! The state machine itself: whose turn it is, and where each input goes.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -274,15 +275,26 @@ impl Scheduler {
 
     /// Every service as it stands, in the order of the configuration.
     pub fn view(&self) -> Vec<ServiceView> {
-        let view = |(i, w): (usize, &Watched)| {
-            let mut view = view::view(w, self.now, self.dialect, &self.zone);
+        self.view_of(0..self.services.len())
+    }
+
+    /// The same of some of them: those at these positions. Where there are many, all at once take a while. A position
+    /// holds until the next reload; there are as many as [`positions`](Self::positions) says.
+    pub fn view_of(&self, positions: Range<usize>) -> Vec<ServiceView> {
+        let view = |i: usize| {
+            let mut view = view::view(&self.services[i], self.now, self.dialect, &self.zone);
             let names = |of: &[usize]| of.iter().map(|at| self.services[*at].name.clone()).collect();
             view.depends_on = names(self.ties.parents(i));
             view.dependants = names(self.ties.children(i));
             view.waits_for = self.waits_for(i);
             view
         };
-        self.services.iter().enumerate().filter(|(_, w)| !w.leaving).map(view).collect()
+        positions.filter(|i| self.services.get(*i).is_some_and(|w| !w.leaving)).map(view).collect()
+    }
+
+    /// How many positions there are: one for each service, and a few for what leaves.
+    pub fn positions(&self) -> usize {
+        self.services.len()
     }
 
     /// In which words things are told.
@@ -428,7 +440,11 @@ impl Scheduler {
     /// After a start: looks at the tests before their turn, so that "it works again" is known soon.
     fn tick_confirm(&mut self, now: Now, i: usize, out: &mut Out) {
         let watched = &mut self.services[i];
-        if watched.task.is_some() || watched.watching == Watching::No || self.ending {
+        if watched.watching == Watching::No || self.ending {
+            // It would be due again and again.
+            watched.confirm = None;
+        }
+        if watched.task.is_some() {
             return;
         }
         let Some(confirm) = &mut watched.confirm else { return };

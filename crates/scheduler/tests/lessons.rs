@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use hinoban_config::{
-    Branch, Condition, Config, Dialect, Kind, Operator, Patience, Program, Rule, Service, Then,
+    Branch, Condition, Config, Dialect, Expect, Kind, Operator, Patience, Program, Rate, Rule, Service, Then,
 };
 use hinoban_event::{Doing, Fact};
 use hinoban_reading::{Value, metrics};
@@ -78,4 +78,39 @@ fn what_a_boot_has_switched_on_stays_on_when_the_supervisor_is_killed_later() {
     world.kill("httpd");
     world.run(40 * S);
     assert!(world.lives("httpd"));
+}
+
+#[test]
+fn an_end_that_waits_for_a_program_does_not_spin_over_a_look_that_is_not_made_any_more() {
+    let mut web = process("web");
+    let (test, expect) = (Test::Custom { probe: "ask".to_owned(), options: Default::default() }, Expect::Failed);
+    let alert = || Branch::once(Then::Alert);
+    web.rules.push(Rule { when: Condition::Test { test, expect }, fail: alert(), ok: alert(), place: Default::default() });
+    let mut world = World::new(&config(vec![web, process("db")]), Duration::ZERO);
+    world.run(10 * S);
+    world.kill("web");
+    world.run(S / 20);
+    world.of("db").start_takes = 8 * S;
+    world.kill("db");
+    world.run(S / 100);
+    world.scheduler.end();
+    let at = |world: &mut World| world.scheduler.next_deadline().filter(|at| *at <= world.now());
+    world.run(S);
+    assert!(world.scheduler.under_way());
+    assert_eq!(at(&mut world), None);
+}
+
+#[test]
+fn a_start_that_waits_for_what_is_up_does_not_take_the_turns_of_its_looks() {
+    let mut db = process("db");
+    db.rules[0].fail.then = Then::Alert;
+    db.rules[0].ok.rate = Rate { count: 2, within: 2 };
+    let mut web = process("web");
+    web.depends_on = vec!["db".into()];
+    let mut world = World::new(&config(vec![db, web]), Duration::ZERO);
+    // It is told to be gone, and comes back.
+    world.run(10 * S);
+    world.command("web", Doing::Start);
+    world.run(200 * S);
+    assert!(world.lives("db") && world.lives("web"), "{:?}", world.deeds);
 }

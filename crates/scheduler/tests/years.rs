@@ -5,13 +5,17 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use hinoban_scheduler::sim::{Script, Visits};
+use hinoban_scheduler::sim::{Meets, Script, Situation, Visits};
 
 /// As many as a change must pass.
 const INPUTS: u64 = 1_000_000;
+
+/// So many scripts that break something are enough to look at.
+const ENOUGH: usize = 40;
 
 fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
@@ -22,18 +26,18 @@ fn number(name: &str, default: u64) -> u64 {
 fn whatever_happens_what_must_hold_holds() {
     let (wanted, first) = (number("HINOBAN_SIM_INPUTS", INPUTS), number("HINOBAN_SIM_SEED", 1));
     let (next, inputs) = (AtomicU64::new(first), AtomicU64::new(0));
-    let (failed, over) = (Mutex::new(None::<u64>), AtomicBool::new(false));
+    let broken = Mutex::new(BTreeMap::<&'static str, Vec<u64>>::new());
     let visits = Mutex::new(Visits::new());
+    let enough = || broken.lock().unwrap().values().map(Vec::len).sum::<usize>() >= ENOUGH;
     let work = || {
-        while inputs.load(Ordering::Relaxed) < wanted && !over.load(Ordering::Relaxed) {
+        while inputs.load(Ordering::Relaxed) < wanted && !enough() {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             let outcome = Script::of(seed).play(false);
-            inputs.fetch_add(outcome.inputs, Ordering::Relaxed);
+            inputs.fetch_add(outcome.inputs.max(1), Ordering::Relaxed);
             let mut visits = visits.lock().unwrap();
             outcome.visits.into_iter().for_each(|(key, n)| *visits.entry(key).or_default() += n);
-            if outcome.broken.is_some() {
-                failed.lock().unwrap().get_or_insert(seed);
-                over.store(true, Ordering::Relaxed);
+            if let Some(what) = outcome.broken {
+                broken.lock().unwrap().entry(what.invariant).or_default().push(seed);
             }
         }
     };
@@ -43,11 +47,59 @@ fn whatever_happens_what_must_hold_holds() {
     });
     let seeds = next.load(Ordering::Relaxed) - first;
     println!("{} inputs in {seeds} trials, from seed {first}", inputs.load(Ordering::Relaxed));
-    if let Some(seed) = *failed.lock().unwrap() {
-        let script = Script::of(seed).minimal();
+    let mut broken = broken.into_inner().unwrap();
+    broken.values_mut().for_each(|seeds| seeds.sort());
+    if let Some((_, seeds)) = broken.iter().min_by_key(|(_, seeds)| seeds[0]) {
+        let script = Script::of(seeds[0]).minimal();
         let outcome = script.play(true);
         println!("{script}");
         outcome.timeline.iter().for_each(|line| println!("{line}"));
-        panic!("seed {seed}: {:#?}", outcome.broken);
+        println!("{:#?}", outcome.broken);
+        panic!("does not hold, with the seeds: {broken:#?}");
+    }
+    let visits = visits.into_inner().unwrap();
+    show(&visits);
+    let seen = |at: &(Situation, Meets)| visits.contains_key(at);
+    let all = Situation::ALL.iter().flat_map(|s| Meets::ALL.iter().map(move |m| (*s, *m)));
+    let (mut missed, mut met) = (Vec::new(), Vec::new());
+    for at in all {
+        match (seen(&at), cannot(at)) {
+            (false, None) => missed.push(at),
+            (true, Some(why)) => met.push((at, why)),
+            _ => {}
+        }
+    }
+    assert!(met.is_empty(), "cannot be, and were: {met:#?}");
+    assert!(missed.is_empty() || wanted < INPUTS, "never seen: {missed:?}");
+}
+
+/// How often each input met each situation; `-`: it cannot.
+fn show(visits: &Visits) {
+    print!("{:>15}", "");
+    Situation::ALL.iter().for_each(|s| print!("{:>13}", s.word()));
+    println!();
+    for meets in Meets::ALL {
+        print!("{:>15}", meets.word());
+        for situation in Situation::ALL {
+            let at = (*situation, *meets);
+            match visits.get(&at) {
+                Some(n) => print!("{n:>13}"),
+                None => print!("{:>13}", if cannot(at).is_some() { "-" } else { "never" }),
+            }
+        }
+        println!();
+    }
+}
+
+/// Why an input cannot meet a situation, if it cannot.
+fn cannot((situation, meets): (Situation, Meets)) -> Option<&'static str> {
+    use Meets::*;
+    use Situation::*;
+    let runs = matches!(situation, Starting | Stopping | Restarting | Leaving);
+    let command = matches!(meets, Meets::Start | Stop | Meets::Restart | Monitor | Unmonitor);
+    match (situation, meets) {
+        (_, Ran | TimedOut | NotRun) if !runs => Some("only a program that runs can end"),
+        (Leaving, _) if command => Some("nobody sees it any more"),
+        _ => None,
     }
 }

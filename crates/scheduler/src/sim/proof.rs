@@ -244,7 +244,12 @@ impl Proof {
             }
             Remembered::Failed { service, rule, .. } => {
                 let new = self.tracks.get_mut(service).is_none_or(|track| track.failing.insert(*rule));
-                if !new {
+                // Each change is one of its own.
+                let changes = |service: &Service| {
+                    service.rules.get(*rule).is_some_and(|r| matches!(r.when, Condition::Changed { .. }))
+                };
+                let of = world.scheduler.find(service).and_then(|id| world.scheduler.service(id));
+                if !new && !of.is_some_and(|service| changes(service)) {
                     let text = format!("rule {rule} of {service} had failed already");
                     self.breaks(now, "what fails is told once", text);
                 }
