@@ -17,6 +17,7 @@ mod campaigns;
 mod crashes;
 mod first;
 mod foreign_client;
+mod incidents;
 mod mail;
 mod operator;
 mod page;

@@ -319,6 +319,32 @@ fn a_new_life_closes_what_nobody_told_the_end_of_and_opens_what_nobody_told() {
 }
 
 #[test]
+fn what_falls_after_something_it_depends_on_is_put_down_to_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::begin(&folder.path().join("h"), MB);
+    let needs = || vec!["cache".into(), "db".into()];
+    for (secs, name, needs) in [(0, "db", vec![]), (1, "app", needs()), (2, "cache", vec![])] {
+        let event = Event { id: 0, at: at(NOW + secs), service: name.into(), fact: failed("down", 1) };
+        assert!(kept.history.event(Arc::new(event), needs));
+    }
+    let of = |name: &str| kept.incidents(Some(name), 1)[0].attributed.clone();
+    assert_eq!((of("app").as_deref(), of("db"), of("cache")), (Some("db"), None, None));
+}
+
+#[test]
+fn that_something_changed_is_over_when_it_is_said_and_what_it_sets_off_belongs_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::begin(&folder.path().join("h"), MB);
+    let Fact::Failed(failure) = failed("checksum was changed", 1) else { unreachable!() };
+    kept.event(NOW, "file", Fact::Failed(Failure { changed: true, then: Doing::Exec, ..failure }));
+    let because = Because::Rule { text: "checksum was changed".to_owned() };
+    kept.event(NOW, "file", Fact::Began { doing: Doing::Exec, command: None, because });
+    let found = &kept.incidents(Some("file"), 5)[0];
+    assert_eq!(found.closed, Some(at(NOW)));
+    assert_eq!(found.steps().last().unwrap().text, "exec began");
+}
+
+#[test]
 fn a_failure_without_end_keeps_its_beginning_and_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let kept = Kept::begin(&folder.path().join("h"), MB);

@@ -137,6 +137,11 @@ pub(crate) fn whys(view: &ServiceView) -> Vec<Why<'_>> {
         whys.push(Why { kind: reason.map(|r| r.kind), text, since: rule.since });
     }
     // Why it does not come back.
+    if let Some(patience) = &view.patience {
+        let given_up = patience.repairs.gave_up.as_deref();
+        whys.extend(given_up.map(|g| Why { kind: None, text: &g.text, since: Some(g.since) }));
+        whys.extend(patience.held.as_deref().map(|text| Why { kind: None, text, since: None }));
+    }
     if let Some(failed) = view.last_action.as_ref().filter(|action| !action.ok) {
         whys.push(Why { kind: None, text: &failed.text, since: None });
     }

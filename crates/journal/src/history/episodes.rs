@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Report};
-use hinoban_reading::Stamp;
+use hinoban_reading::{Stamp, Unit, Value};
 
 use super::incident::{Incident, StepKind};
 
@@ -226,21 +226,10 @@ fn step(fact: &Fact) -> Option<(StepKind, String)> {
 }
 
 fn ended(doing: &Doing, ok: bool, report: &Report) -> String {
-    let word = doing.word();
-    let mut text = match ok {
-        true => format!("{word} succeeded after {:.1} s", report.took.as_secs_f64()),
-        false => format!("{word} failed after {:.1} s", report.took.as_secs_f64()),
-    };
-    if let Some(trouble) = &report.trouble {
-        text += ": ";
-        text += trouble;
+    let (word, took) = (doing.word(), Value::Real(report.took.as_secs_f64()));
+    let took = Unit::Seconds.show(&took);
+    match ok {
+        true => format!("{word} succeeded after {took}"),
+        false => format!("{word} failed after {took}{}", report.failure()),
     }
-    if let (false, Some(exit)) = (ok, &report.exit) {
-        text += &format!("; its program {exit}");
-    }
-    if let (false, Some(line)) = (ok, report.output.lines().rev().find(|line| !line.trim().is_empty())) {
-        text += "; it said: ";
-        text += line.trim();
-    }
-    text
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, How, Observation, Reading, ReasonKind, Stamp, Standing, Unit, Value};
 use hinoban_supervisor::{
-    Kind, LastAction, Mode, OnReboot, Programs, ServiceView, Status, TestView, Turns, Watching,
+    GivenUp, Kind, LastAction, Mode, OnReboot, PatienceView, Programs, ServiceView, Status, TestView, Turns,
+    Watching,
 };
 use serde::{Serialize, Serializer};
 
@@ -97,9 +98,37 @@ pub(super) struct Service<'a> {
     tests: Vec<Tested<'a>>,
     rules: Vec<Ruled<'a>>,
     restarts: u32,
+    /// What repairs by rules have come to; null: there has been none that patience holds for.
+    repairs: Option<Repaired<'a>>,
     programs: &'a Programs,
     /// What cannot be seen here, and what would help.
     limits: &'a [String],
+}
+
+/// What repairs have come to.
+#[derive(Serialize)]
+struct Repaired<'a> {
+    /// Without a stable run between them.
+    in_row: u32,
+    /// When the last one was begun.
+    last: Option<At>,
+    /// How often they helped, of so many times of which that is known.
+    helped: u32,
+    tried: u32,
+    /// When the next one is made, if it is still needed then.
+    next: Option<At>,
+    /// Why the host does not bear it now.
+    held: Option<&'a str>,
+    gave_up: Option<GaveUp<'a>>,
+}
+
+/// Repairs were given up.
+#[derive(Serialize)]
+struct GaveUp<'a> {
+    since: At,
+    text: &'a str,
+    /// How often people have been told.
+    told: u32,
 }
 
 /// Why it is not well.
@@ -242,6 +271,7 @@ impl<'a> Service<'a> {
             tests: view.tests.iter().map(Tested::of).collect(),
             rules: view.rules.iter().map(Ruled::of).collect(),
             restarts: view.restarts,
+            repairs: view.patience.as_ref().map(Repaired::of),
             programs: &view.programs,
             limits: status.limits_of(&view.name),
         }
@@ -316,6 +346,23 @@ impl<'a> Ended<'a> {
         };
         let (pid, start_ticks) = (ending.identity.pid, ending.identity.start);
         Self { pid, start_ticks, how, status, signal, core_dumped, text: Shown(ending) }
+    }
+}
+
+impl<'a> Repaired<'a> {
+    fn of(view: &'a PatienceView) -> Self {
+        let repairs = &view.repairs;
+        let made = repairs.in_row() > 0 || repairs.tried > 0;
+        let gave_up = |g: &'a GivenUp| GaveUp { since: At(g.since), text: &g.text, told: g.times };
+        Self {
+            in_row: repairs.in_row(),
+            last: made.then_some(At(repairs.at)),
+            helped: repairs.helped,
+            tried: repairs.tried,
+            next: view.next.map(At),
+            held: view.held.as_deref(),
+            gave_up: repairs.gave_up.as_deref().map(gave_up),
+        }
     }
 }
 

@@ -3,7 +3,7 @@ mod measured;
 use std::borrow::Cow;
 
 use hinoban_event::Class;
-use hinoban_supervisor::{Kind, ServiceView, Status};
+use hinoban_supervisor::{Kind, PatienceView, ServiceView, Status};
 
 use super::port::{Port, ports};
 use super::readings::Readings;
@@ -94,6 +94,9 @@ fn ours(rows: &mut Rows<'_>, status: &Status, about: &About, view: &ServiceView)
     if let Some(why) = &view.gave_up {
         rows.value("given up", Some(why.to_string()));
     }
+    if let Some(patience) = &view.patience {
+        repairs(rows, about, patience);
+    }
     if let Some(why) = &view.not_seen {
         rows.value("not seen", Some(why.clone()));
     }
@@ -105,6 +108,27 @@ fn ours(rows: &mut Rows<'_>, status: &Status, about: &About, view: &ServiceView)
     }
     if let Some(ending) = &view.ending {
         rows.value("last ending", Some(ending.to_string()));
+    }
+}
+
+/// How repairs by rules are repeated. Under a control file there are none that patience holds for.
+fn repairs(rows: &mut Rows<'_>, about: &About, patience: &PatienceView) {
+    let repairs = &patience.repairs;
+    if let Some(given_up) = &repairs.gave_up {
+        rows.value("given up", Some(given_up.text.clone()));
+        rows.value("given up since", Some(figures::date(given_up.since, &about.zone)));
+    }
+    if let Some(why) = &patience.held {
+        rows.value("repair put off", Some(why.to_string()));
+    }
+    if let Some(next) = patience.next {
+        rows.value("next repair", Some(figures::date(next, &about.zone)));
+    }
+    if repairs.in_row() > 0 {
+        rows.value("repairs in a row", Some(repairs.in_row().to_string()));
+    }
+    if repairs.tried > 0 {
+        rows.value("repairs that helped", Some(format!("{} of {}", repairs.helped, repairs.tried)));
     }
 }
 

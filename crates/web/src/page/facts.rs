@@ -69,6 +69,16 @@ pub(super) fn facts<'a>(status: &'a Status, clock: Clock<'a>, view: &'a ServiceV
     if view.restarts > 0 {
         facts.push(("Restarted by rules", times(view.restarts).into()));
     }
+    if let Some(patience) = &view.patience {
+        let repairs = &patience.repairs;
+        facts.extend(patience.next.map(|stamp| ("Next repair", when(stamp).to_string().into())));
+        if repairs.in_row() > 0 {
+            facts.push(("Repairs in a row", repairs.in_row().to_string().into()));
+        }
+        if repairs.tried > 0 {
+            facts.push(("Repairs helped", format!("{} of {} times", repairs.helped, repairs.tried).into()));
+        }
+    }
     if let Some(ending) = &view.ending {
         facts.push(("Last ending", ending.to_string().into()));
     }
