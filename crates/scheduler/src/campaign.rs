@@ -185,7 +185,9 @@ impl Scheduler {
                 return Way::Soon;
             }
             // It is down, and what was asked for after this stop comes after it.
-            Some(task) if watched.watching == Watching::No && task.was_asked_after(lead) => return Way::Clear,
+            Some(task) if watched.watching == Watching::No && task.was_asked_after(lead) => {
+                return Way::Clear;
+            }
             Some(task) => task.waits_for_others(),
         };
         if idle {

@@ -159,6 +159,16 @@ impl Task {
         held || stops && self.doing == Doing::Restart
     }
 
+    /// Whether it is a start that waits for others, and that somebody asked for after he, or somebody else, asked for that.
+    pub(crate) fn was_asked_after(&self, other: &Task) -> bool {
+        let asked = |task: &Task| match (&task.because, task.open) {
+            (Because::Command { .. }, Some((intent, _))) => Some(intent),
+            _ => None,
+        };
+        let waits = self.doing == Doing::Start && matches!(self.step, Step::Held { .. });
+        waits && asked(other).is_some_and(|before| asked(self).is_some_and(|after| after > before))
+    }
+
     fn wait(&mut self) -> Option<&mut Wait> {
         match &mut self.step {
             Step::AwaitUp(wait) | Step::AwaitDown(wait) => Some(wait),
