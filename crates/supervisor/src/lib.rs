@@ -27,6 +27,7 @@ mod post;
 mod registry;
 mod reload;
 mod run;
+mod snapshot;
 mod tidings;
 
 pub use builder::{Builder, Listener, Supervisor};
@@ -38,8 +39,8 @@ pub use hinoban_config::{
 };
 pub use hinoban_journal::history::{Incident, Point, Readings, Series, Step, StepKind};
 pub use hinoban_scheduler::{
-    About, Explanation, LastAction, LimitView, Paragraph, Programs, RuleState, RuleView, ServiceView,
-    TestView, Watching,
+    About, Explanation, GivenUp, LastAction, LimitView, Paragraph, PatienceView, Programs, Repairs,
+    RuleState, RuleView, ServiceView, TestView, Watching,
 };
 pub use history::HistoryError;
 pub use lateness::Lateness;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hinoban_event::Doing;
 use hinoban_reading::{Identity, metrics};
-use hinoban_supervisor::{LastAction, LimitView, RuleState};
+use hinoban_supervisor::{GivenUp, LastAction, LimitView, PatienceView, Repairs, RuleState};
 use serde_json::{Value, json};
 use world::serving::{ADMIN, COOKIE, VIEWER, body, server, status};
 
@@ -93,6 +93,9 @@ async fn every_member_is_in_the_reference() {
         compares.limit = Some(cpu_limit());
         view.rules = vec![compares];
         view.identity = Some(Identity { pid: 1, start: 2 });
+        let gave_up = GivenUp { doing: Doing::Restart, text: String::new(), since: world::LOOKED, times: 1 };
+        let repairs = Repairs { gave_up: Some(Box::new(gave_up)), ..Repairs::default() };
+        view.patience = Some(PatienceView { repairs, ..PatienceView::default() });
         view.last_action = Some(LastAction {
             doing: Doing::Restart,
             ok: true,
