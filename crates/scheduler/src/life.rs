@@ -54,6 +54,8 @@ pub struct Reload {
     pub other: Vec<String>,
     /// Looks of changed services that could not see, and that are made no more: service, and how many.
     pub unseen: Vec<(String, usize)>,
+    /// Names of changed services whose restarts, as limits count them, are counted anew.
+    pub uncounted: Vec<String>,
 }
 
 impl Scheduler {
@@ -218,6 +220,9 @@ impl Scheduler {
             // The look it waited for was of the service as it was.
             task.look_again();
             new.recheck = Some(now.moment);
+        }
+        if other.tally != Tally::default() && (!same || limit::window(service).is_none()) {
+            report.uncounted.push(service.name.clone());
         }
         if !same {
             report.other.push(service.name.clone());

@@ -222,6 +222,8 @@ impl World {
             }
             entries.push(Remembered::Recovered { service: name.clone(), rule: *rule, class: *class });
         }
+        let anew = report.uncounted.iter().cloned();
+        entries.extend(anew.map(|service| Remembered::Restarts { service, restarts: 0, cycles: 0 }));
         self.remembered.extend(entries.into_iter().chain(begins));
         if let Some(mut proof) = self.proof.take() {
             proof.reloaded(self, &report);

@@ -32,6 +32,7 @@ impl Loop {
             return Err(Mistakes { list: mistakes, ..Mistakes::default() });
         }
         let report = self.scheduler.reload(self.clock.now(), &config);
+        self.begin_snapshots_anew();
         // One that goes keeps its probes and programs while something is still being done to it.
         let known: Vec<_> = self.bound.keys().copied().collect();
         for id in known.into_iter().filter(|id| self.scheduler.service(*id).is_none()).collect::<Vec<_>>() {
@@ -72,6 +73,9 @@ impl Loop {
             self.incidents.moved(service, &failures);
             let entries = moved(self.journal.state(), service, &failures);
             self.remember_all(&entries);
+        }
+        for service in &report.uncounted {
+            self.remember(Entry::Restarts { service: service.as_str().into(), restarts: 0, cycles: 0 });
         }
         for (service, looks) in &report.unseen {
             self.incidents.dropped(service, *looks);

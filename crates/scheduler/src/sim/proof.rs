@@ -449,6 +449,11 @@ impl Proof {
         for gone in &report.removed {
             self.tracks.remove(gone);
         }
+        for anew in &report.uncounted {
+            if let Some(track) = self.tracks.get_mut(anew) {
+                track.tally = (0, 0);
+            }
+        }
         for watched in world.scheduler.services.iter().filter(|w| !w.leaving) {
             let Some(track) = self.tracks.get(&watched.service.name) else { continue };
             if track.watching != (watched.watching != Watching::No) {

@@ -115,8 +115,8 @@ impl<'a> Play<'a> {
             let failing: Vec<_> = w.failures().map(|(rule, _)| rule).collect();
             let lives = self.world.lives(&w.service.name);
             let gave_up = w.gave_up.is_some();
-            let watching = w.watching;
-            format!("{}: {watching:?}, there: {lives}, failing {failing:?}, given up: {gave_up}", w.name)
+            let watched = w.watching != Watching::No;
+            format!("{}: watched: {watched}, there: {lives}, failing {failing:?}, given up: {gave_up}", w.name)
         });
         let end = end.collect();
         let Some(proof) = self.world.proof.take() else { return Outcome::default() };
