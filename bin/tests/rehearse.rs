@@ -1,5 +1,7 @@
 //! Rehearsals of failures: what the command prints, letter by letter.
 
+#![allow(clippy::unwrap_used)] // helpers of tests may fail them
+
 mod common;
 
 use common::World;

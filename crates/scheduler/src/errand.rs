@@ -27,6 +27,13 @@ pub(crate) struct Errand {
     limit: Duration,
 }
 
+impl Errand {
+    /// Whose it is, and what runs: the path of a program, or the name of an action.
+    pub(crate) fn shown(&self) -> (&str, &str) {
+        (&self.service, &self.program)
+    }
+}
+
 /// A program that a rule was about to run when an earlier life of the supervisor ended, and that was never begun.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unbegun {

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use hinoban_config::{
-    Branch, Condition, Config, Cron, Dialect, Expect, Family, HttpTest, Kind, Mode, Operator, Patience,
-    PortTest, Program, Protocol, Rate, Rule, Service, Test, Then, Turns,
+    Branch, Change, Condition, Config, Cron, Dialect, Expect, Family, HttpTest, Kind, Mode, Operator,
+    Patience, PortTest, Program, Protocol, Rate, Rule, Service, Test, Then, Turns,
 };
 use hinoban_event::Doing;
 use hinoban_reading::{How, Metric, Now, Stamp, Value, metrics};
@@ -290,5 +290,37 @@ fn failing_for_a_part_of_the_time_that_it_takes() {
     let mut world = world(vec![nginx]);
     world.of("nginx").reads = vec![(metrics::CPU, Value::Real(93.5))];
     world.run(70 * S);
+    insta::assert_snapshot!(explain(&world, "nginx"));
+}
+
+#[test]
+fn changes_and_a_program_that_a_rule_runs() {
+    let mut conf = Service::new("conf", Kind::File { path: "/etc/nginx.conf".into() });
+    conf.rules.push(Rule::existence());
+    let changed = |metric: Metric, expect, then| {
+        rule(Condition::Changed { metric: metric.name.into_owned(), expect }, (1, 1), then)
+    };
+    let check = Then::Exec { program: program("/usr/bin/check SECRET"), repeat: None };
+    conf.rules.push(changed(metrics::SIZE, Change::Changed, check));
+    conf.rules.push(changed(metrics::LINKS, Change::Unchanged, Then::Alert));
+    let mut world = world(vec![conf]);
+    let reads = |size: i64| vec![(metrics::SIZE, Value::Int(size)), (metrics::LINKS, Value::Int(1))];
+    world.of("conf").reads = reads(1000);
+    world.run(60 * S);
+    world.of("conf").start_takes = 20 * S;
+    world.of("conf").reads = reads(2000);
+    world.run(30 * S);
+    insta::assert_snapshot!(explain(&world, "conf"));
+}
+
+#[test]
+fn being_stopped_and_soon_killed() {
+    let mut nginx = process("nginx");
+    nginx.kill_after = Some(10 * S);
+    cpu(&mut nginx, (1, 1), Then::Restart);
+    let mut world = world(vec![nginx]);
+    world.of("nginx").stops = false;
+    world.command("nginx", Doing::Stop);
+    world.run(5 * S);
     insta::assert_snapshot!(explain(&world, "nginx"));
 }

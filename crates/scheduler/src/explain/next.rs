@@ -1,11 +1,11 @@
 //! What would happen if a rule failed now.
 
-use hinoban_config::{Branch, Condition, Expect, Kind, Mode, Rate, Rule, Test, Then};
+use hinoban_config::{Branch, Change, Condition, Expect, Kind, Mode, Rate, Rule, Test, Then};
 
 use super::words::{list, many, span};
 use super::{About, Paragraph, Scene};
 use crate::view::RuleState;
-use crate::{Watching, sight};
+use crate::{Watching, sight, wording};
 
 pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     if scene.view.watching == Watching::No {
@@ -102,7 +102,7 @@ fn would(scene: &Scene<'_>, at: usize, rule: &Rule) -> Option<String> {
         return None;
     }
     let view = &scene.view.rules[at];
-    if view.failed {
+    if view.failed && !view.changed {
         let then = consequence(scene, &rule.ok, &rule.when, true);
         return Some(format!("{}, {then}", mended(scene, at, rule)));
     }
@@ -148,6 +148,16 @@ fn supposed(scene: &Scene<'_>, at: usize, rule: &Rule) -> String {
             let cycles = many(within.saturating_sub(tally.cycles).max(1), "cycle");
             format!("After {left} by rules within {cycles}")
         }
+        (Condition::Changed { metric, expect: Change::Changed }, _) => {
+            format!("If {} changed{now}", wording::name_of(metric))
+        }
+        (Condition::Changed { metric, expect: Change::Unchanged }, _) => {
+            format!(
+                "If {} stayed as it is{}",
+                wording::name_of(metric),
+                if rate.is_empty() { " until the next look" } else { &rate }
+            )
+        }
         (Condition::Test { test, expect }, _) => {
             let word = if *expect == Expect::Failed { "failed" } else { "succeeded" };
             format!("If the test {} {word}{now}", target(test, plain(scene, at)))
@@ -163,6 +173,7 @@ fn mended(scene: &Scene<'_>, at: usize, rule: &Rule) -> String {
         Condition::Missing => format!("Once it is back{rate}"),
         Condition::Exists => format!("Once it is gone{rate}"),
         Condition::WrongType => format!("Once there is what belongs there{rate}"),
+        Condition::Changed { metric, .. } => format!("Once {} changes again{rate}", wording::name_of(metric)),
         Condition::Restarts { .. } => "Once it is well and no longer restarted again and again".to_owned(),
         Condition::Test { test, expect } => {
             let word = if *expect == Expect::Failed { "succeeds" } else { "fails" };
@@ -214,8 +225,13 @@ fn consequence(scene: &Scene<'_>, branch: &Branch, when: &Condition, recovery: b
         Then::Restart if gone && programs.start.is_some() => Some(started()),
         Then::Restart => match (&programs.stop, &programs.start) {
             (Some(stop), Some(start)) => {
+                let kill =
+                    scene.watched.service.kill_after.map(|after| {
+                        format!(" (and killed if its process still lived {} later)", span(after))
+                    });
+                let kill = kill.unwrap_or_default();
                 let when = if when == "at once" { String::new() } else { format!("{when} ") };
-                Some(format!("it would be stopped {when}by {stop} and started again by {start}"))
+                Some(format!("it would be stopped {when}by {stop}{kill} and started again by {start}"))
             }
             (None, Some(_)) => Some(format!("{}, if nothing is in its place any more", started())),
             (Some(stop), None) => {

@@ -48,6 +48,10 @@ fn stands(scene: &Scene<'_>, r: usize, rule: &RuleView) -> String {
             }
             None => "is not judged yet".to_owned(),
         },
+        _ if rule.changed => format!(
+            "the last change that it told of was seen at {}",
+            rule.since.map_or_else(String::new, |at| scene.ago(at))
+        ),
         RuleState::Holds => format!("holds{since}"),
         RuleState::Counting { .. } | RuleState::Lasting { .. } => "does not fail yet".to_owned(),
         RuleState::Recovering { .. } | RuleState::Holding { .. } => {

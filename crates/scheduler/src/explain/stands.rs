@@ -10,7 +10,8 @@ use crate::Watching;
 pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     let view = &scene.view;
     let mut said = vec![what(scene), standing(scene)];
-    let failing = scene.watched.failures().count();
+    // That something changed is told once, and no state.
+    let failing = view.rules.iter().filter(|rule| rule.failed && !rule.changed).count();
     match (failing, view.rules.len()) {
         (0, _) => {}
         (1, 1) => said.push("Its one rule fails".to_owned()),

@@ -4,6 +4,7 @@ use hinoban_event::{Because, Doing};
 
 use super::words::{list, span};
 use super::{About, Paragraph, Scene};
+use crate::kill::Kill;
 use crate::task::{Step, Task};
 use crate::{Act, Watching, sight};
 
@@ -13,6 +14,9 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     if let Some(task) = &watched.task {
         said.push(begun(scene, task));
         said.extend(step(scene, task));
+        if let Some(Kill::At(at)) = task.kill {
+            said.push(format!("If its process still lives at {}, it is killed", scene.until(at)));
+        }
     }
     if let Some(wish) = &watched.pending {
         said.push(format!(
@@ -28,6 +32,11 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     if watched.watching != Watching::No && watched.task.is_none() {
         said.extend(idle(scene));
     }
+    let errands = scene.scheduler.errands.values().map(|errand| errand.shown());
+    let mut errands: Vec<&str> =
+        errands.filter(|(service, _)| **service == *watched.name).map(|(_, program)| program).collect();
+    errands.sort_unstable();
+    said.extend(errands.into_iter().map(|program| format!("{program} is running because of a rule")));
     if said.is_empty() && watched.watching != Watching::No {
         said.push("Nothing is being done to it, and nothing but its next look is waited for".to_owned());
     }

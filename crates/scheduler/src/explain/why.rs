@@ -19,7 +19,8 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
         );
     }
     let mut said: Vec<String> = Vec::new();
-    for (rule, _) in watched.failures() {
+    let stand = watched.failures().filter(|(rule, _)| !scene.view.rules[*rule].changed);
+    for (rule, _) in stand {
         let why = why(scene, rule);
         if !said.contains(&why) {
             said.push(why);

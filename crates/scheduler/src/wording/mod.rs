@@ -13,7 +13,7 @@ use hinoban_config::Dialect;
 use jiff::tz::TimeZone;
 
 pub(crate) use change::{Changed, change, matched};
-pub(crate) use compare::{Compared, compare, known_name, unit_of};
+pub(crate) use compare::{Compared, compare, known_name, name_of, unit_of};
 pub(crate) use connection::test;
 pub(crate) use existence::{detail, existence, is_there, is_wrong_type, wrong_type};
 pub(crate) use limit::{given_up, limit, word};
