@@ -170,7 +170,7 @@ impl Scene<'_> {
 
     /// Repairs did not help, and no more are made.
     pub(crate) fn gave_up(&self, text: &str, since: Stamp, times: u32) -> String {
-        let (cause, rest) = text.split_once(" -- ").unwrap_or((text, ""));
+        let (cause, rest) = text.rsplit_once(" -- ").unwrap_or((text, ""));
         let mut account = format!("{}: {}\n", self.subject(), sentence(cause));
         let mut rest = clean(rest);
         if let Some(first) = rest.get_mut(..1) {

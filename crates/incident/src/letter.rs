@@ -143,7 +143,7 @@ impl Letter {
     /// Repairs did not help, and no more are made.
     pub(crate) fn gave_up(scene: Scene<'_>, text: &str, since: Stamp, times: u32) -> Self {
         let still = if times > 1 { "still " } else { "" };
-        let (service, (cause, _)) = (&scene.event.service, text.split_once(" -- ").unwrap_or((text, "")));
+        let (service, (cause, _)) = (&scene.event.service, text.rsplit_once(" -- ").unwrap_or((text, "")));
         Self {
             title: Class::Timeout.failed(),
             action: Doing::Alert.word().to_owned(),

@@ -51,12 +51,12 @@ async fn programs_read_how_often_and_whether_it_helped_and_what_comes_next() {
         value["repairs"].clone()
     };
     let expected = json!({
-        "in_row": 6, "last": "2026-11-23T10:32:53Z", "helped": 1, "tried": 7, "next": null, "held": null,
-        "gave_up": { "since": "2026-11-23T10:32:53Z", "text": TEXT, "told": 2 },
+        "in_row": 6, "last": "2026-11-23T10:32:53.13419Z", "helped": 1, "tried": 7, "next": null, "held": null,
+        "gave_up": { "since": "2026-11-23T10:32:53.13419Z", "text": TEXT, "told": 2 },
     });
     assert_eq!(of(given_up()).await, expected);
     let repairs = of(held()).await;
-    assert_eq!(repairs["next"], "2026-11-23T10:32:53Z");
+    assert_eq!(repairs["next"], "2026-11-23T10:32:53.13419Z");
     assert_eq!(repairs["held"], "3 restarts within 1 min on this host");
     assert_eq!(repairs["gave_up"], Value::Null);
 }

@@ -205,3 +205,29 @@ fn each_way_in_which_what_rules_run_fails_is_told_once() {
     assert_eq!(tells(failed(Doing::Exec, "pid 13: no route")), 1, "it had worked in between");
     assert_eq!(tells(failed(Doing::Start, "no such file")), 0, "which says nothing of the start");
 }
+
+#[test]
+fn giving_up_is_told_to_everybody_with_each_reminder_and_holding_back_too() {
+    let mut incidents = incidents(Toml, one());
+    let mut count = |fact| incidents.handle(&event(0.0, "shop", fact)).len();
+    for times in 1..=3 {
+        assert_eq!(count(gave_up(times)), 1, "for the {times}. time");
+    }
+    assert_eq!(count(held()), 1);
+    assert_eq!(count(Fact::ClockJumped { by: 3600 }), 0, "a line of the log is enough");
+}
+
+#[test]
+fn a_reminder_of_a_failure_does_not_say_that_it_is_restarted_when_that_was_given_up() {
+    let mut incidents = incidents(Toml, vec![recipient("a@b", Some(1))]);
+    let mut body = |fact| incidents.handle(&event(0.0, "httpd", fact)).pop().map(|mail| mail.body);
+    assert!(body(Fact::Failed(gone(1))).unwrap().contains("It is being restarted."));
+    body(gave_up(1));
+    let given_up = body(Fact::Failed(gone(2))).unwrap();
+    assert!(!given_up.contains("It is being restarted."), "{given_up}");
+    assert!(given_up.contains("Once it is mended: hinoban restart httpd\n"), "{given_up}");
+    // An operator restarts it: from then on its rules do, too.
+    let because = Because::Command { by: "cli".into() };
+    body(Fact::Began { doing: Doing::Start, command: None, because });
+    assert!(body(Fact::Failed(gone(3))).unwrap().contains("It is being restarted."));
+}

@@ -82,6 +82,12 @@ reads!(load_is_high_on_the_host_itself, {
     event(0.0, "web1", Fact::Failed(failure))
 });
 
+reads!(repairs_were_given_up, event(0.0, "shop", gave_up(1)));
+
+reads!(a_reminder_of_what_was_given_up, event(10_800.0, "shop", gave_up(3)));
+
+reads!(a_restart_is_put_off, event(0.0, "shop", held()));
+
 reads!(what_others_depend_on_is_gone, {
     let dependants = vec!["app".into(), "web".into()];
     event(0.0, "httpd", Fact::Failed(Failure { dependants, ..gone(1) }))

@@ -57,6 +57,20 @@ fn gone(times: u32) -> Failure {
     }
 }
 
+/// Restarts did not help, for the n-th time told.
+fn gave_up(times: u32) -> Fact {
+    let text = "Connection refused -- restarted 5 times in vain; it is not restarted again until it is well, but looked at \
+                all the same; once it is mended: hinoban restart shop";
+    Fact::GaveUp { doing: Doing::Restart, text: text.into(), since: Stamp::from_micros(START), times }
+}
+
+/// The host does not bear another restart.
+fn held() -> Fact {
+    let why = "3 restarts within 1 min on this host (api, shop, web), and that is what it is to bear; something that they \
+               share may be at fault; what lives and still fails is restarted when that time is over";
+    Fact::Held { doing: Doing::Restart, why: why.into() }
+}
+
 /// A failure of something that is no process.
 fn quiet() -> Failure {
     Failure { ending: None, lived: None, ..gone(1) }
