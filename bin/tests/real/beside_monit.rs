@@ -3,6 +3,7 @@
 mod commands;
 mod compare;
 mod dependencies;
+mod rates;
 mod turns;
 mod vectors;
 
@@ -36,10 +37,15 @@ struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     fn start(world: &'a World, services: &str) -> Self {
+        Self::start_every(world, services, 1)
+    }
+
+    /// With so many seconds from cycle to cycle.
+    fn start_every(world: &'a World, services: &str, seconds: u32) -> Self {
         let ports = [free_port(), free_port()];
         for (name, port) in ["theirs", "ours"].into_iter().zip(ports) {
             let head = format!(
-                "set daemon 1\nset log @/{name}.log\nset pidfile @/{name}.pid\nset idfile @/{name}.id\n\
+                "set daemon {seconds}\nset log @/{name}.log\nset pidfile @/{name}.pid\nset idfile @/{name}.id\n\
                  set statefile @/{name}.state\n\
                  set httpd port {port} use address 127.0.0.1 allow admin:monit\n"
             );

@@ -75,7 +75,9 @@ fn serve(client: TcpStream, got: &Mutex<Got>) -> Option<()> {
             let found = mail.lines().find_map(|line| line.strip_prefix(name));
             found.unwrap_or_default().trim().to_owned()
         };
-        let (id, subject) = (header("Message-ID:"), header("Subject:"));
+        // Monit writes it in its own way.
+        let id = [header("Message-ID:"), header("Message-Id:")].concat();
+        let subject = header("Subject:");
         let mut got = got.lock().unwrap();
         let before = got.subjects.insert(id.clone(), subject.clone());
         if before.is_some_and(|before| before != subject) {
