@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-/// Descriptors kept by all probes together. They are a cache: at most half of what we may open.
+/// Descriptors kept by all probes together. They are a cache: at most two fifths of what we may open.
 static KEPT: AtomicU64 = AtomicU64::new(0);
 
 /// How many of them others have asked back, and how many of those are still to be closed.
@@ -53,7 +53,7 @@ struct Counted(File);
 
 impl Counted {
     fn new(file: File) -> Result<Self, File> {
-        let room = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 2;
+        let room = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 5 * 2;
         let room = room.saturating_sub(YIELDED.load(Ordering::Relaxed));
         if KEPT.fetch_add(1, Ordering::Relaxed) < room && !is_reserved(&file) {
             return Ok(Self(file));

@@ -152,6 +152,8 @@ impl Supervisor {
             bound: HashMap::new(),
             looks: Looks::new(),
             lateness: Box::default(),
+            snapshots: VecDeque::new(),
+            after_due: false,
             acts: Acts::new(4 * cores),
             journal,
             past,

@@ -10,7 +10,7 @@ use hinoban_event::Fact;
 use hinoban_incident::Incidents;
 use hinoban_journal::{Compacted, Entry, InFlight, Journal};
 use hinoban_reading::{Identity, Stamp};
-use hinoban_scheduler::{Explanation, Input, Scheduler, ServiceId};
+use hinoban_scheduler::{Explanation, Input, Scheduler, ServiceId, ServiceView};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
@@ -25,6 +25,7 @@ use crate::looks::{Looked, Looks};
 use crate::plane::{Owner, Plane};
 use crate::post::Post;
 use crate::registry::{Bound, Registry};
+use crate::snapshot::Snapshot;
 
 /// How long the end may take.
 const FAREWELL: Duration = Duration::from_secs(8);
@@ -50,6 +51,10 @@ pub(crate) struct Loop {
     pub(crate) bound: HashMap<ServiceId, Bound>,
     pub(crate) looks: Looks,
     pub(crate) lateness: Box<Lateness>,
+    /// What is being told, a part at a time.
+    pub(crate) snapshots: VecDeque<Snapshot>,
+    /// Looks have just had their turn: it is somebody else's.
+    pub(crate) after_due: bool,
     pub(crate) acts: Acts,
     pub(crate) plane: Option<Plane>,
     pub(crate) journal: Journal,
@@ -103,6 +108,8 @@ enum Stir {
     Compacted(std::io::Result<Compacted>),
     CourierEnded(Id),
     Due,
+    /// There is time to go on telling what is known.
+    Snapshot,
 }
 
 impl Loop {
@@ -149,7 +156,14 @@ impl Loop {
                 let _ = self.journal.adopt(compacted);
             }
             Stir::CourierEnded(courier) => self.courier_ended(courier),
-            Stir::Due => self.feed([Input::Tick]),
+            Stir::Due => {
+                self.after_due = true;
+                self.feed([Input::Tick]);
+            }
+            Stir::Snapshot => {
+                self.after_due = false;
+                self.go_on_with_snapshot();
+            }
         }
     }
 
@@ -157,6 +171,9 @@ impl Loop {
     async fn next(&mut self) -> Stir {
         let due = self.scheduler.next_deadline().and_then(|at| self.clock.instant(at));
         let plane = self.plane.as_mut();
+        // Looks that are due come first, but not again and again.
+        let (telling, now_telling) =
+            (!self.snapshots.is_empty(), self.after_due && !self.snapshots.is_empty());
         tokio::select! {
             biased;
             owners = async { match plane { Some(plane) => plane.stirred().await, None => std::future::pending().await } } => Stir::Owners(owners),
@@ -168,7 +185,10 @@ impl Loop {
             Some(ended) = self.couriers.join_next_with_id() => {
                 Stir::CourierEnded(ended.map_or_else(|panicked| panicked.id(), |(id, ())| id))
             }
+            () = std::future::ready(()), if now_telling => Stir::Snapshot,
             () = async { match due { Some(due) => tokio::time::sleep_until(due).await, None => std::future::pending().await } } => Stir::Due,
+            // Clocks move on, and whoever serves pages has a turn, while we yield.
+            () = tokio::task::yield_now(), if telling => Stir::Snapshot,
         }
     }
 
@@ -216,9 +236,7 @@ impl Loop {
 
     fn request(&mut self, request: Request) {
         match request {
-            Request::Status(answer) => {
-                let _ = answer.send(self.status());
-            }
+            Request::Status(answer) => self.begin_snapshot(answer),
             Request::Vitals(answer) => {
                 let _ = answer.send(self.vitals());
             }
@@ -269,14 +287,15 @@ impl Loop {
         )
     }
 
-    fn status(&self) -> Status {
+    /// What is known, with what is told of the services.
+    pub(crate) fn status(&self, services: Vec<ServiceView>) -> Status {
         Status {
             host: self.host.clone(),
             since: self.since,
             now: self.clock.now().stamp,
             every: self.config.every.unwrap_or_default(),
             start_delay: self.config.start_delay,
-            services: self.scheduler.view(),
+            services,
             limits: self.unseen_by_service(),
         }
     }
@@ -313,12 +332,13 @@ impl Loop {
         self.scheduler.end();
         while self.scheduler.under_way() {
             match tokio::time::timeout_at(now + PATIENCE, self.next()).await {
-                Ok(Stir::Request(Some(Request::Status(answer)))) => drop(answer.send(self.status())),
+                Ok(Stir::Request(Some(Request::Status(answer)))) => self.begin_snapshot(answer),
                 // Nothing new is begun: whoever asks hears that we have ended.
                 Ok(stir) => self.stirred(stir),
                 Err(_) => break,
             }
         }
+        self.finish_snapshots();
         self.requests.close();
         while self.requests.try_recv().is_ok() {}
         let left = self.scheduler.halfway();

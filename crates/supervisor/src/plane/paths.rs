@@ -29,6 +29,8 @@ pub(super) struct Paths {
 struct Folder {
     /// Whether the kernel tells what is written there.
     content: bool,
+    /// How many of its watchers count what is written. There may be thousands of others.
+    readers: usize,
     names: HashMap<OsString, Vec<Watcher>>,
 }
 
@@ -126,6 +128,7 @@ impl Paths {
         let entry = self.folders.entry(wd).or_default();
         fresh |= content && !entry.content;
         entry.content |= content;
+        entry.readers += usize::from(content);
         let watcher = Watcher { owner, content };
         match entry.names.get_mut(name) {
             Some(watchers) => watchers.push(watcher),
@@ -144,6 +147,7 @@ impl Paths {
         if let Some(watchers) = entry.names.get_mut(name) {
             if let Some(at) = watchers.iter().position(|w| *w == watcher) {
                 watchers.swap_remove(at);
+                entry.readers -= usize::from(*content);
             }
             if watchers.is_empty() {
                 entry.names.remove(name);
@@ -153,7 +157,7 @@ impl Paths {
         if entry.names.is_empty() {
             let _ = inotify::remove_watch(inotify, *wd);
             self.folders.remove(wd);
-        } else if entry.content && !entry.names.values().flatten().any(|w| w.content) {
+        } else if entry.content && entry.readers == 0 {
             // The last one who reads content has left: its logs need not be told any more.
             let flags = PRESENCE | WatchFlags::ONLYDIR;
             match inotify::add_watch(inotify, folder, flags) {
