@@ -191,6 +191,12 @@ mod tests {
             says(m::PERMISSION, Value::Int(0o640), Value::Int(0)),
             "permission changed from 0640 to 0000"
         );
+        let noon = [Value::Int(0), Value::Int(1_795_444_330)];
+        let [before, now] = noon;
+        assert_eq!(
+            says(m::MODIFY_TIME, before, now),
+            "modify time changed from Thu, 01 Jan 1970 00:00:00 to Mon, 23 Nov 2026 14:32:10"
+        );
         let kilobyte = Value::Text("x".repeat(1000));
         assert!(matched("version", &kilobyte, "^1", false).len() < 300, "a long text is cut");
     }

@@ -132,7 +132,10 @@ pub(crate) fn known_name(metric: &str) -> Option<&'static str> {
 
 /// How people call a metric: `space usage`; what is not ours by its own name.
 pub(crate) fn name_of(metric: &str) -> &str {
-    known(metric).map_or(metric, |p| p.own)
+    let times =
+        [(m::ACCESS_TIME, "access time"), (m::CHANGE_TIME, "change time"), (m::MODIFY_TIME, "modify time")];
+    let time = || times.iter().find(|(time, _)| *time.name == *metric).map(|(_, name)| *name);
+    known(metric).map(|p| p.own).or_else(time).unwrap_or(metric)
 }
 
 /// A comparison with a limit.
