@@ -76,6 +76,8 @@ pub struct World {
     queue: BinaryHeap<Reverse<(Moment, u64)>>,
     happenings: BTreeMap<u64, Happening>,
     busy: BTreeMap<String, u64>,
+    /// The highest number of an intent so far.
+    last_intent: u64,
     /// Numbers of all programs that were run.
     begun: HashSet<u64>,
     /// What the wall clock was set forward by, in microseconds.
@@ -129,6 +131,7 @@ impl World {
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             busy: BTreeMap::new(),
+            last_intent: 0,
             begun: HashSet::new(),
             skew: 0,
             doom: None,
@@ -224,6 +227,8 @@ impl World {
         }
         let anew = report.uncounted.iter().cloned();
         entries.extend(anew.map(|service| Remembered::Restarts { service, restarts: 0, cycles: 0 }));
+        let forgiven = report.forgiven.iter().cloned();
+        entries.extend(forgiven.map(|service| Remembered::Repairs { service, repairs: Default::default() }));
         self.remembered.extend(entries.into_iter().chain(begins));
         if let Some(mut proof) = self.proof.take() {
             proof.reloaded(self, &report);
@@ -395,7 +400,12 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Emit(event) => self.events.push(event),
-                Effect::Remember(entry) => self.remembered.push(entry),
+                Effect::Remember(entry) => {
+                    if let Remembered::Intent { intent, .. } | Remembered::Reaction { intent, .. } = &entry {
+                        self.last_intent = self.last_intent.max(*intent);
+                    }
+                    self.remembered.push(entry);
+                }
                 Effect::Look { look, .. } => {
                     let name =
                         self.scheduler.service(look.service).map(|s| s.name.clone()).unwrap_or_default();

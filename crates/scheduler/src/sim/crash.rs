@@ -34,7 +34,7 @@ impl World {
         let mut repairs: HashMap<String, Repairs> = HashMap::new();
         let mut failing: BTreeMap<(String, usize, Class), Stamp> = BTreeMap::new();
         let mut baselines: BTreeMap<(String, String), Value> = BTreeMap::new();
-        let mut last_intent = 0;
+        let mut last_intent = self.last_intent;
         for entry in &self.remembered {
             match entry {
                 Remembered::Monitoring { service, on, why } => {
@@ -172,10 +172,12 @@ impl World {
     }
 }
 
-/// The service that is forgotten with this entry. What is being done to it comes to its end first.
+/// The service that is forgotten with this entry.
 pub(super) fn about(entry: &Remembered) -> Option<&String> {
     match entry {
         Remembered::Monitoring { service, .. }
+        | Remembered::Intent { service, .. }
+        | Remembered::Reaction { service, .. }
         | Remembered::Restarts { service, .. }
         | Remembered::Baseline { service, .. }
         | Remembered::Repairs { service, .. }

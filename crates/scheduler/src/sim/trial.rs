@@ -116,7 +116,10 @@ impl<'a> Play<'a> {
             let lives = self.world.lives(&w.service.name);
             let gave_up = w.gave_up.is_some();
             let watched = w.watching != Watching::No;
-            format!("{}: watched: {watched}, there: {lives}, failing {failing:?}, given up: {gave_up}", w.name)
+            format!(
+                "{}: watched: {watched}, there: {lives}, failing {failing:?}, given up: {gave_up}",
+                w.name
+            )
         });
         let end = end.collect();
         let Some(proof) = self.world.proof.take() else { return Outcome::default() };
