@@ -77,6 +77,9 @@ impl State {
             Entry::Restarts { service, restarts, cycles } => {
                 self.restarts.insert(service.clone(), (*restarts, *cycles));
             }
+            Entry::Repairs { service, repairs } if *repairs == Repairs::default() => {
+                self.repairs.remove(service);
+            }
             Entry::Repairs { service, repairs } => {
                 self.repairs.insert(service.clone(), repairs.clone());
             }

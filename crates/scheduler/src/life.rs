@@ -56,6 +56,8 @@ pub struct Reload {
     pub unseen: Vec<(String, usize)>,
     /// Names of changed services whose restarts, as limits count them, are counted anew.
     pub uncounted: Vec<String>,
+    /// Names of changed services whose repairs are counted anew.
+    pub forgiven: Vec<String>,
 }
 
 impl Scheduler {
@@ -96,10 +98,10 @@ impl Scheduler {
                 watched.tally = Tally { restarts, cycles };
             }
             if service.patience.is_some()
-                && watched.watching != Watching::No
                 && let Some(repairs) = restored.repairs.get(&service.name)
             {
-                watched.trial = Some(Box::new(Trial::restored(repairs.clone())));
+                let on = watched.watching != Watching::No;
+                watched.trial = Some(Box::new(Trial::restored(repairs.clone(), on)));
             }
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
                 let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
@@ -224,6 +226,11 @@ impl Scheduler {
         if other.tally != Tally::default() && (!same || limit::window(service).is_none()) {
             report.uncounted.push(service.name.clone());
         }
+        let patient = same && service.patience.is_some();
+        let tried = other.trial.as_ref().is_some_and(|trial| trial.repairs != Repairs::default());
+        if tried && !patient {
+            report.forgiven.push(service.name.clone());
+        }
         if !same {
             report.other.push(service.name.clone());
             return new;
@@ -244,7 +251,7 @@ impl Scheduler {
         if limit::window(service).is_some() {
             new.tally = other.tally;
         }
-        if service.patience.is_some() && on {
+        if patient {
             new.trial = other.trial.map(|trial| Box::new(trial.reloaded()));
         }
         if other.service.turns == service.turns {

@@ -32,10 +32,14 @@ impl Scheduler {
         let (at, took, text) = (now.stamp, task.report.took, sentence.clone());
         watched.last_action = Some(Box::new(LastAction { doing: doing.clone(), ok, at, took, by, text }));
         let mending = watched.trial.as_ref().is_some_and(|trial| trial.mending);
-        match &watched.last_action.as_ref().and_then(|last| last.by.clone()) {
-            None if matches!(task.because, Because::Rule { .. }) => watched.did(sentence),
+        let given_up = watched.trial.as_ref().is_some_and(|trial| trial.repairs.gave_up.is_some());
+        match &task.because {
+            Because::Rule { .. } => watched.did(sentence),
             // What had been given up is told with whoever mended it.
-            Some(by) if mending => watched.did(format!("{sentence}, asked for by {by}")),
+            Because::Command { by } if mending => watched.did(format!("{sentence}, asked for by {by}")),
+            Because::Dependency { service, .. } if mending || given_up => {
+                watched.did(format!("{sentence}, because of {service}"));
+            }
             _ => {}
         }
         let (because, report) = (task.because.clone(), std::mem::take(&mut task.report));

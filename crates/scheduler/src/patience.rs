@@ -115,8 +115,13 @@ enum Gate {
 }
 
 impl Trial {
-    pub(crate) fn restored(repairs: Repairs) -> Self {
-        Self { repairs, ..Self::default() }
+    /// As an earlier life left it; what is not watched now begins anew.
+    pub(crate) fn restored(repairs: Repairs, watched: bool) -> Self {
+        let mut trial = Self { repairs, ..Self::default() };
+        if !watched {
+            trial.anew();
+        }
+        trial
     }
 
     /// The rules stand elsewhere by now, and are asked again.
@@ -306,6 +311,16 @@ impl Scheduler {
         let trial = watched.trial.get_or_insert_default();
         trial.in_vain();
         let repairs = &mut trial.repairs;
+        // More are allowed by now than when it was given up, unless that was for the other reason.
+        let reached = |made: u32, most: Option<u32>| most.is_some_and(|most| made >= most);
+        let stays = match lives {
+            true => reached(repairs.gone, patience.give_up_gone),
+            false => reached(repairs.lived, patience.give_up),
+        };
+        if !stays {
+            repairs.gave_up = None;
+            trial.remind = None;
+        }
         let count = if lives { &mut repairs.lived } else { &mut repairs.gone };
         *count = count.saturating_add(1);
         repairs.open = true;

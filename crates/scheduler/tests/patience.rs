@@ -474,3 +474,64 @@ fn what_was_given_up_starts_anew_when_it_is_no_longer_watched_and_watched_again(
     world.run(10 * MIN);
     assert_eq!(starts(&world, "httpd").len(), 10);
 }
+
+#[test]
+fn what_was_given_up_and_dies_is_started_and_stays_given_up() {
+    let config = one(|_| {});
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    world.kill("httpd");
+    world.run(10 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 6, "it was gone, and is there again");
+    assert!(world.lives("httpd"));
+    assert_eq!(gave_up(&world).len(), 1);
+    assert!(patience(&world, "httpd").repairs.gave_up.is_some());
+}
+
+#[test]
+fn a_reload_keeps_the_count_and_more_patience_is_used() {
+    let mut config = one(|_| {});
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    assert_eq!((starts(&world, "httpd").len(), gave_up(&world).len()), (5, 1));
+    let mut changed = (*config.services[0]).clone();
+    changed.groups.push("web".to_owned());
+    config.services[0] = changed.clone().into();
+    world.reload(&config);
+    world.run(30 * MIN);
+    assert_eq!(
+        (starts(&world, "httpd").len(), gave_up(&world).len()),
+        (5, 1),
+        "that has nothing to do with it"
+    );
+    changed.patience = Some(Patience { give_up: Some(7), ..Patience::default() });
+    config.services[0] = changed.clone().into();
+    world.reload(&config);
+    world.run(30 * MIN);
+    assert_eq!((starts(&world, "httpd").len(), gave_up(&world).len()), (7, 2));
+    // Another thing under the same name has had no repairs, in this life and after a crash.
+    changed.kind = Kind::Process { pidfile: "/run/other.pid".into() };
+    config.services[0] = changed.into();
+    world.reload(&config);
+    world.crash(&config);
+    world.run(15 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 14);
+}
+
+#[test]
+fn a_dependant_that_was_given_up_and_goes_with_a_restart_is_told_so() {
+    let mut web = service("web");
+    web.depends_on = vec!["db".into()];
+    let config = config([service("db"), web]);
+    let mut world = world(&config);
+    world.of("web").tests_pass = false;
+    world.run(30 * MIN);
+    assert_eq!(starts(&world, "web").len(), 5);
+    world.of("web").tests_pass = true;
+    world.command("db", Doing::Restart);
+    world.run(MIN);
+    let done = recovered(&world).pop().unwrap();
+    assert!(done.last().unwrap().ends_with(", because of db"), "{done:?}");
+}

@@ -77,6 +77,10 @@ impl Loop {
         for service in &report.uncounted {
             self.remember(Entry::Restarts { service: service.as_str().into(), restarts: 0, cycles: 0 });
         }
+        for service in &report.forgiven {
+            let (service, repairs) = (service.as_str().into(), Default::default());
+            self.remember(Entry::Repairs { service, repairs });
+        }
         for (service, looks) in &report.unseen {
             self.incidents.dropped(service, *looks);
         }
