@@ -107,7 +107,7 @@ pub(crate) fn supervisor(
         .zone(zone::of_host())
         .listen(listener);
     if let Some(path) = history {
-        builder = builder.history(path);
+        builder = builder.history(path).at_rest(crate::sys::give_back);
     }
     if let Some((id, time)) = boot() {
         builder = builder.boot(id, time);

@@ -206,10 +206,10 @@ pub(crate) fn wait_for_term() {
     }
 }
 
-/// Gives back what only the start needed: free memory, and the pages of program text and constants that are mapped, ours
-/// and those of libraries. They stay in the page cache, and what is touched again is mapped
-/// again, by a minor fault of about a microsecond for sixteen pages.
-pub(crate) fn forget_the_start() {
+/// Gives back free memory, and the pages of program text and constants that are mapped, ours and those of libraries. They
+/// stay in the page cache, and what is touched again is mapped again, by a minor fault of about a microsecond for sixteen
+/// pages. From any thread.
+pub(crate) fn give_back() {
     unsafe extern "C" fn object(
         info: *mut libc::dl_phdr_info,
         _size: usize,
@@ -234,6 +234,16 @@ pub(crate) fn forget_the_start() {
     }
     // SAFETY: `object` keeps to the contract of dl_iterate_phdr(3), and does not unwind.
     unsafe { libc::dl_iterate_phdr(Some(object), ptr::null_mut()) };
+    // SAFETY: malloc_trim(3) only gives free memory back to the system.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
+/// Gives back what only the start needed, from the thread that did it: the same, and what its stack does not need again.
+pub(crate) fn forget_the_start() {
+    give_back();
     // The stack was deeper once than it will be again: what lies below us, but for a little, holds nothing.
     let marker = 0_u8;
     let here = ptr::from_ref(&marker) as usize;
@@ -244,11 +254,6 @@ pub(crate) fn forget_the_start() {
         // the range, what is not mapped is left out by the kernel (ENOMEM).
         unsafe { libc::madvise((end - reach) as *mut libc::c_void, reach, libc::MADV_DONTNEED) };
     }
-    // SAFETY: malloc_trim(3) only gives free memory back to the system.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::malloc_trim(0)
-    };
 }
 
 #[cfg(test)]

@@ -161,10 +161,39 @@ pub struct GivenUp {
     pub times: u32,
 }
 
-/// A value that was read. Unlike [`Value`] it is equal to itself in any case.
+/// A value that was read. Unlike [`Value`] it is equal to itself in any case, and comes back from a file as the very same.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "Written", into = "Written")]
 pub struct Known(pub Value);
+
+/// Its form in the file. A number with a fraction is kept as a text: readers of JSON may take the next one to it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Int(i64),
+    Text(String),
+    Real { real: String },
+}
+
+impl From<Known> for Written {
+    fn from(Known(value): Known) -> Self {
+        match value {
+            Value::Int(n) => Written::Int(n),
+            Value::Real(x) => Written::Real { real: x.to_string() },
+            Value::Text(text) => Written::Text(text),
+        }
+    }
+}
+
+impl From<Written> for Known {
+    fn from(written: Written) -> Self {
+        Known(match written {
+            Written::Int(n) => Value::Int(n),
+            Written::Real { real } => Value::Real(real.parse().unwrap_or(f64::NAN)),
+            Written::Text(text) => Value::Text(text),
+        })
+    }
+}
 
 impl PartialEq for Known {
     fn eq(&self, other: &Self) -> bool {

@@ -28,7 +28,8 @@ impl Kept {
     fn begin(path: &Path, room: u64) -> Self {
         let told = Arc::new(Mutex::new(Vec::new()));
         let heard = told.clone();
-        let history = History::begin(path, room, move |text| heard.lock().unwrap().push(text)).unwrap();
+        let history =
+            History::begin(path, room, move |text| heard.lock().unwrap().push(text), || ()).unwrap();
         Self { history, told }
     }
 

@@ -20,6 +20,7 @@ use crate::acts::Acts;
 use crate::clock::{Clock, Wall};
 use crate::courier::Courier;
 use crate::handle::{Handle, Request};
+use crate::history::Rested;
 use crate::looks::Looks;
 use crate::plane::Plane;
 use crate::registry::{Bound, Registry};
@@ -43,6 +44,7 @@ pub struct Builder {
     registry: Registry,
     journal: Journal,
     past: Option<PathBuf>,
+    rested: Rested,
     boot: Option<(String, i64)>,
     listeners: Vec<Listener>,
     courier: Option<Box<dyn Courier>>,
@@ -59,6 +61,7 @@ impl Supervisor {
             registry,
             journal: Journal::volatile(),
             past: None,
+            rested: Arc::new(|| ()),
             boot: None,
             listeners: Vec::new(),
             courier: None,
@@ -82,7 +85,8 @@ impl Supervisor {
     /// If the system has no descriptors left for the event plane.
     pub async fn run(self) -> io::Result<Ended> {
         let Supervisor { builder, bound, handle, requests } = self;
-        let Builder { config, registry, journal, past, boot, listeners, courier, wall, who, zone } = builder;
+        let Builder { config, registry, journal, past, rested, boot, listeners, courier, wall, who, zone } =
+            builder;
         let clock = Clock::new(wall);
         let state = journal.state();
         // The configuration may be another one than before: failures follow their rules.
@@ -158,6 +162,7 @@ impl Supervisor {
             journal,
             past,
             recorder: None,
+            rested,
             listeners,
             handle,
             requests,
@@ -245,6 +250,13 @@ impl Builder {
     /// is no history.
     pub fn history(mut self, path: impl Into<PathBuf>) -> Self {
         self.past = Some(path.into());
+        self
+    }
+
+    /// Calls `rested` each time the history has let go of its file, on a thread of its own: what reading and writing it
+    /// took of memory can be given back then.
+    pub fn at_rest(mut self, rested: impl Fn() + Send + Sync + 'static) -> Self {
+        self.rested = Arc::new(rested);
         self
     }
 

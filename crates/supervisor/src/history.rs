@@ -32,6 +32,9 @@ const BATCH: usize = 256;
 /// … or when its first has waited so long.
 const WAIT: Duration = Duration::from_secs(40);
 
+/// Hears that the history has let go of its file.
+pub(crate) type Rested = Arc<dyn Fn() + Send + Sync>;
+
 /// Writes down what is seen and what happens.
 pub(crate) struct Recorder {
     history: History,
@@ -50,9 +53,11 @@ impl Recorder {
         path: &Path,
         room: u64,
         notes: tokio::sync::mpsc::UnboundedSender<Note>,
+        rested: Rested,
     ) -> std::io::Result<Self> {
         let heard = notes.clone();
-        let history = History::begin(path, room, move |text| drop(heard.send(Note::Trouble(text))))?;
+        let tell = move |text| drop(heard.send(Note::Trouble(text)));
+        let history = History::begin(path, room, tell, move || rested())?;
         let (sheets, names, pending) = (HashMap::new(), Names::default(), Vec::new());
         Ok(Self { history, sheets, names, pending, since: None, behind: false, notes })
     }
@@ -147,7 +152,7 @@ impl Loop {
     /// earlier life, and does still.
     pub(crate) fn keep_history(&mut self, failing: Vec<Failing>) {
         let (Some(place), Some(room)) = (&self.past, self.config.history) else { return };
-        match Recorder::begin(place, room, self.notes.0.clone()) {
+        match Recorder::begin(place, room, self.notes.0.clone(), self.rested.clone()) {
             Ok(recorder) => {
                 recorder.history.stand(self.clock.now().stamp, failing, true);
                 self.recorder = Some(Box::new(recorder));

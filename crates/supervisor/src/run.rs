@@ -19,7 +19,7 @@ use crate::acts::Acts;
 use crate::builder::Listener;
 use crate::clock::Clock;
 use crate::handle::{CommandError, Handle, Request, Status, Unexplained, Vitals};
-use crate::history::Recorder;
+use crate::history::{Recorder, Rested};
 use crate::lateness::Lateness;
 use crate::looks::{Looked, Looks};
 use crate::plane::{Owner, Plane};
@@ -61,6 +61,7 @@ pub(crate) struct Loop {
     /// Where the history is kept, if there is a place for it.
     pub(crate) past: Option<PathBuf>,
     pub(crate) recorder: Option<Box<Recorder>>,
+    pub(crate) rested: Rested,
     pub(crate) incidents: Incidents,
     pub(crate) zone: jiff::tz::TimeZone,
     pub(crate) listeners: Vec<Listener>,

@@ -58,7 +58,8 @@ impl History {
     /// something to write or to read.
     ///
     /// `tell` hears what people must know, a sentence each and once until it is over: that the disk is full, that a file
-    /// was put aside. It is called on the thread of the history.
+    /// was put aside. `rested` is called each time the file has been let go of: whoever counts pages can give some back
+    /// then. Both are called on the thread of the history.
     ///
     /// # Errors
     /// If the system has no thread left.
@@ -66,9 +67,10 @@ impl History {
         path: impl AsRef<Path>,
         room: u64,
         tell: impl Fn(String) + Send + 'static,
+        rested: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         let (work, received) = mpsc::sync_channel(WAITING);
-        let worker = Worker::new(path.as_ref(), room, Box::new(tell));
+        let worker = Worker::new(path.as_ref(), room, Box::new(tell), Box::new(rested));
         // It writes pages, and turns a few values into JSON: that takes little of a stack.
         let thread = std::thread::Builder::new().name("history".to_owned()).stack_size(512 * 1024);
         thread.spawn(move || worker.run(&received))?;

@@ -62,6 +62,10 @@ impl Store {
         self.path.exists()
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.database.is_some()
+    }
+
     /// Lets go of the file, and of the memory that it takes to have it open.
     pub(super) fn close(&mut self) -> Result<(), Trouble> {
         match self.database.take() {

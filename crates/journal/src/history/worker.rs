@@ -50,12 +50,18 @@ pub(super) struct Worker {
     /// How much was taken in since the last write.
     taken: usize,
     tell: Box<dyn Fn(String) + Send>,
+    rested: Box<dyn Fn() + Send>,
     /// Whether people know that it cannot be written.
     told: bool,
 }
 
 impl Worker {
-    pub(super) fn new(path: &Path, room: u64, tell: Box<dyn Fn(String) + Send>) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        room: u64,
+        tell: Box<dyn Fn(String) + Send>,
+        rested: Box<dyn Fn() + Send>,
+    ) -> Self {
         Self {
             path: path.to_owned(),
             store: Store::new(path, room),
@@ -64,6 +70,7 @@ impl Worker {
             readings: Vec::new(),
             taken: 0,
             tell,
+            rested,
             told: false,
         }
     }
@@ -133,8 +140,12 @@ impl Worker {
     /// Writes what waits, and lets go of the file.
     pub(super) fn rest(&mut self) {
         self.save();
+        let was_open = self.store.is_open();
         if let Err(why) = self.store.close() {
             self.complain(&why);
+        }
+        if was_open {
+            (self.rested)();
         }
     }
 
