@@ -122,10 +122,6 @@ impl Scheduler {
         // Last: a crash before it tells twice, and not never.
         if changed != Some(false) && outlives(&service.kind, metric) {
             let Some(baseline) = self.services[i].baseline(rule) else { return };
-            // What is no number cannot be written down, and is never the same again anyway.
-            if baseline.value.as_f64().is_some_and(|x| !x.is_finite()) {
-                return;
-            }
             out.push(Effect::Remember(Remembered::Baseline {
                 service: service.name.clone(),
                 condition: condition_name(&service.rules[rule].when),

@@ -135,7 +135,10 @@ async fn one_service_is_found_by_any_name_it_may_have() {
         let mut counting = world::rule("if cpu > 80%", false);
         counting.state = RuleState::Counting { seen: 2, of: 3 };
         counting.limit = Some(cpu_limit());
-        view.rules = vec![world::rule("if failed port 80", true), counting];
+        let mut lasting = world::rule("if load > 5 for 2 min", false);
+        lasting.state =
+            RuleState::Lasting { time: Duration::from_millis(40_500), of: Duration::from_secs(120) };
+        view.rules = vec![world::rule("if failed port 80", true), counting, lasting];
     }
     for path in ["/api/v1/services/a%2Fb%20c", "/api/v1/services/A/b%20c"] {
         let service = parsed(&server.get(path).await);
@@ -146,6 +149,12 @@ async fn one_service_is_found_by_any_name_it_may_have() {
             (&rule["state"], &rule["counted"], &rule["needed"]),
             (&"counting".into(), &2.into(), &3.into())
         );
+        let rule = &service["rules"][2];
+        assert_eq!(
+            (&rule["state"], &rule["lasted_seconds"], &rule["needed_seconds"]),
+            (&"lasting".into(), &40.5.into(), &120.0.into())
+        );
+        let rule = &service["rules"][1];
         assert_eq!(
             rule["compared"],
             json!({ "metric": "cpu.percent", "unit": "percent", "value": 81.5, "operator": ">", "limit": 80.0 })
