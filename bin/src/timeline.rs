@@ -75,10 +75,12 @@ impl Timeline<'_> {
                     last = Some(at);
                 }
                 Line::Again { times, every, until } => {
-                    let every =
-                        if every.is_zero() { String::new() } else { format!(", every {}", span(every)) };
+                    let every = match every {
+                        (least, most) if most.saturating_sub(least) <= least / 20 => span(least),
+                        (least, most) => format!("{} to {}", span(least), span(most)),
+                    };
                     out += &format!(
-                        "{:>12}  … the same {times} more times{every}, until {}\n",
+                        "{:>12}  … the same {times} more times, every {every}, until {}\n",
                         "",
                         offset(until)
                     );
@@ -293,7 +295,8 @@ enum Line<'a> {
     /// The rows before this come again and again.
     Again {
         times: usize,
-        every: Duration,
+        /// The least and the greatest time between them.
+        every: (Duration, Duration),
         until: Duration,
     },
 }
@@ -321,9 +324,10 @@ fn folded(rows: &[Row]) -> Vec<Line<'_>> {
                 let starts: Vec<Duration> = (0..=times).map(|n| rows[at + n * length].at).collect();
                 let steps: Vec<Duration> =
                     starts.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
-                let near = |a: Duration, b: Duration| a.abs_diff(b) <= Duration::from_millis(100);
-                let even = steps.iter().all(|step| near(*step, steps[0]));
-                let every = if even { steps[0] } else { Duration::ZERO };
+                // The first two stand there.
+                let steps = steps.get(1..).unwrap_or_default();
+                let least = steps.iter().min().copied().unwrap_or_default();
+                let every = (least, steps.iter().max().copied().unwrap_or_default());
                 let end = at + (times + 1) * length;
                 lines.push(Line::Again { times: again, every, until: rows[end - 1].at });
                 at = end;
@@ -383,7 +387,8 @@ mod tests {
         rows.push(row(60, "y"));
         let lines = folded(&rows);
         assert_eq!(lines.len(), 1 + 4 + 1 + 1);
-        let (every, until) = (Duration::from_secs(10), Duration::from_secs(42));
+        let every = (Duration::from_secs(10), Duration::from_secs(10));
+        let until = Duration::from_secs(42);
         assert_eq!(lines[5], Line::Again { times: 3, every, until });
         assert_eq!(lines[6], Line::Row(&rows[11]));
         // Three times is not worth folding.

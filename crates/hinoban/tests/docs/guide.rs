@@ -100,6 +100,7 @@ async fn beside(supervisor: Supervisor) -> Result<Ended, Box<dyn Error>> {
     if let Some(status) = handle.status().await {
         println!("{} services on {}", status.services.len(), status.host);
     }
+    println!("{}", handle.explain("worker").await?); // why it stands as it does, in sentences
     handle.command(vec!["worker".into()], Doing::Restart, "the deployment").await?;
 
     handle.stop();
