@@ -206,6 +206,9 @@ impl World {
     /// Takes on another configuration, and puts what is remembered of failures where their rules stand now.
     pub fn reload(&mut self, config: &Config) {
         let report = self.scheduler.reload(self.instant(), config);
+        if let Some(doom) = &mut self.doom {
+            doom.config = Arc::new(config.clone());
+        }
         for gone in &report.removed {
             self.remembered.retain(|entry| crash::about(entry) != Some(gone));
         }
