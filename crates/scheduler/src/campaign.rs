@@ -174,6 +174,8 @@ impl Scheduler {
                 Step::Held { .. } if task.bounce || watched.is_process() && !watched.is_up() => {
                     return Way::Clear;
                 }
+                // It is on its way up again. That is seen through, and then it goes down once more.
+                _ if task.bounce && task.stopped => return Way::Soon,
                 _ if task.bounce => {
                     self.took(i, id);
                     return Way::Soon;

@@ -159,12 +159,10 @@ impl Task {
         held || stops && self.doing == Doing::Restart
     }
 
-    /// Whether it is a start that waits for others, and that somebody asked for after he, or somebody else, asked for that.
+    /// Whether it is a start that waits for others, and that somebody asked for after somebody had asked for the other one.
     pub(crate) fn was_asked_after(&self, other: &Task) -> bool {
-        let asked = |task: &Task| match (&task.because, task.open) {
-            (Because::Command { .. }, Some((intent, _))) => Some(intent),
-            _ => None,
-        };
+        let asked = |task: &Task| task.open.filter(|_| task.because.by().is_some() && !task.bounce);
+        let asked = |task: &Task| asked(task).map(|(intent, _)| intent);
         let waits = self.doing == Doing::Start && matches!(self.step, Step::Held { .. });
         waits && asked(other).is_some_and(|before| asked(self).is_some_and(|after| after > before))
     }
