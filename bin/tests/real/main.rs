@@ -22,6 +22,7 @@ mod mail;
 mod operator;
 mod page;
 mod repair;
+mod rules;
 mod state_file;
 mod syslog;
 mod unprivileged;
