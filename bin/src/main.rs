@@ -10,6 +10,7 @@ mod daemon;
 mod demo;
 mod first;
 mod flags;
+mod fold;
 mod identity;
 mod load;
 mod local;
