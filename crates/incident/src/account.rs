@@ -46,6 +46,7 @@ impl Scene<'_> {
         let lasted = self.event.at.since(failure.since);
         let began = date_with_zone(failure.since, self.zone);
         text += &match (failure.times, lasted >= Duration::from_secs(1)) {
+            (0 | 1, _) if failure.changed => format!("It was seen at {began}.\n"),
             (0 | 1, false) => format!("It began at {began}.\n"),
             (0 | 1, true) => format!("It began at {began}, {} before this message.\n", span(lasted)),
             (times, _) => {
@@ -56,6 +57,9 @@ impl Scene<'_> {
             }
         };
         text += &match failure.able {
+            true if failure.changed && failure.then == Doing::Alert => {
+                "Nothing is done about it but this message.\n".to_owned()
+            }
             _ if self.given_up && matches!(failure.then, Doing::Start | Doing::Restart) => format!(
                 "Repairs of it have been given up; it is looked at all the same. Once it is mended: hinoban {} {}\n",
                 failure.then.word(),
@@ -78,7 +82,9 @@ impl Scene<'_> {
 
     /// What goes down with it: nothing else is told of those until it is back.
     fn dependants(&self, failure: &Failure) -> String {
-        if failure.dependants.is_empty() {
+        // Nobody waits for the end of a change.
+        let goes_with_it = matches!(failure.then, Doing::Restart | Doing::Stop);
+        if failure.dependants.is_empty() || failure.changed && !goes_with_it {
             return String::new();
         }
         let names: Vec<String> = failure.dependants.iter().map(|name| clean(name)).collect();

@@ -194,8 +194,8 @@ impl Incidents {
         let known = !self.told.insert(key.clone());
         let before = self.restored.remove(&key);
         match failure.times {
-            // It failed before we were started, and somebody knows.
-            1 if before => None,
+            // It failed before we were started, and somebody knows. Another change is news.
+            1 if before && !failure.changed => None,
             // Each first failing look is news, even if the last failure did not end in between: something changed.
             0 | 1 => Some(Audience::All),
             // The crash came before people could be told.

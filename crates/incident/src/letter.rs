@@ -37,6 +37,7 @@ impl Letter {
             _ if matches!(failure.reason, Some(ReasonKind::FileAbsent | ReasonKind::NotMounted)) => {
                 format!("{service}: {still}{}", failure.text)
             }
+            _ if failure.changed => format!("{service}: {}", failure.text),
             true => format!("{service} is {still}down: {}", failure.text),
             // The name of the host stands before it anyway.
             false if **service == *scene.host => format!("{still}{}", failure.text),

@@ -25,6 +25,15 @@ fn a_failure_is_told_once_and_its_end_once() {
 }
 
 #[test]
+fn each_change_is_news_also_after_a_crash() {
+    let change = || Fact::Failed(Failure { class: Class::Size, changed: true, ..gone(1) });
+    let mut incidents = incidents(Monit, one());
+    incidents.restore("conf", 0, Class::Size);
+    let mut count = |fact| incidents.handle(&event(0.0, "conf", fact)).len();
+    assert_eq!([count(change()), count(change())], [1, 1]);
+}
+
+#[test]
 fn who_asked_is_reminded_at_each_so_manyth_look() {
     let recipients = vec![
         recipient("once@example.com", None),

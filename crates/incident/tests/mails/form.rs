@@ -116,6 +116,19 @@ reads!(a_log_file_is_too_big, {
     event(125.0, "app.log", Fact::Failed(failure))
 });
 
+reads!(a_file_has_changed, {
+    let failure = Failure {
+        class: Class::Size,
+        changed: true,
+        reason: None,
+        text: "size for /etc/app.conf changed to 22 B".into(),
+        then: Doing::Alert,
+        dependants: vec!["app".into()],
+        ..quiet()
+    };
+    event(0.0, "conf", Fact::Failed(failure))
+});
+
 reads!(a_file_system_is_nearly_full, {
     let failure = Failure {
         rule: 1,
