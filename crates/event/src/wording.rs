@@ -82,7 +82,8 @@ impl Event {
                 )
             }
             Fact::Held { doing, why } => format!("{} is put off: {why}", doing.word()),
-            Fact::GaveUp { text, .. } => text.clone(),
+            Fact::GaveUp { text, times: 0 | 1, .. } => format!("is given up: {text}"),
+            Fact::GaveUp { text, .. } => format!("is still given up: {text}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Whatever is entered in whatever order: the entries that a state gives say the same as those that made it.
 
 use hinoban_event::{Class, Doing};
-use hinoban_journal::{Branch, Entry, Known, Letter, State};
+use hinoban_journal::{Branch, Entry, GivenUp, Known, Letter, Repairs, State};
 use hinoban_reading::{Identity, Stamp, Value};
 use proptest::prelude::*;
 
@@ -23,6 +23,16 @@ fn entry() -> impl Strategy<Value = Entry> {
             restarts,
             cycles
         }),
+        (service(), 0..2u32, stamp(), proptest::option::of((doing(), stamp(), 1..9u32))).prop_map(
+            |(service, lived, at, gave_up)| {
+                let given_up = |(doing, since, times)| {
+                    Box::new(GivenUp { doing, text: "in vain".to_owned(), since, times })
+                };
+                let gave_up = gave_up.filter(|_| lived > 0).map(given_up);
+                let at = if lived > 0 { at } else { Stamp::default() };
+                Entry::Repairs { service, repairs: Repairs { lived, at, gave_up, ..Repairs::default() } }
+            }
+        ),
         (service(), "[ab]", proptest::option::of(value())).prop_map(|(service, condition, value)| {
             Entry::Baseline { service, condition, value: value.map(Known) }
         }),
@@ -106,6 +116,7 @@ fn a_file_of_this_version_stays_readable() {
         r#"{"entry":"failed","service":"httpd","rule":0,"class":"nonexist","since":1795429973000000,"message_id":null}"#,
         r#"{"entry":"recovered","service":"httpd","rule":1,"class":"connection"}"#,
         r#"{"entry":"forgotten","service":"gone"}"#,
+        r#"{"entry":"repairs","service":"shop","repairs":{"lived":5,"gone":1,"at":1795429973000000,"open":false,"tried":6,"helped":1,"gave_up":{"doing":"restart","text":"in vain","since":1795429973000000,"times":2}}}"#,
         r#"{"entry":"baseline","service":"conf","condition":"size/1","value":4711}"#,
         r#"{"entry":"baseline","service":"conf","condition":"load/1","value":{"real":"0.25"}}"#,
         r#"{"entry":"baseline","service":"conf","condition":"size/1","value":null}"#,
