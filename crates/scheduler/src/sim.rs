@@ -200,6 +200,9 @@ impl World {
     /// The wall clock is set forward, or back, by so many seconds, and the supervisor hears of it.
     pub fn set_clock(&mut self, by: i64) {
         self.skew += by * 1_000_000;
+        if let Some(proof) = &mut self.proof {
+            proof.counts_anew();
+        }
         self.feed(Input::ClockJumped);
     }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use hinoban_config::{Condition, Kind, Mode, Rate, Service, Then, Turns};
-use hinoban_event::{Doing, Event, Fact};
-use hinoban_reading::{Identity, Moment};
+use hinoban_event::{Class, Doing, Event, Fact};
+use hinoban_reading::{Identity, Moment, Stamp};
 
 use super::situation::{Meets, Situation};
 use super::{HEARD, World};
@@ -42,6 +42,8 @@ pub(super) struct Proof {
     /// Each service as it was before this input.
     before: Vec<Before>,
     numbers: HashSet<u64>,
+    /// When restarts of what lives were decided.
+    spent: Vec<Stamp>,
     line: String,
     /// Ticks in the second that runs.
     ticks: (u64, u32),
@@ -81,6 +83,8 @@ struct Track {
     made: u32,
     /// What caused the last repair.
     cause: Option<u64>,
+    /// When that was decided.
+    repaired: Option<Stamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +158,7 @@ impl Proof {
             }
             Input::Command { service, doing, .. } => {
                 let name = scheduler.service(*service).map(|s| s.name.clone()).unwrap_or_default();
+                self.counts_anew();
                 let wants = !matches!(doing, Doing::Stop | Doing::Unmonitor);
                 let reach = if wants { above(world, &name) } else { below(world, &name) };
                 for name in reach.iter().chain([&name]) {
@@ -346,7 +351,7 @@ impl Proof {
             self.breaks(now, "what is passive is not repaired", format!("{act:?} of {name}"));
         }
         if by_rule && own {
-            self.repairs(now, &service, cause);
+            self.repairs(world, &service, cause);
         }
         let starts = matches!(act, Act::Start | Act::Restart);
         if starts {
@@ -373,21 +378,46 @@ impl Proof {
         }
     }
 
-    fn repairs(&mut self, now: Moment, service: &Service, cause: &Event) {
+    fn repairs(&mut self, world: &World, service: &Service, cause: &Event) {
+        let now = world.now;
         let limited = service.rules.iter().any(|rule| matches!(rule.when, Condition::Restarts { .. }));
         let Fact::Failed(failure) = &cause.fact else { return };
         let Some(track) = self.tracks.get_mut(&service.name) else { return };
         if track.cause.replace(cause.id) == Some(cause.id) {
             return;
         }
-        let counts = matches!(failure.then, Doing::Start | Doing::Restart);
-        if counts && limited {
+        if !matches!(failure.then, Doing::Start | Doing::Restart) {
+            return;
+        }
+        if limited {
             track.made += 1;
             if track.made > track.counted {
                 let text = format!("{}: {} made, {} counted", service.name, track.made, track.counted);
-                self.breaks(now, "each repair counts", text);
+                return self.breaks(now, "each repair counts", text);
             }
         }
+        let before = track.repaired.replace(cause.at);
+        if let (Some(before), Some(patience)) = (before, service.patience)
+            && cause.at.since(before) < patience.first * 9 / 10
+        {
+            let text = format!("{}: again after {:?}", service.name, cause.at.since(before));
+            return self.breaks(now, "a repair that was in vain is not made again at once", text);
+        }
+        let lives = failure.class == Class::Connection && failure.then == Doing::Restart;
+        if let Some(budget) = world.scheduler.budget.filter(|_| lives) {
+            self.spent.retain(|at| cause.at.since(*at) < budget.within);
+            self.spent.push(cause.at);
+            if self.spent.len() > budget.restarts as usize {
+                let text = format!("{} restarts within {:?}", self.spent.len(), budget.within);
+                self.breaks(now, "the host bears no more than its budget", text);
+            }
+        }
+    }
+
+    /// What was counted up to now says nothing of what comes: the wall clock was set, or an operator had a hand in it.
+    pub(super) fn counts_anew(&mut self) {
+        self.spent.clear();
+        self.tracks.values_mut().for_each(|track| track.repaired = None);
     }
 
     /// What must be so of a service at any time.
@@ -446,6 +476,7 @@ impl Proof {
     /// Another configuration was taken on.
     pub(super) fn reloaded(&mut self, world: &World, report: &Reload) {
         self.says(world.now, || format!("reloaded: {report:?}"));
+        self.counts_anew();
         for gone in &report.removed {
             self.tracks.remove(gone);
         }
