@@ -3,6 +3,10 @@
 //!
 //! | vector | what both do | compared in |
 //! |---|---|---|
+//! | R1, R2 | an exec runs once for a failure, or at looks 1, 2, 4, 6 with `repeat every 2 cycles` | `rates` |
+//! | R3, R5 | rates of both branches; `for 3 cycles` of a change | `rates` |
+//! | R4 | Monit recovers at the first good look after `3 times within 5 cycles`; we when as many held as were asked for | `rates` |
+//! | R6 | a test that fails `for 2 cycles` restarts, and then at each failing look | `rates` |
 //! | R8 | something of another type is in the place of a file: its start program runs in each cycle | here |
 //! | R9 | a start program exits with an error and nothing appears: failed at the time-out, tried again in the next cycle | here |
 //! | R10 | a start program of a file exits with an error: the start counts as done | here |
@@ -13,13 +17,15 @@
 //! | – | `restart` of what runs and is not watched: Monit only watches it again; we restart it | here |
 //! | – | `restart` without a stop program: nothing is run, and it goes on running; we say so, Monit says "done" | here |
 //! | – | `stop` without a stop program: it goes on running, and is watched no more | here |
+//! | R23 | reminders | `rates` |
 //! | R24 | what others need dies: they are stopped first, and started after it | `dependencies` |
+//! | – | a file changes that others depend on: they are stopped, and started at once, not a cycle later | here |
 //! | – | `-g GROUP` with what depends on each other | here |
 
 use std::fs;
 
 use super::{MONIT, Pair};
-use crate::common::{World, alive, pause, wait_until};
+use crate::common::{World, alive, kill, pause, wait_until};
 use crate::servers::installed;
 
 const BOTH: [&str; 2] = ["theirs", "ours"];
@@ -216,5 +222,35 @@ fn a_group_is_stopped_and_started_in_order_and_reaches_who_depends_on_it() {
     pair.both("-g front monitor");
     states(well, &["db", "app", "web"]);
     done(&[]);
+    assert_eq!(pair.both("quit").code, Some(0));
+}
+
+#[test]
+fn what_depends_on_a_file_that_changes_is_back_within_the_cycle() {
+    if !installed(&[MONIT]) {
+        return;
+    }
+    let world = World::new();
+    world.write("conf", "1");
+    let conf = "check file conf with path @/conf\n  if changed size then restart\n";
+    let text = ["check system here\n", conf, &daemon("httpd", "  depends on conf\n")].concat();
+    let pair = Pair::start_every(&world, &text, 1000);
+    let cycle = || BOTH.iter().for_each(|who| kill(world.pid(&format!("{who}.pid")), "USR1"));
+    let done = |wanted: &[&str]| {
+        wait_until(&format!("{wanted:?}, not {:?} (Monit, we)", deeds(&world, "httpd")), || {
+            deeds(&world, "httpd").iter().all(|deeds| deeds == wanted)
+        });
+    };
+    done(&["start"]);
+    // Monit sees with its next cycle that it runs.
+    wait_until("both to have seen it", || {
+        cycle();
+        pause(std::time::Duration::from_millis(500));
+        logged(&world, "'httpd' process is running with pid").iter().all(|times| *times == 1)
+    });
+    world.write("conf", "22222");
+    cycle();
+    done(&["start", "stop", "start"]);
+    assert_eq!(logged(&world, "'conf' size has not changed"), [0, 0], "that was not the next cycle");
     assert_eq!(pair.both("quit").code, Some(0));
 }
