@@ -161,8 +161,10 @@ impl Task {
 
     /// Whether it is a start that waits for others, and that somebody asked for after somebody had asked for the other one.
     pub(crate) fn was_asked_after(&self, other: &Task) -> bool {
-        let asked = |task: &Task| task.open.filter(|_| task.because.by().is_some() && !task.bounce);
-        let asked = |task: &Task| asked(task).map(|(intent, _)| intent);
+        let asked = |task: &Task| {
+            let (intent, _) = task.open?;
+            (task.because.by().is_some() && !task.bounce).then_some(intent)
+        };
         let waits = self.doing == Doing::Start && matches!(self.step, Step::Held { .. });
         waits && asked(other).is_some_and(|before| asked(self).is_some_and(|after| after > before))
     }
