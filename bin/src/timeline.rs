@@ -262,7 +262,8 @@ fn told(event: &Event) -> Option<(&'static str, String)> {
         Fact::Monitoring { on: false } => ("ends", "it is watched no more".to_owned()),
         Fact::Monitoring { on: true } => ("begins", "it is watched".to_owned()),
         Fact::Held { .. } => ("waits", said),
-        Fact::GaveUp { .. } => ("gives up", said),
+        Fact::GaveUp { text, times: 0 | 1, .. } => ("gives up", text.clone()),
+        Fact::GaveUp { text, .. } => ("reminds", text.clone()),
         Fact::EndingLearned(_) => return None,
         _ => ("notes", said),
     })
