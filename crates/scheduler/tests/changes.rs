@@ -78,11 +78,13 @@ fn grows(world: &mut World, size: i64) {
 
 /// What failed anew, in words.
 fn told(world: &World) -> Vec<&str> {
-    let fact = |fact| match fact {
-        &Fact::Failed(ref f) if f.times == 1 => Some(f.text.as_str()),
-        _ => None,
-    };
-    world.events.iter().filter_map(|event| fact(&event.fact)).collect()
+    fn text(fact: &Fact) -> Option<&str> {
+        match fact {
+            Fact::Failed(failure) if failure.times == 1 => Some(&failure.text),
+            _ => None,
+        }
+    }
+    world.events.iter().filter_map(|event| text(&event.fact)).collect()
 }
 
 fn state(world: &World) -> RuleState {
