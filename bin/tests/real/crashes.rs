@@ -48,6 +48,7 @@ const PAGE: &str = "#!/bin/sh\necho $$ >> @/pages\n";
 
 const CONFIGURATION: &str = r#"
 every = "1s"
+patience = { first = "1s", longest = "1s", stable = "1s", give-up = "never" }
 [files]
 pidfile = "@/pid"
 idfile = "@/id"
@@ -341,5 +342,7 @@ fn nothing_is_lost_or_doubled_however_often_the_daemon_is_killed() {
         crashes.round();
     }
     assert_eq!(crashes.sink.all().1, [] as [String; 0], "one id, two messages");
+    let (known, log) = (crashes.world.ok("-c rc.toml incidents").out, crashes.world.read("log"));
+    assert!(known.lines().count() > 40 && !log.contains("state.history"), "{known}\n{log}");
     crashes.world.ok("-c rc.toml quit");
 }
