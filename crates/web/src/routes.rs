@@ -335,8 +335,8 @@ async fn written<T: Send + 'static>(
     status: Status,
     write: impl FnOnce(&Status) -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    /// So many are written about within a millisecond.
-    const FEW: usize = 100;
+    /// So many are written about within two milliseconds.
+    const FEW: usize = 1_000;
     if status.services.len() <= FEW {
         return Ok(write(&status));
     }

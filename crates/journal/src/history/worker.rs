@@ -105,6 +105,9 @@ impl Worker {
                 let changed = self.episodes().and_then(|episodes| episodes.apply(&event, &needs));
                 self.changed(changed);
             }
+            // Nothing fails, and nothing is known to have failed: no reason to make a file while everything begins.
+            Work::Stand { services, whole: true, .. }
+                if services.is_empty() && self.episodes.is_none() && !self.path.exists() => {}
             Work::Stand { at, services, whole } => {
                 let changed = self.episodes().map(|episodes| episodes.stand(at, &services, whole));
                 self.changed(changed.into_iter().flatten());
