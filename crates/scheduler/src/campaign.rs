@@ -14,7 +14,7 @@ use hinoban_reading::{Moment, Now};
 use crate::machine::{Out, Scheduler};
 use crate::over::close;
 use crate::task::Step;
-use crate::{Act, ServiceId, Watching};
+use crate::{Act, ServiceId, Watching, wording};
 
 /// Whether a dependant is out of the way.
 #[derive(Debug, PartialEq)]
@@ -77,6 +77,7 @@ impl Scheduler {
             // Somebody wants it left alone by now.
             let open = watched.task.take().and_then(|task| task.open);
             close(open, out);
+            self.stays_down(now, i, out);
             self.take_pending(now, i, out);
             return true;
         }
@@ -88,6 +89,16 @@ impl Scheduler {
             self.pull(now, i, false, out);
         }
         true
+    }
+
+    /// A restart leaves it stopped, for it is no longer watched. Nobody but an operator starts it now.
+    pub(crate) fn stays_down(&mut self, now: Now, i: usize, out: &mut Out) {
+        let name = wording::word(&self.services[i].name);
+        let what = format!(
+            "is down for a restart of what it depends on, and is not started after it because it is no longer watched; \
+             to start it: hinoban start {name}"
+        );
+        self.emit(now, i, Fact::Limited { what }, out);
     }
 
     fn wait(&mut self, i: usize, step: Step) {
@@ -174,6 +185,8 @@ impl Scheduler {
                 Step::Held { .. } if task.bounce || watched.is_process() && !watched.is_up() => {
                     return Way::Clear;
                 }
+                // What is not watched has nothing to be taken down, also while a start of it waits.
+                Step::Held { .. } if watched.watching == Watching::No => return Way::Clear,
                 // It is on its way up again. That is seen through, and then it goes down once more.
                 _ if task.bounce && task.stopped => return Way::Soon,
                 _ if task.bounce => {
@@ -281,11 +294,11 @@ impl Scheduler {
             self.watch(now, i, out);
             return true;
         }
-        // What was stopped before this was asked for is brought back by nobody else.
-        let left = |above: &usize| {
-            self.services[*above].watching == Watching::No && self.services[*above].task.is_none()
-        };
-        if now.moment >= retry || self.ties.ancestors(i).iter().any(left) {
+        // What was stopped before this was asked for is brought back by nobody else, once all is quiet there.
+        let above = self.ties.ancestors(i).into_iter().map(|above| &self.services[above]);
+        let left = above.clone().all(|watched| watched.task.is_none())
+            && above.clone().any(|watched| watched.watching == Watching::No);
+        if now.moment >= retry || left {
             let next = now.moment + self.services[i].every;
             self.retry(i, next, told);
             self.pull(now, i, true, out);

@@ -239,8 +239,13 @@ impl Scheduler {
     /// Stops watching; `why`, if a rule wants it.
     pub(crate) fn unwatch(&mut self, now: Now, i: usize, why: Option<String>, out: &mut Out) {
         // Nothing goes on that only waits for others.
+        let task = self.services[i].task.as_ref();
+        let down = task.is_some_and(|task| task.bounce && task.stopped && task.waits_for_others());
         if let Some(open) = self.withdraw(i) {
             close(open, out);
+            if down {
+                self.stays_down(now, i, out);
+            }
             let switched = self.services[i].switched.take();
             close(switched.map(|(_, intent)| (intent, true)), out);
         }
