@@ -84,6 +84,9 @@ pub struct World {
     skew: i64,
     /// A crash that is to come between two effects.
     doom: Option<Doom>,
+    /// Time stands still when a service is found in this situation: which one.
+    ambush: Option<Situation>,
+    caught: Option<String>,
     /// Whoever checks everything that happens.
     proof: Option<Box<proof::Proof>>,
     count: u64,
@@ -135,6 +138,8 @@ impl World {
             begun: HashSet::new(),
             skew: 0,
             doom: None,
+            ambush: None,
+            caught: None,
             proof: None,
             count: 0,
             pid: 100,
@@ -253,7 +258,7 @@ impl World {
                 self.now = end;
                 return;
             }
-            if self.proof.as_ref().is_some_and(|proof| proof.broken.is_some()) {
+            if self.caught.is_some() || self.proof.as_ref().is_some_and(|proof| proof.broken.is_some()) {
                 return;
             }
             self.now = self.now.max(at);
@@ -399,6 +404,10 @@ impl World {
         self.carry_out(effects);
         if let Some(doom) = doom {
             self.crash(&doom.config);
+        }
+        if let Some(ambush) = self.ambush {
+            let found = (0..self.scheduler.services.len()).find(|i| self.scheduler.situation(*i) == ambush);
+            self.caught = found.map(|i| self.scheduler.services[i].service.name.clone());
         }
     }
 

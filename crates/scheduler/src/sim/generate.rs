@@ -10,9 +10,9 @@ use hinoban_config::{
 use hinoban_event::Doing;
 use hinoban_reading::{How, Value, metrics};
 
-use super::Behaviour;
 use super::dice::Dice;
 use super::script::{Fault, Script, Step};
+use super::{Behaviour, Situation};
 
 const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
@@ -48,8 +48,17 @@ impl Script {
             })
             .collect();
         times.sort();
+        let (mut name, mut last) = (dice.of(&names).clone(), Duration::ZERO);
         for at in times {
-            let fault = fault(&mut dice, &names, &script.configs, mild);
+            // Of what comes together, much happens to the same service.
+            if at > last + S || dice.percent(30) {
+                name = dice.of(&names).clone();
+            }
+            last = at;
+            let mut fault = fault(&mut dice, name.clone(), &script.configs, mild);
+            if !mild && dice.percent(35) {
+                fault = Fault::Ambush(*dice.of(Situation::ALL), Box::new(fault));
+            }
             script.steps.push(Step { at, fault });
         }
         script
@@ -323,8 +332,7 @@ fn varied(dice: &mut Dice, before: Option<&Config>) -> Config {
     config
 }
 
-fn fault(dice: &mut Dice, names: &[String], configs: &[Arc<Config>], mild: bool) -> Fault {
-    let name = dice.of(names).clone();
+fn fault(dice: &mut Dice, name: String, configs: &[Arc<Config>], mild: bool) -> Fault {
     let reloads = if configs.len() > 1 { 5 } else { 0 };
     let hard = if mild { 0 } else { 1 };
     match dice.weighed(&[24, 2, 30, 20, 3, 2, 3 * hard, reloads, 2, 8, hard, hard, 1]) {
@@ -360,14 +368,17 @@ fn fault(dice: &mut Dice, names: &[String], configs: &[Arc<Config>], mild: bool)
 fn behaviour(dice: &mut Dice, mild: bool) -> Behaviour {
     let mut is = Behaviour { reads: readings(dice.percent(20)), ..Behaviour::default() };
     for _ in 0..dice.below(3) {
-        match dice.below(if mild { 6 } else { 14 }) {
+        match dice.below(if mild { 7 } else { 17 }) {
             0 => is.tests_pass = false,
             1 => is.appears_after = Some(MS * dice.below(2500) as u32),
             2 => is.lingers = MS * dice.below(2500) as u32,
             3 => is.test_takes = MS * dice.below(4000) as u32,
             4 => is.secretive = true,
             5 => is.start_takes = MS * dice.below(2500) as u32,
-            6 => is.start_takes = S * dice.below(40) as u32,
+            6 => is.stop_takes = MS * dice.below(2500) as u32,
+            14 => is.start_takes = S * dice.below(40) as u32,
+            15 => is.stop_takes = S * dice.below(40) as u32,
+            16 => is.look_takes = MS * dice.below(3000) as u32,
             7 => is.appears_after = None,
             8 => is.stops = false,
             9 => is.wakes = false,

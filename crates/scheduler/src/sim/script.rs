@@ -8,7 +8,7 @@ use hinoban_config::{Condition, Config, Mode, Patience, Program, Service, Turns}
 use hinoban_event::Doing;
 use hinoban_reading::How;
 
-use super::Behaviour;
+use super::{Behaviour, Situation};
 
 /// A configuration, those that take its place later, and what happens meanwhile.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub enum Fault {
     End,
     /// A program ends of which nobody knows.
     StrangeEnd,
+    /// This happens to the next service that is found in this situation.
+    Ambush(Situation, Box<Fault>),
 }
 
 impl Fault {
@@ -74,6 +76,18 @@ impl Fault {
             | Fault::Asks(name, _)
             | Fault::Stirs(name, _) => Some(name),
             _ => None,
+        }
+    }
+
+    /// The same, of this service.
+    pub(super) fn of(&self, name: String) -> Self {
+        match self.clone() {
+            Fault::Ends(_, how) => Fault::Ends(name, how),
+            Fault::Appears(_) => Fault::Appears(name),
+            Fault::Behaves(_, behaviour) => Fault::Behaves(name, behaviour),
+            Fault::Asks(_, doing) => Fault::Asks(name, doing),
+            Fault::Stirs(_, times) => Fault::Stirs(name, times),
+            other => other,
         }
     }
 }

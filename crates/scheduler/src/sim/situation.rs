@@ -162,9 +162,18 @@ fn situation(watched: &Watched) -> Situation {
         Watching::No => Situation::NotWatched,
         _ if watched.rest != Rest::None => Situation::Resting,
         _ if watched.waits() => Situation::WaitsTurn,
+        _ if watched.trial.as_ref().is_some_and(|t| t.repairs.gave_up.is_some()) => Situation::GivenUp,
+        _ if wants(watched, true) => Situation::Budget,
+        _ if wants(watched, false) => Situation::Pausing,
         _ if watched.failures().next().is_some() => Situation::Failing,
         _ if watched.all_looks().any(|looks| looks.not_seen.is_some()) => Situation::Unseen,
         Watching::Initializing => Situation::Initializing,
         Watching::Yes => Situation::Up,
     }
+}
+
+/// Whether a repair is put off: because of the host, or until its pause is over.
+fn wants(watched: &Watched, held: bool) -> bool {
+    let want = watched.trial.as_ref().and_then(|trial| trial.wants.as_ref());
+    want.is_some_and(|want| want.held.is_some() == held)
 }

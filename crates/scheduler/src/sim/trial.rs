@@ -85,6 +85,8 @@ struct Play<'a> {
     script: &'a Script,
     world: World,
     config: Arc<Config>,
+    /// What happens to whoever is caught.
+    ambush: Option<Fault>,
 }
 
 impl<'a> Play<'a> {
@@ -95,13 +97,12 @@ impl<'a> Play<'a> {
         for name in script.names() {
             world.of(&name).reads = readings(false);
         }
-        Self { script, world, config }
+        Self { script, world, config, ambush: None }
     }
 
     fn to_the_end(mut self) -> Outcome {
         for step in &self.script.steps {
-            let now = self.world.now;
-            self.world.run(Moment::new(step.at).since(now));
+            self.pass(step.at);
             if self.is_broken() {
                 break;
             }
@@ -127,6 +128,20 @@ impl<'a> Play<'a> {
         let Some(proof) = self.world.proof.take() else { return Outcome::default() };
         let Proof { broken, inputs, visits, timeline, .. } = *proof;
         Outcome { broken, inputs, visits, timeline: timeline.unwrap_or_default(), end }
+    }
+
+    /// Lets time pass until then.
+    fn pass(&mut self, until: Duration) {
+        loop {
+            let now = self.world.now;
+            self.world.run(Moment::new(until).since(now));
+            let Some(name) = self.world.caught.take() else { return };
+            self.world.ambush = None;
+            match self.ambush.take() {
+                Some(fault) if !self.is_broken() => self.happens(&fault.of(name)),
+                _ => return,
+            }
+        }
     }
 
     fn is_broken(&self) -> bool {
@@ -221,13 +236,17 @@ impl<'a> Play<'a> {
                 let (report, verdict) = (Default::default(), Verdict::Ran);
                 world.feed(Input::ActionDone { intent: u64::MAX, report, verdict });
             }
+            Fault::Ambush(situation, fault) => {
+                world.ambush = Some(*situation);
+                self.ambush = Some((**fault).clone());
+            }
         }
     }
 
     /// All troubles are over: what is watched is well again within a time that can be computed.
     fn calm(&mut self) {
         self.says(|| "* all troubles are over".to_owned());
-        self.world.doom = None;
+        (self.world.doom, self.world.ambush, self.world.caught) = (None, None, None);
         let names = self.script.names();
         for name in &names {
             let well = Behaviour { reads: readings(false), ..Behaviour::default() };
