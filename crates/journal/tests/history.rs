@@ -447,6 +447,28 @@ fn a_disk_that_refuses_is_told_once_and_what_failed_is_written_when_it_takes_it(
     assert_eq!(kept.incidents(None, 5).len(), 3);
 }
 
+#[test]
+fn who_hands_over_more_than_a_disk_takes_is_told_so_and_never_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::begin(&folder.path().join("h"), MB);
+    // Somebody who does not answer stands in for a disk that hangs.
+    let (go_on, held) = mpsc::channel::<()>();
+    kept.history.incidents(None, 1, Box::new(move |_| held.recv().unwrap()));
+    let event = Arc::new(Event { id: 0, at: at(NOW), service: "a".into(), fact: recovered() });
+    let taken = (0..10_000).filter(|_| kept.history.event(event.clone(), Vec::new())).count();
+    assert!(taken > 1000 && taken < 5000, "{taken}");
+    assert!(!kept.history.readings(vec![thin("a", "load.1", NOW, 1.0)]));
+    go_on.send(()).unwrap();
+    let (_keep, nobody) = mpsc::channel::<()>();
+    for _ in 0..3000 {
+        if kept.history.event(event.clone(), Vec::new()) {
+            return;
+        }
+        let _ = nobody.recv_timeout(Duration::from_millis(10));
+    }
+    panic!("it takes nothing any more");
+}
+
 /// The writer that is killed: this test's own binary, told by a variable to write until it dies.
 const WRITER: &str = "HINOBAN_HISTORY_WRITER";
 

@@ -27,7 +27,8 @@ mod worker;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
 
 use hinoban_event::Event;
 use hinoban_reading::Stamp;
@@ -40,8 +41,9 @@ pub use series::{Asked, Chunk, Content, Point, Readings, Series};
 pub use thin::{SLOT, Thin};
 use worker::{Work, Worker};
 
-/// What may wait for the thread.
-const WAITING: usize = 512;
+/// What may wait for the thread: pieces of readings, events and questions together. Some hundred bytes each, while a disk
+/// hangs; nothing otherwise.
+const WAITING: usize = 4096;
 
 /// Gets an answer, on the thread of the history: it must not block.
 pub type Answer<T> = Box<dyn FnOnce(Result<T, Trouble>) + Send>;
@@ -50,7 +52,9 @@ pub type Answer<T> = Box<dyn FnOnce(Result<T, Trouble>) + Send>;
 ///
 /// Dropping it writes what was handed over, and ends the thread; [`end`](Self::end) says when that is done.
 pub struct History {
-    work: SyncSender<Work>,
+    work: Sender<(usize, Work)>,
+    /// What waits for the thread now.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl History {
@@ -69,35 +73,36 @@ impl History {
         tell: impl Fn(String) + Send + 'static,
         rested: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
-        let (work, received) = mpsc::sync_channel(WAITING);
-        let worker = Worker::new(path.as_ref(), room, Box::new(tell), Box::new(rested));
+        let (work, received) = mpsc::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let worker = Worker::new(path.as_ref(), room, Box::new(tell), Box::new(rested), waiting.clone());
         // It writes pages, and turns a few values into JSON: that takes little of a stack.
         let thread = std::thread::Builder::new().name("history".to_owned()).stack_size(512 * 1024);
         thread.spawn(move || worker.run(&received))?;
-        Ok(Self { work })
+        Ok(Self { work, waiting })
     }
 
     /// Takes in readings. False: the thread is too busy, and they are left out.
     pub fn readings(&self, chunks: Vec<Chunk>) -> bool {
-        self.work.try_send(Work::Readings(chunks)).is_ok()
+        self.hand_over(chunks.len(), Work::Readings(chunks))
     }
 
     /// Takes in an event. `needs`: the services that the one it happened to depends on, however far. False: the thread is
     /// too busy, and it is left out.
     pub fn event(&self, event: Arc<Event>, needs: Vec<Arc<str>>) -> bool {
-        self.work.try_send(Work::Event(event, needs)).is_ok()
+        self.hand_over(1, Work::Event(event, needs))
     }
 
     /// Says what fails now of these services, and of all others nothing (`whole`): at the start, and after a change of
     /// the configuration.
     /// Incidents that nobody told the end of are closed, failures that nobody told are opened.
     pub fn stand(&self, at: Stamp, services: Vec<Failing>, whole: bool) -> bool {
-        self.work.try_send(Work::Stand { at, services, whole }).is_ok()
+        self.hand_over(1, Work::Stand { at, services, whole })
     }
 
     /// Takes on another room.
     pub fn set_room(&self, room: u64) -> bool {
-        self.work.try_send(Work::Room(room)).is_ok()
+        self.hand_over(1, Work::Room(room))
     }
 
     /// The incidents, the newest first: of this service, or of all; at most so many. If the thread is too busy the answer
@@ -130,7 +135,16 @@ impl History {
     }
 
     fn ask(&self, question: impl FnOnce(&mut Worker) + Send + 'static) {
-        let _ = self.work.try_send(Work::Ask(Box::new(question)));
+        let _ = self.hand_over(1, Work::Ask(Box::new(question)));
+    }
+
+    /// Hands over what counts for so many. False: too much waits.
+    fn hand_over(&self, weight: usize, work: Work) -> bool {
+        if self.waiting.fetch_add(weight, Ordering::Relaxed) + weight > WAITING {
+            self.waiting.fetch_sub(weight, Ordering::Relaxed);
+            return false;
+        }
+        self.work.send((weight, work)).is_ok()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub(super) struct Worker {
     taken: usize,
     tell: Box<dyn Fn(String) + Send>,
     rested: Box<dyn Fn() + Send>,
+    /// What was handed over and not taken yet.
+    waiting: Arc<AtomicUsize>,
     /// Whether people know that it cannot be written.
     told: bool,
 }
@@ -61,6 +64,7 @@ impl Worker {
         room: u64,
         tell: Box<dyn Fn(String) + Send>,
         rested: Box<dyn Fn() + Send>,
+        waiting: Arc<AtomicUsize>,
     ) -> Self {
         Self {
             path: path.to_owned(),
@@ -71,12 +75,13 @@ impl Worker {
             taken: 0,
             tell,
             rested,
+            waiting,
             told: false,
         }
     }
 
     /// Works until nobody can hand anything over any more.
-    pub(super) fn run(mut self, work: &Receiver<Work>) {
+    pub(super) fn run(mut self, work: &Receiver<(usize, Work)>) {
         while let Ok(first) = work.recv() {
             self.take(first);
             loop {
@@ -93,7 +98,8 @@ impl Worker {
         self.rest();
     }
 
-    fn take(&mut self, work: Work) {
+    fn take(&mut self, (weight, work): (usize, Work)) {
+        self.waiting.fetch_sub(weight, Ordering::Relaxed);
         self.taken += 1;
         // In a row that does not end, nobody waits for a pause.
         if self.taken >= MANY || self.readings.len() >= 8 * MANY {
