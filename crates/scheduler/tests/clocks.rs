@@ -206,7 +206,10 @@ fn a_turn_that_is_made_up_for_counts_once_in_a_limit() {
     let test = Test::Custom { probe: "answers".into(), options: Default::default() };
     let when = Condition::Test { test, expect: Expect::Failed };
     web.rules.push(Rule { when, fail: Branch::once(Then::Alert), ..Rule::existence() });
-    config.services = vec![process("db").into(), web.into()];
+    // A restart would take web along, and end its look.
+    let mut db = process("db");
+    db.rules[0].fail = Branch::once(Then::Start);
+    config.services = vec![db.into(), web.into()];
     let counted = |falls: bool| {
         let mut world = World::new(&config, Duration::ZERO);
         world.of("db").start_takes = 2 * S;
