@@ -99,7 +99,7 @@ const MUTANTS: &[Mutant] = &[
         "what was just repaired in vain is repaired at once",
         "patience/gate.rs",
         "                if let Some(until) = trial.and_then(|trial| trial.waits(&patience, &watched.name, now)) {",
-        "                if let Some(until) = trial.and_then(|trial| trial.waits(&patience, &watched.name, now)).filter(|_| early) {",
+        "                if let Some(until) = trial.and_then(|trial| trial.waits(&patience, &watched.name, now)).filter(|_| early && !lives && lives) {",
     ),
     (
         "what restarts cost the host is not counted",
@@ -178,7 +178,7 @@ fn lay_out(crate_at: &Path, folder: &Path) {
     fs::create_dir_all(folder.join("runner/src")).unwrap();
     fs::write(folder.join("runner/src/main.rs"), RUNNER).unwrap();
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    let profile = "[profile.dev]\nopt-level = 1\ndebug = false\n";
+    let profile = "[profile.dev]\nopt-level = 0\ndebug = false\n";
     let workspace =
         format!("[workspace]\nresolver = \"3\"\nmembers = [\"scheduler\", \"runner\"]\n{profile}");
     fs::write(folder.join("Cargo.toml"), workspace).unwrap();

@@ -56,8 +56,19 @@ impl Script {
             }
             last = at;
             let mut fault = fault(&mut dice, name.clone(), &script.configs, mild);
-            if !mild && dice.percent(35) {
-                fault = Fault::Ambush(*dice.of(Situation::ALL), Box::new(fault));
+            if !mild && dice.percent(45) {
+                let rare = [
+                    Situation::Peeking,
+                    Situation::Clearing,
+                    Situation::Starting,
+                    Situation::Stopping,
+                    Situation::Restarting,
+                    Situation::AwaitDown,
+                    Situation::Budget,
+                    Situation::GivenUp,
+                ];
+                let situation = if dice.percent(50) { *dice.of(&rare) } else { *dice.of(Situation::ALL) };
+                fault = Fault::Ambush(situation, Box::new(fault));
             }
             script.steps.push(Step { at, fault });
         }
@@ -366,7 +377,8 @@ fn fault(dice: &mut Dice, name: String, configs: &[Arc<Config>], mild: bool) -> 
 }
 
 fn behaviour(dice: &mut Dice, mild: bool) -> Behaviour {
-    let mut is = Behaviour { reads: readings(dice.percent(20)), ..Behaviour::default() };
+    let tests_pass = !dice.percent(15);
+    let mut is = Behaviour { reads: readings(dice.percent(20)), tests_pass, ..Behaviour::default() };
     for _ in 0..dice.below(3) {
         match dice.below(if mild { 7 } else { 17 }) {
             0 => is.tests_pass = false,

@@ -163,7 +163,9 @@ impl Proof {
                 let reach = if wants { above(world, &name) } else { below(world, &name) };
                 for name in reach.iter().chain([&name]) {
                     // What was asked for before and is being done comes to its end first.
-                    let busy = scheduler.services.iter().any(|w| w.service.name == *name && w.task.is_some());
+                    let mut busy = scheduler.services.iter().filter(|w| w.task.is_some());
+                    let busy =
+                        busy.any(|w| w.service.name == *name || above(world, &w.service.name).contains(name));
                     if let Some(track) = self.tracks.get_mut(name) {
                         track.asked = wants || track.asked && busy;
                     }
@@ -398,6 +400,7 @@ impl Proof {
         }
         let before = track.repaired.replace(cause.at);
         if let (Some(before), Some(patience)) = (before, service.patience)
+            && before <= cause.at
             && cause.at.since(before) < patience.first * 9 / 10
         {
             let text = format!("{}: again after {:?}", service.name, cause.at.since(before));
@@ -494,7 +497,8 @@ impl Proof {
         }
         self.meet(world);
         for track in self.tracks.values_mut() {
-            (track.counted, track.made) = (0, 0);
+            // One that was counted may still be made.
+            (track.counted, track.made) = (1, 0);
         }
     }
 
