@@ -83,9 +83,15 @@ fn what_a_boot_has_switched_on_stays_on_when_the_supervisor_is_killed_later() {
 #[test]
 fn an_end_that_waits_for_a_program_does_not_spin_over_a_look_that_is_not_made_any_more() {
     let mut web = process("web");
-    let (test, expect) = (Test::Custom { probe: "ask".to_owned(), options: Default::default() }, Expect::Failed);
+    let (test, expect) =
+        (Test::Custom { probe: "ask".to_owned(), options: Default::default() }, Expect::Failed);
     let alert = || Branch::once(Then::Alert);
-    web.rules.push(Rule { when: Condition::Test { test, expect }, fail: alert(), ok: alert(), place: Default::default() });
+    web.rules.push(Rule {
+        when: Condition::Test { test, expect },
+        fail: alert(),
+        ok: alert(),
+        place: Default::default(),
+    });
     let mut world = World::new(&config(vec![web, process("db")]), Duration::ZERO);
     world.run(10 * S);
     world.kill("web");

@@ -116,7 +116,7 @@ use hinoban_scheduler::sim::Script;
 fn main() {
     std::panic::set_hook(Box::new(|_| {}));
     let (mut inputs, mut seed) = (0, 0);
-    while inputs < 1_000_000 {
+    while inputs < 3_000_000 {
         seed += 1;
         let outcome = Script::of(seed).play(false);
         inputs += outcome.inputs.max(1);

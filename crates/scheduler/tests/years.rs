@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hinoban_scheduler::sim::{Meets, Script, Situation, Visits};
 
 /// As many as a change must pass.
-const INPUTS: u64 = 1_000_000;
+const INPUTS: u64 = 3_000_000;
 
 /// Within so many each combination is to be seen, be it ever so rare.
 const LONG: u64 = 100_000_000;
