@@ -392,7 +392,7 @@ impl World {
         let tick = input == Input::Tick;
         let command = matches!(input, Input::Command { .. });
         let mut effects = self.scheduler.handle(now, input);
-        let doom = self.doom.take_if(|doom| !effects.is_empty() && !(command && doom.spares_commands));
+        let doom = self.doom.take_if(|doom| !(effects.is_empty() || command && doom.spares_commands));
         if let Some(doom) = &doom {
             effects.truncate(doom.effects % (effects.len() + 1));
         }

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use hinoban_config::{
-    Branch, Condition, Config, Dialect, Expect, Kind, Operator, Patience, Program, Rate, Rule, Service, Then,
+    Branch, Condition, Config, Dialect, Expect, Kind, Operator, Patience, Program, Rate, Rule, Service, Test,
+    Then,
 };
 use hinoban_event::{Doing, Fact};
 use hinoban_reading::{Value, metrics};

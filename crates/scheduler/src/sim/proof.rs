@@ -245,10 +245,10 @@ impl Proof {
     ) {
         let now = world.now;
         match entry {
-            Remembered::Intent { intent, .. } | Remembered::Reaction { intent, .. } => {
-                if !self.numbers.insert(*intent) {
-                    self.breaks(now, "no number is given twice", format!("intent {intent}"));
-                }
+            Remembered::Intent { intent, .. } | Remembered::Reaction { intent, .. }
+                if !self.numbers.insert(*intent) =>
+            {
+                self.breaks(now, "no number is given twice", format!("intent {intent}"));
             }
             Remembered::Failed { service, rule, .. } => {
                 let new = self.tracks.get_mut(service).is_none_or(|track| track.failing.insert(*rule));
@@ -295,12 +295,10 @@ impl Proof {
     fn told(&mut self, now: Moment, event: &Event, recovered: &[(&str, usize)]) {
         let Some(track) = self.tracks.get(&*event.service) else { return };
         match &event.fact {
-            Fact::Failed(failure) if !track.failing.contains(&failure.rule) => {
-                // A rule that ends the watching ends its own failure with it.
-                if track.watching {
-                    let text = format!("rule {} of {}", failure.rule, event.service);
-                    self.breaks(now, "a failure is remembered before it is told", text);
-                }
+            // A rule that ends the watching ends its own failure with it.
+            Fact::Failed(failure) if !track.failing.contains(&failure.rule) && track.watching => {
+                let text = format!("rule {} of {}", failure.rule, event.service);
+                self.breaks(now, "a failure is remembered before it is told", text);
             }
             Fact::Recovered(recovery) if !recovered.contains(&(&*event.service, recovery.rule)) => {
                 let text = format!("rule {} of {}", recovery.rule, event.service);

@@ -46,14 +46,14 @@ impl Script {
     }
 
     fn play_through(&self, timeline: bool) -> Outcome {
-        let mut outcome = Play::new(self, timeline).to_the_end();
+        let mut outcome = Play::new(self, timeline).played_out();
         let crashes = self.steps.iter().any(|step| step.fault.is_crash());
         // What never gets well has no end to compare.
         let ends = self.configs[0].services.iter().all(|service| can_be_well(service));
         if self.mild && ends && crashes && outcome.broken.is_none() {
             let mut calm = self.clone();
             calm.steps.retain(|step| !step.fault.is_crash());
-            let other = Play::new(&calm, timeline).to_the_end();
+            let other = Play::new(&calm, timeline).played_out();
             outcome.inputs += other.inputs;
             other.visits.iter().for_each(|(key, n)| *outcome.visits.entry(*key).or_default() += n);
             outcome.timeline.push("-- without the crashes --".to_owned());
@@ -100,7 +100,7 @@ impl<'a> Play<'a> {
         Self { script, world, config, ambush: None }
     }
 
-    fn to_the_end(mut self) -> Outcome {
+    fn played_out(mut self) -> Outcome {
         for step in &self.script.steps {
             self.pass(step.at);
             if self.is_broken() {
