@@ -241,8 +241,42 @@ pub(crate) fn give_back() {
     };
 }
 
+/// Has the kernel map our own program text and constants in small pieces.
+///
+/// With the page that is touched the kernel maps its neighbours, 64 kB in all, but never beyond the piece that it keeps as
+/// one (`struct vm_area_struct`); and what a quiet daemon needs is a few functions here and there. Neighbours that differ
+/// in an advice are kept apart, and whether to be part of a core dump, which text never is, is one without other effect.
+fn map_in_pieces() {
+    const PIECE: u64 = 16 * 1024;
+    unsafe extern "C" fn first_object(
+        info: *mut libc::dl_phdr_info,
+        _size: usize,
+        _data: *mut libc::c_void,
+    ) -> libc::c_int {
+        // SAFETY: dl_iterate_phdr(3) gives a valid object, whose headers are an array of the length it says.
+        let (base, headers) = unsafe {
+            let info = &*info;
+            (info.dlpi_addr, std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)))
+        };
+        for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0) {
+            let start = base + header.p_vaddr;
+            let (mut piece, last) = (start.div_ceil(PIECE) * PIECE, start + header.p_memsz);
+            while piece + PIECE <= last {
+                // SAFETY: the range lies within a mapped segment, and the advice changes nothing of what it holds.
+                unsafe { libc::madvise(piece as *mut libc::c_void, PIECE as usize, libc::MADV_DONTDUMP) };
+                piece += 2 * PIECE;
+            }
+        }
+        // The first object is the program itself.
+        1
+    }
+    // SAFETY: `first_object` keeps to the contract of dl_iterate_phdr(3), and does not unwind.
+    unsafe { libc::dl_iterate_phdr(Some(first_object), ptr::null_mut()) };
+}
+
 /// Gives back what only the start needed, from the thread that did it: the same, and what its stack does not need again.
 pub(crate) fn forget_the_start() {
+    map_in_pieces();
     give_back();
     // The stack was deeper once than it will be again: what lies below us, but for a little, holds nothing.
     let marker = 0_u8;

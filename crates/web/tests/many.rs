@@ -1,7 +1,7 @@
 //! What is told where there is much to tell of: by whom it is written must not show.
 #![allow(clippy::unwrap_used)] // in helpers of tests too
 
-#[allow(unreachable_pub, dead_code)]
+#[allow(unreachable_pub)]
 mod world;
 
 use serde_json::{Value, json};
