@@ -38,6 +38,7 @@ fn about(config: &Config, id: &str, file: &str) -> Options {
     let mut options = Options::new(id, file);
     options.zone = Some(zone::of_host());
     if config.dialect == Dialect::Toml {
+        options.as_monit = false;
         options.banner = concat!("Hinoban ", env!("CARGO_PKG_VERSION")).to_owned();
     }
     options

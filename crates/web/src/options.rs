@@ -13,6 +13,9 @@ pub struct Options {
     pub version: String,
     /// Program and version in the first line of texts for people: `Monit 5.33.0` unless there is a reason.
     pub banner: String,
+    /// Whether `summary` and `report` keep to Monit's words. Otherwise what a rule gave up is called so, and counted as
+    /// down.
+    pub as_monit: bool,
     /// Our identity: 32 hexadecimal digits.
     pub id: String,
     /// Path of the configuration, shown in documents.
@@ -76,6 +79,7 @@ impl Options {
         Self {
             version: DIALECT.to_owned(),
             banner: format!("Monit {DIALECT}"),
+            as_monit: true,
             id: id.into(),
             control_file: control_file.into(),
             listen: Vec::new(),

@@ -245,7 +245,7 @@ async fn report<B: Backend>(State(site): Here<B>, Extension(asked): Extension<Ar
     };
     // An unknown group is no error here: it has no members.
     let chosen = monit::select(&status.services, &[], asked.form.get("group")).unwrap_or_default();
-    Ok(typed("text/plain", monit::report(&chosen, only)))
+    Ok(typed("text/plain", monit::report(&chosen, &site.about, only)))
 }
 
 async fn id<B: Backend>(State(site): Here<B>) -> Answer {

@@ -82,6 +82,7 @@ impl<B: Backend> Web<B> {
         let about = About {
             version: options.version.clone(),
             banner: options.banner.clone(),
+            as_monit: options.as_monit,
             id: options.id.clone(),
             control_file: options.control_file.clone(),
             address: shown(&options.listen),

@@ -19,16 +19,26 @@ pub(crate) enum State {
     NotSeen,
     /// Nobody has looked yet.
     Unknown,
+    /// A rule has ended the watching: nobody looks, and nothing brings it back but an operator.
+    GivenUp,
     /// It is not watched.
     NotMonitored,
 }
 
 impl State {
-    pub(crate) const ALL: [State; 6] =
-        [State::Down, State::Failing, State::NotSeen, State::Unknown, State::NotMonitored, State::Up];
+    pub(crate) const ALL: [State; 7] = [
+        State::Down,
+        State::GivenUp,
+        State::Failing,
+        State::NotSeen,
+        State::Unknown,
+        State::NotMonitored,
+        State::Up,
+    ];
 
     pub(crate) fn of(view: &ServiceView) -> Self {
         match view.watching {
+            Watching::No if view.gave_up.is_some() => State::GivenUp,
             Watching::No => State::NotMonitored,
             Watching::Initializing => State::Unknown,
             Watching::Yes if view.not_seen.is_some() || view.failing.contains(&Class::Data) => State::NotSeen,
@@ -43,7 +53,7 @@ impl State {
 
     /// Whether it is shown among what is wrong now.
     pub(crate) fn is_wrong(self) -> bool {
-        matches!(self, State::Down | State::Failing | State::NotSeen)
+        matches!(self, State::Down | State::GivenUp | State::Failing | State::NotSeen)
     }
 
     /// In words, for people.
@@ -54,6 +64,7 @@ impl State {
             State::Down => "Down",
             State::NotSeen => "Not seen",
             State::Unknown => "Not known yet",
+            State::GivenUp => "Given up",
             State::NotMonitored => "Not monitored",
         }
     }
@@ -66,6 +77,7 @@ impl State {
             State::Down => "down",
             State::NotSeen => "not-seen",
             State::Unknown => "unknown",
+            State::GivenUp => "given-up",
             State::NotMonitored => "off",
         }
     }
@@ -78,6 +90,7 @@ impl State {
             State::Down => "■",
             State::NotSeen => "◆",
             State::Unknown => "◌",
+            State::GivenUp => "⊘",
             State::NotMonitored => "○",
         }
     }
@@ -109,7 +122,7 @@ pub(crate) struct Why<'a> {
 /// What is wrong with a service, the gravest first, or why it was given up; nothing, if it is well.
 pub(crate) fn whys(view: &ServiceView) -> Vec<Why<'_>> {
     let state = State::of(view);
-    if let (State::NotMonitored, Some(text)) = (state, &view.gave_up) {
+    if let (State::GivenUp, Some(text)) = (state, &view.gave_up) {
         return vec![Why { kind: None, text, since: None }];
     }
     if !state.is_wrong() {

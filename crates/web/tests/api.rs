@@ -93,7 +93,8 @@ async fn every_member_is_in_the_reference() {
         compares.limit = Some(cpu_limit());
         view.rules = vec![compares];
         view.identity = Some(Identity { pid: 1, start: 2 });
-        let gave_up = GivenUp { doing: Doing::Restart, text: String::new(), since: world::LOOKED, times: 1 };
+        let (text, since) = (String::new(), world::LOOKED);
+        let gave_up = GivenUp { doing: Doing::Restart, text, since, times: 1, lived: true, gone: false };
         let repairs = Repairs { gave_up: Some(Box::new(gave_up)), ..Repairs::default() };
         view.patience = Some(PatienceView { repairs, ..PatienceView::default() });
         view.last_action = Some(LastAction {

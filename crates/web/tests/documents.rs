@@ -110,9 +110,9 @@ fn summary_is_a_table_by_type() {
 #[test]
 fn report_counts_each_service_once() {
     let status = world::status();
-    insta::assert_snapshot!(monit::report(&all(&status), None));
-    assert_eq!(monit::report(&all(&status), Count::from_word("Unmonitored")), "1\n");
-    assert!(monit::report(&[], None).starts_with("up:             0 (0.0%)\n"));
+    insta::assert_snapshot!(monit::report(&all(&status), &world::about(), None));
+    assert_eq!(monit::report(&all(&status), &world::about(), Count::from_word("Unmonitored")), "1\n");
+    assert!(monit::report(&[], &world::about(), None).starts_with("up:             0 (0.0%)\n"));
 }
 
 #[test]

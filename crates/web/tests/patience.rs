@@ -14,9 +14,19 @@ const TEXT: &str = "Connection refused -- restarted 5 times in vain; it is not r
                     looked at all the same; once it is mended: hinoban restart svc";
 
 fn given_up() -> PatienceView {
-    let gave_up = GivenUp { doing: Doing::Restart, text: TEXT.to_owned(), since: world::LOOKED, times: 2 };
+    let (since, text) = (world::LOOKED, TEXT.to_owned());
+    let gave_up = GivenUp { doing: Doing::Restart, text, since, times: 2, lived: true, gone: false };
     let gave_up = Some(Box::new(gave_up));
-    let repairs = Repairs { lived: 5, gone: 1, at: world::LOOKED, open: false, tried: 7, helped: 1, gave_up };
+    let repairs = Repairs {
+        lived: 5,
+        gone: 1,
+        at: world::LOOKED,
+        open: false,
+        tried: 7,
+        helped: 1,
+        gave_up,
+        ..Repairs::default()
+    };
     PatienceView { repairs, next: None, held: None }
 }
 

@@ -70,6 +70,35 @@ async fn what_was_given_up_says_why_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn what_was_given_up_is_wrong() {
+    let given_up = |view: &mut ServiceView| {
+        view.watching = Watching::No;
+        view.gave_up = Some(WHY.into());
+    };
+    let server = serving(given_up).await;
+    server.double.status.lock().unwrap().as_mut().unwrap().services.truncate(1);
+    let page = server.get("/").await;
+    assert!(page.contains(">Wrong now</h2>") && !page.contains("Nothing is wrong"), "{page}");
+    assert!(
+        page.contains("<title>(1) ") && page.contains("</span> Given up</span> <a href='/svc'>"),
+        "{page}"
+    );
+    let json: Value = serde_json::from_str(body(&server.get("/api/v1/services").await)).unwrap();
+    assert_eq!((&json["counts"]["given_up"], &json["counts"]["not_monitored"]), (&json!(1), &json!(0)));
+    assert_eq!(json["services"][0]["state"], json!("given-up"));
+
+    let mut status = world::status();
+    given_up(&mut status.services[0]);
+    let one = &[&status.services[0]];
+    let about = |as_monit| monit::About { as_monit, ..world::about() };
+    let summary = |as_monit| monit::summary(&status, &about(as_monit), one, false);
+    assert!(summary(false).contains("Given up") && !summary(false).contains("Not monitored"));
+    assert!(summary(true).contains("Not monitored"), "under a control file the words are Monit's");
+    let down = |as_monit| monit::report(one, &about(as_monit), monit::Count::from_word("down"));
+    assert_eq!((down(false).as_str(), down(true).as_str()), ("1\n", "0\n"));
+}
+
+#[tokio::test]
 async fn programs_and_people_learn_when_a_service_is_looked_at() {
     let server = serving(|view| {
         view.turns = Turns::Except(pattern("* 2-4 * * *"));

@@ -44,6 +44,7 @@ struct Counts {
     down: usize,
     not_seen: usize,
     unknown: usize,
+    given_up: usize,
     not_monitored: usize,
 }
 
@@ -200,6 +201,7 @@ impl<'a> Everything<'a> {
                 State::Down => &mut counts.down,
                 State::NotSeen => &mut counts.not_seen,
                 State::Unknown => &mut counts.unknown,
+                State::GivenUp => &mut counts.given_up,
                 State::NotMonitored => &mut counts.not_monitored,
             } += 1;
         }

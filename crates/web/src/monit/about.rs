@@ -11,6 +11,9 @@ pub struct About {
     pub version: String,
     /// Program and version in the first line of texts for people.
     pub banner: String,
+    /// Whether `summary` and `report` keep to Monit's words. Otherwise what a rule gave up is called so, and counted as
+    /// down.
+    pub as_monit: bool,
     /// Our identity: 32 hexadecimal digits.
     pub id: String,
     /// Path of the configuration.

@@ -1,6 +1,6 @@
 use hinoban_supervisor::{ServiceView, Status, Watching};
 
-use super::words::{state, status_bits, type_name, type_rank};
+use super::words::{given_up, state, status_bits, type_name, type_rank};
 use super::{About, Tone, text};
 
 /// Columns of a summary: heading and width.
@@ -21,7 +21,7 @@ pub fn summary(status: &Status, about: &About, services: &[&ServiceView], sorted
     let heads = COLUMNS.map(|(head, width)| format!(" {} ", Tone::Heading.paint(&cell(head, width))));
     out += &format!("{bar}{}{bar}{}{bar}{}{bar}\n", heads[0], heads[1], heads[2]);
     for view in services {
-        let (tone, state) = state(view);
+        let (tone, state) = state(view, about);
         let [name, word, kind] = [&*text::harmless(&view.name, ""), &state, type_name(&view.kind)];
         let [name, word, kind] = [(name, 0), (word, 1), (kind, 2)].map(|(t, i)| cell(t, COLUMNS[i].1));
         out += &rule('├', '┼', '┤');
@@ -50,7 +50,7 @@ fn cell(text: &str, width: usize) -> String {
 pub enum Count {
     /// Services that are watched and well.
     Up,
-    /// Services of which something fails.
+    /// Services of which something fails; under our own configuration also those that a rule gave up.
     Down,
     /// Services of which nothing is known yet.
     Initialising,
@@ -73,8 +73,9 @@ impl Count {
         })
     }
 
-    fn of(view: &ServiceView) -> Self {
+    fn of(view: &ServiceView, about: &About) -> Self {
         match view.watching {
+            Watching::No if given_up(view, about) => Count::Down,
             Watching::No => Count::Unmonitored,
             Watching::Initializing => Count::Initialising,
             Watching::Yes if status_bits(view) != 0 => Count::Down,
@@ -84,11 +85,11 @@ impl Count {
 }
 
 /// How many of `services` are up, down and so on; with `only`, that one number.
-pub fn report(services: &[&ServiceView], only: Option<Count>) -> String {
+pub fn report(services: &[&ServiceView], about: &About, only: Option<Count>) -> String {
     let total = services.len();
     let count = |what| match what {
         Count::Total => total,
-        _ => services.iter().filter(|view| Count::of(view) == what).count(),
+        _ => services.iter().filter(|view| Count::of(view, about) == what).count(),
     };
     if let Some(only) = only {
         return format!("{}\n", count(only));

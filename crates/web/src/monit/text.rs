@@ -23,7 +23,8 @@ pub fn status(status: &Status, about: &About, services: &[&ServiceView]) -> Stri
         let heading = format!("{} '{}'", type_name(&view.kind), harmless(&view.name, ""));
         out += &Tone::Heading.paint(&heading);
         out.push('\n');
-        let words = status_words(view).into_iter().map(|(tone, word)| tone.paint(word)).collect::<Vec<_>>();
+        let words =
+            status_words(view, about).into_iter().map(|(tone, word)| tone.paint(word)).collect::<Vec<_>>();
         line(&mut out, "status", &(words.join(" | ") + &pending_words(view)));
         for (key, tone, value) in rows(status, about, view) {
             line(&mut out, &key, &tone.paint(&harmless(&value, LINES)));

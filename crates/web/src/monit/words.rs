@@ -3,7 +3,7 @@
 use hinoban_event::{Class, Doing};
 use hinoban_supervisor::{Kind, Mode, OnReboot, ServiceView, Watching};
 
-use super::Tone;
+use super::{About, Tone};
 
 /// Number of the type. A kind that an embedder registered is shown as a remote host without ports: of all types the
 /// one that promises readers nothing.
@@ -73,9 +73,15 @@ pub(crate) fn shows_data(view: &ServiceView) -> bool {
     view.watching == Watching::Yes && status_bits(view) & hidden == 0
 }
 
+/// Whether a rule has ended the watching, and that is to be said.
+pub(crate) fn given_up(view: &ServiceView, about: &About) -> bool {
+    !about.as_monit && view.watching == Watching::No && view.gave_up.is_some()
+}
+
 /// The words for how it stands, each with its tone; joined by ` | `.
-pub(crate) fn status_words(view: &ServiceView) -> Vec<(Tone, &'static str)> {
+pub(crate) fn status_words(view: &ServiceView, about: &About) -> Vec<(Tone, &'static str)> {
     match view.watching {
+        Watching::No if given_up(view, about) => vec![(Tone::Bad, "Given up")],
         Watching::No => vec![(Tone::Careful, "Not monitored")],
         Watching::Initializing if view.waiting => vec![(Tone::Waiting, "Waiting")],
         Watching::Initializing => vec![(Tone::New, "Initializing")],
@@ -90,8 +96,8 @@ pub(crate) fn status_words(view: &ServiceView) -> Vec<(Tone, &'static str)> {
 }
 
 /// The whole status in one tone: words, and what is pending.
-pub(crate) fn state(view: &ServiceView) -> (Tone, String) {
-    let words = status_words(view);
+pub(crate) fn state(view: &ServiceView, about: &About) -> (Tone, String) {
+    let words = status_words(view, about);
     let tone = words.first().map_or(Tone::Good, |(tone, _)| *tone);
     let text = words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" | ");
     (tone, text + &pending_words(view))

@@ -106,7 +106,7 @@ pub(super) fn whys<'a>(clock: Clock<'a>, view: &'a ServiceView) -> Vec<Why<'a>> 
 fn row<'a>(clock: Clock<'a>, view: &'a ServiceView, state: State) -> Row<'a> {
     // Why it is not well stands above; here, what there is to see all the same.
     let seen = match state {
-        State::NotMonitored => "".into(),
+        State::NotMonitored | State::GivenUp => "".into(),
         _ => Cow::Owned(seen::line(view, clock.zone)),
     };
     let seen = match standing::whys(view).first() {

@@ -103,7 +103,7 @@ pub(crate) fn service(
         has_programs: has_programs(view),
         explained: why.iter().flat_map(|why| &why.paragraphs).filter(|p| !elsewhere(p)).collect(),
         rules: rules(clock, view),
-        stale: matches!(state, State::NotMonitored | State::NotSeen),
+        stale: matches!(state, State::NotMonitored | State::GivenUp | State::NotSeen),
         readings: view.observation.as_ref().map(|seen| rows(seen, &about.zone)).unwrap_or_default(),
         facts: facts(status, clock, view),
         ties: ties(view),

@@ -26,6 +26,7 @@ pub fn about() -> About {
     About {
         version: DIALECT.to_owned(),
         banner: format!("Monit {DIALECT}"),
+        as_monit: true,
         id: "5de67d678ea4bbf7a97b07a3d9f30da1".to_owned(),
         control_file: "/etc/a<b>.toml".to_owned(),
         address: Some(Address::Tcp { address: "127.0.0.1".to_owned(), port: 2812 }),
