@@ -146,6 +146,12 @@ pub struct Repairs {
     /// Repairs have been given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gave_up: Option<Box<GivenUp>>,
+    /// When it was restarted while it lived, as far as the host's budget counts it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spent: Vec<Stamp>,
+    /// Since when a restart of it is held because the host does not bear it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Stamp>,
 }
 
 /// Repairs that have been given up.
@@ -159,6 +165,12 @@ pub struct GivenUp {
     pub since: Stamp,
     /// How often people have been told.
     pub times: u32,
+    /// People have been told so of it while it lived …
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lived: bool,
+    /// … and while it was gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// A value that was read. Unlike [`Value`] it is equal to itself in any case, and comes back from a file as the very same.

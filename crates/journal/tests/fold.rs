@@ -26,7 +26,14 @@ fn entry() -> impl Strategy<Value = Entry> {
         (service(), 0..2u32, stamp(), proptest::option::of((doing(), stamp(), 1..9u32))).prop_map(
             |(service, lived, at, gave_up)| {
                 let given_up = |(doing, since, times)| {
-                    Box::new(GivenUp { doing, text: "in vain".to_owned(), since, times })
+                    Box::new(GivenUp {
+                        doing,
+                        text: "in vain".to_owned(),
+                        since,
+                        times,
+                        lived: true,
+                        gone: false,
+                    })
                 };
                 let gave_up = gave_up.filter(|_| lived > 0).map(given_up);
                 let at = if lived > 0 { at } else { Stamp::default() };
@@ -117,6 +124,7 @@ fn a_file_of_this_version_stays_readable() {
         r#"{"entry":"recovered","service":"httpd","rule":1,"class":"connection"}"#,
         r#"{"entry":"forgotten","service":"gone"}"#,
         r#"{"entry":"repairs","service":"shop","repairs":{"lived":5,"gone":1,"at":1795429973000000,"open":false,"tried":6,"helped":1,"gave_up":{"doing":"restart","text":"in vain","since":1795429973000000,"times":2}}}"#,
+        r#"{"entry":"repairs","service":"shop","repairs":{"lived":5,"gone":1,"at":1795429973000000,"open":false,"tried":6,"helped":1,"gave_up":{"doing":"restart","text":"in vain","since":1795429973000000,"times":2,"lived":true,"gone":true},"spent":[1795429973000000],"held":1795429973000000}}"#,
         r#"{"entry":"baseline","service":"conf","condition":"size/1","value":4711}"#,
         r#"{"entry":"baseline","service":"conf","condition":"load/1","value":{"real":"0.25"}}"#,
         r#"{"entry":"baseline","service":"conf","condition":"size/1","value":null}"#,

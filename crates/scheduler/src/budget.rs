@@ -7,16 +7,20 @@
 //! The host starves when the last look at it saw that of its memory 97 % are in use, or 90 % of both its memory and its
 //! swap, or that in the last minute 8 tasks for each processor waited to run or for a disk. What is restarted because it
 //! uses too much itself, by a rule that compares one of its own readings, is restarted all the same: that helps the host.
+//!
+//! What was spent, and whose restart is held since when, is remembered with the repairs of each service, also of those
+//! without patience. So a supervisor that begins anew bears no more, tells nothing twice, and the first is still the first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_config::{Budget, Kind};
-use hinoban_reading::{Metric, Moment, Now, Observation, metrics};
+use hinoban_reading::{Metric, Moment, Now, Observation, Stamp, metrics};
 
-use crate::machine::Scheduler;
-use crate::patience::span;
+use crate::machine::{Out, Scheduler};
+use crate::patience::{Repairs, span};
+use crate::watched::Watched;
 use crate::{ServiceId, Watching};
 
 /// Memory in use, in percent, from which the host starves …
@@ -28,11 +32,28 @@ const LOAD: f64 = 8.0;
 /// A host that starves is asked again at least so long after.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// One restart of what lived.
+#[derive(Debug)]
+struct Spent {
+    /// Known since then …
+    seen: Moment,
+    /// … and so old at that time: our clock begins with us, and an earlier life may have made it.
+    age: Duration,
+    service: Arc<str>,
+}
+
+impl Spent {
+    /// When it counts no longer.
+    fn until(&self, within: Duration) -> Moment {
+        self.seen + within.saturating_sub(self.age)
+    }
+}
+
 /// What the host has borne lately.
 #[derive(Debug, Default)]
 pub(crate) struct Host {
-    /// Restarts of what lived, the oldest first, and of which services.
-    spent: VecDeque<(Moment, Arc<str>)>,
+    /// Restarts of what lived, the oldest first.
+    spent: VecDeque<Spent>,
     /// Services whose restart is held, the first of them first.
     held: Vec<ServiceId>,
     /// What an earlier life spent has been taken into account.
@@ -41,12 +62,12 @@ pub(crate) struct Host {
 
 impl Host {
     /// A restart of what lived is made.
-    pub(crate) fn spends(&mut self, now: Moment, service: Arc<str>) {
-        self.spent.push_back((now, service));
+    fn spends(&mut self, now: Moment, service: Arc<str>) {
+        self.spent.push_back(Spent { seen: now, age: Duration::ZERO, service });
     }
 
     /// The restart of this service is held from now on: whether no other one is held already.
-    pub(crate) fn holds(&mut self, service: ServiceId) -> bool {
+    fn holds(&mut self, service: ServiceId) -> bool {
         let first = self.held.is_empty();
         if !self.held.contains(&service) {
             self.held.push(service);
@@ -61,7 +82,7 @@ impl Host {
 
     /// Until when, and why, no further restart of what lives is borne.
     fn exceeds(&mut self, budget: Budget, service: ServiceId, now: Moment) -> Option<(Moment, String)> {
-        while self.spent.front().is_some_and(|(at, _)| now.since(*at) >= budget.within) {
+        while self.spent.front().is_some_and(|spent| spent.until(budget.within) <= now) {
             self.spent.pop_front();
         }
         let most = usize::try_from(budget.restarts).unwrap_or(usize::MAX);
@@ -69,10 +90,10 @@ impl Host {
         // Who waits longer comes first; who comes later needs not ask before.
         let place = self.held.iter().position(|held| *held == service).unwrap_or(self.held.len());
         let (rounds, nth) = (place / most.max(1), place % most.max(1));
-        let from = self.spent.get(above + nth).or(self.spent.back()).map_or(now, |(at, _)| *at);
-        let rounds = u32::try_from(rounds).unwrap_or(u32::MAX).saturating_add(1);
-        let until = from + budget.within.saturating_mul(rounds);
-        let mut of: Vec<&str> = self.spent.iter().rev().take(5).map(|(_, name)| &**name).collect();
+        let first = self.spent.get(above + nth).or(self.spent.back());
+        let first = first.map_or(now + budget.within, |spent| spent.until(budget.within));
+        let until = first + budget.within.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX));
+        let mut of: Vec<&str> = self.spent.iter().rev().take(5).map(|spent| &*spent.service).collect();
         of.sort_unstable();
         of.dedup();
         let (n, of, within) = (self.spent.len(), of.join(", "), span(budget.within));
@@ -100,23 +121,52 @@ impl Scheduler {
         self.host.exceeds(budget, self.services[i].id, now.moment)
     }
 
-    /// What an earlier life spent is spent.
+    /// A restart of this service, which lives, is made: whether that is to be remembered.
+    pub(crate) fn spends(&mut self, now: Now, i: usize) -> bool {
+        let Some(budget) = self.budget else { return false };
+        self.prime(now, budget);
+        let watched = &mut self.services[i];
+        self.host.spends(now.moment, watched.name.clone());
+        let spent = &mut watched.trial.get_or_insert_default().repairs.spent;
+        spent.retain(|at| now.stamp.since(*at) < budget.within);
+        spent.push(now.stamp);
+        // Those before say nothing that these do not.
+        let most = usize::try_from(budget.restarts).unwrap_or(usize::MAX).max(1);
+        spent.drain(..spent.len().saturating_sub(most));
+        true
+    }
+
+    /// The restart of this service is held from now on: whether that is news.
+    pub(crate) fn holds_back(&mut self, now: Now, i: usize, out: &mut Out) -> bool {
+        let watched = &mut self.services[i];
+        let news = self.host.holds(watched.id);
+        let held = &mut watched.trial.get_or_insert_default().repairs.held;
+        if held.is_none() {
+            *held = Some(now.stamp);
+            self.remember_repairs(i, out);
+        }
+        news
+    }
+
+    /// What an earlier life spent is spent, and what it held is held.
     fn prime(&mut self, now: Now, budget: Budget) {
         if std::mem::replace(&mut self.host.primed, true) {
             return;
         }
-        let trials = self.services.iter().filter_map(|w| Some((w, &w.trial.as_ref()?.repairs)));
-        let mut spent: Vec<(Moment, Arc<str>)> = trials
-            .filter(|(_, repairs)| repairs.lived > 0 && repairs.open)
-            .map(|(w, repairs)| (now.stamp.since(repairs.at), w.name.clone()))
-            .filter(|(ago, _)| *ago < budget.within && *ago <= now.moment.elapsed())
-            .map(|(ago, name)| (now.moment - ago, name))
-            .collect();
-        let known = |name: &Arc<str>| self.host.spent.iter().any(|(_, other)| other == name);
-        spent.retain(|(_, name)| !known(name));
-        spent.extend(self.host.spent.drain(..));
-        spent.sort();
+        let trials = || self.services.iter().filter_map(|w| Some((w, &w.trial.as_ref()?.repairs)));
+        let of = |(w, repairs): (&Watched, &Repairs)| {
+            let spent =
+                |at: &Stamp| Spent { seen: now.moment, age: now.stamp.since(*at), service: w.name.clone() };
+            repairs.spent.iter().map(spent).collect::<Vec<_>>()
+        };
+        let mut spent: Vec<Spent> = trials().flat_map(of).collect();
+        spent.retain(|spent| spent.age < budget.within);
+        spent.sort_by_key(|spent| std::cmp::Reverse(spent.age));
+        let mut held: Vec<(Stamp, ServiceId)> =
+            trials().filter_map(|(w, repairs)| Some((repairs.held?, w.id))).collect();
+        held.sort();
         self.host.spent = spent.into();
+        self.host.held = held.into_iter().map(|(_, id)| id).collect();
     }
 
     /// Forgets who is not held any more, however that came about.
@@ -124,9 +174,14 @@ impl Scheduler {
         let held = std::mem::take(&mut self.host.held);
         let is_held = |id: &ServiceId| {
             let trial = self.position(*id).and_then(|i| self.services[i].trial.as_ref());
-            trial.and_then(|trial| trial.wants.as_ref()).is_some_and(|want| want.held.is_some())
+            trial.is_some_and(|trial| trial.repairs.held.is_some())
         };
         self.host.held = held.into_iter().filter(is_held).collect();
+    }
+
+    /// The service is another one by now: it keeps its place.
+    pub(crate) fn holds_as(&mut self, before: ServiceId, now: ServiceId) {
+        self.host.held.iter_mut().filter(|id| **id == before).for_each(|id| *id = now);
     }
 
     /// What the host is short of, and when it is next looked at.

@@ -97,11 +97,16 @@ impl Scheduler {
             {
                 watched.tally = Tally { restarts, cycles };
             }
-            if service.patience.is_some()
-                && let Some(repairs) = restored.repairs.get(&service.name)
+            if let Some(repairs) = restored.repairs.get(&service.name)
+                && (service.patience.is_some() || !repairs.spent.is_empty() || repairs.held.is_some())
             {
                 let on = watched.watching != Watching::No;
-                watched.trial = Some(Box::new(Trial::restored(repairs.clone(), on)));
+                let Repairs { spent, held, .. } = repairs.clone();
+                let repairs = match service.patience {
+                    Some(_) => repairs.clone(),
+                    None => Repairs { spent, held, ..Repairs::default() },
+                };
+                watched.trial = Some(Box::new(Trial::restored(repairs, on)));
             }
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
                 let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
@@ -201,6 +206,7 @@ impl Scheduler {
     ) -> Watched {
         let mut new = self.fresh(service.clone(), now.moment, on);
         new.generation = other.generation + 1;
+        self.holds_as(other.id, new.id);
         for id in self.running.values_mut().chain(&mut self.asked_before).filter(|id| **id == other.id) {
             *id = new.id;
         }
@@ -226,7 +232,8 @@ impl Scheduler {
         if other.tally != Tally::default() && (!same || limit::window(service).is_none()) {
             report.uncounted.push(service.name.clone());
         }
-        let patient = same && service.patience.is_some();
+        // What has none all along has only what the host counts.
+        let patient = same && (service.patience.is_some() || other.service.patience.is_none());
         let tried = other.trial.as_ref().is_some_and(|trial| trial.repairs != Repairs::default());
         if tried && !patient {
             report.forgiven.push(service.name.clone());

@@ -45,6 +45,10 @@ pub struct Repairs {
     pub helped: u32,
     /// Repairs have been given up.
     pub gave_up: Option<Box<GivenUp>>,
+    /// When it was restarted while it lived, the first time first, as far as the host's budget still counts it.
+    pub spent: Vec<Stamp>,
+    /// Since when a restart of it is held because the host does not bear it.
+    pub held: Option<Stamp>,
 }
 
 /// Repairs that have been given up.
@@ -58,6 +62,10 @@ pub struct GivenUp {
     pub since: Stamp,
     /// How often people have been told: once, and then reminders.
     pub times: u32,
+    /// People have been told so of it while it lived …
+    pub lived: bool,
+    /// … and while it was gone.
+    pub gone: bool,
 }
 
 impl Repairs {
@@ -136,6 +144,8 @@ impl Trial {
             tried: self.repairs.tried,
             helped: self.repairs.helped,
             at: self.repairs.at,
+            // The host has borne it all the same.
+            spent: std::mem::take(&mut self.repairs.spent),
             ..Repairs::default()
         };
         (self.until, self.wants, self.stable, self.remind) = (None, None, None, None);

@@ -61,6 +61,12 @@ const MUTANTS: &[Mutant] = &[
         "            && (watched.is_up() || !may_be_gone(watched))",
     ),
     (
+        "what a look shows is heard before what was decided with it is done",
+        "machine.rs",
+        "        out.sort_by_key(|effect| matches!(effect, Effect::Look { .. }));",
+        "        out.sort_by_key(|effect| !matches!(effect, Effect::Look { .. }));",
+    ),
+    (
         "the end of watching is remembered and not done",
         "wish.rs",
         "        watched.watching = Watching::No;",
@@ -105,8 +111,8 @@ const MUTANTS: &[Mutant] = &[
     (
         "what restarts cost the host is not counted",
         "budget.rs",
-        "        self.spent.push_back((now, service));",
-        "        drop((now, service));",
+        "        self.spent.push_back(Spent { seen: now, age: Duration::ZERO, service });",
+        "        drop(Spent { seen: now, age: Duration::ZERO, service });",
     ),
 ];
 

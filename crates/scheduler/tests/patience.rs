@@ -11,7 +11,7 @@ use hinoban_config::{
 use hinoban_event::{Doing, Event, Fact};
 use hinoban_reading::{Moment, Value, metrics};
 use hinoban_scheduler::sim::World;
-use hinoban_scheduler::{Act, PatienceView, ServiceView};
+use hinoban_scheduler::{Act, PatienceView, Remembered, Restored, Scheduler, ServiceView};
 
 const S: Duration = Duration::from_secs(1);
 const MIN: Duration = Duration::from_secs(60);
@@ -534,4 +534,89 @@ fn a_dependant_that_was_given_up_and_goes_with_a_restart_is_told_so() {
     world.run(MIN);
     let done = recovered(&world).pop().unwrap();
     assert!(done.last().unwrap().ends_with(", because of db"), "{done:?}");
+}
+
+/// A scheduler that knows what was remembered in another world. Its clock begins with it, as that of each process does.
+fn anew(config: &Config, world: &World) -> Scheduler {
+    let mut repairs = std::collections::HashMap::new();
+    let mut failing = Vec::new();
+    for entry in &world.remembered {
+        match entry {
+            Remembered::Repairs { service, repairs: all } => {
+                repairs.insert(service.clone(), all.clone());
+            }
+            Remembered::Failed { service, rule, class, since, .. } => {
+                failing.push((service.clone(), *rule, *class, *since));
+            }
+            _ => {}
+        }
+    }
+    let restored = Restored { repairs, failing, ..Restored::default() };
+    Scheduler::new(config, &restored, Moment::ZERO)
+}
+
+#[test]
+fn what_an_earlier_life_spent_and_held_is_spent_and_held_though_the_clock_begins_anew() {
+    for patient in [true, false] {
+        let mut config = config((0..5).map(|n| service(&format!("web{n}"))));
+        config.budget = Some(Budget { restarts: 2, within: 10 * MIN });
+        if !patient {
+            for service in &mut config.services {
+                let mut changed = (**service).clone();
+                changed.patience = None;
+                *service = changed.into();
+            }
+        }
+        let mut before = world(&config);
+        before.run(5 * MIN);
+        // The last is the first.
+        for n in [4, 3, 2, 1, 0] {
+            before.of(&format!("web{n}")).tests_pass = false;
+            before.run(31 * S);
+        }
+        let restarted = |world: &World| -> Vec<String> {
+            let starts = world.deeds.iter().filter(|deed| deed.act == Act::Start);
+            starts.map(|deed| deed.service.clone()).collect()
+        };
+        assert_eq!((restarted(&before), held(&before).len()), (vec!["web4".into(), "web3".into()], 1));
+        let mut after = world(&config);
+        // As much later on the wall clock as it is by the clock of the first life.
+        after.set_clock(before.now().elapsed().as_secs() as i64 + 10);
+        after.scheduler = anew(&config, &before);
+        for n in 0..3 {
+            after.of(&format!("web{n}")).tests_pass = false;
+        }
+        after.run(7 * MIN);
+        assert_eq!((restarted(&after), held(&after).len()), (vec![], 0), "nothing new, and told before");
+        let held_since = |n: u32| patience(&after, &format!("web{n}")).held;
+        assert!((0..3).all(|n| held_since(n).is_some()));
+        after.run(2 * MIN);
+        assert_eq!(restarted(&after), ["web2", "web1"], "who waited longer is the first");
+        after.of("web2").tests_pass = true;
+        after.of("web1").tests_pass = true;
+        after.run(10 * MIN);
+        assert_eq!(restarted(&after)[..3], ["web2", "web1", "web0"]);
+    }
+}
+
+#[test]
+fn what_was_given_up_while_it_lived_and_then_is_gone_and_stays_so_is_told_anew() {
+    let config =
+        one(|service| service.patience = Some(Patience { give_up_gone: Some(3), ..Patience::default() }));
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    assert_eq!(gave_up(&world).len(), 1);
+    world.of("httpd").appears_after = None;
+    world.kill("httpd");
+    world.run(20 * MIN);
+    let told = gave_up(&world);
+    assert_eq!(told.iter().map(|(_, times)| *times).collect::<Vec<_>>(), [1, 1]);
+    let Fact::GaveUp { text, .. } = &told[1].0.fact else { panic!() };
+    assert!(text.contains(" times in vain"), "{text}");
+    assert_eq!(starts(&world, "httpd").len(), 5 + 3);
+    // A crash knows of which it was.
+    world.crash(&config);
+    world.run(20 * MIN);
+    assert_eq!((gave_up(&world).len(), starts(&world, "httpd").len()), (2, 8));
 }

@@ -285,12 +285,13 @@ pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
             Entry::Restarts { service: service.into(), restarts, cycles }
         }
         Remembered::Repairs { service, repairs } => {
-            let hinoban_scheduler::Repairs { lived, gone, at, open, tried, helped, gave_up } = repairs;
+            let hinoban_scheduler::Repairs { lived, gone, at, open, tried, helped, gave_up, spent, held } =
+                repairs;
             let gave_up = gave_up.map(|given_up| {
-                let hinoban_scheduler::GivenUp { doing, text, since, times } = *given_up;
-                Box::new(GivenUp { doing, text, since, times })
+                let hinoban_scheduler::GivenUp { doing, text, since, times, lived, gone } = *given_up;
+                Box::new(GivenUp { doing, text, since, times, lived, gone })
             });
-            let repairs = Repairs { lived, gone, at, open, tried, helped, gave_up };
+            let repairs = Repairs { lived, gone, at, open, tried, helped, gave_up, spent, held };
             Entry::Repairs { service: service.into(), repairs }
         }
         Remembered::Baseline { service, condition, value } => {
@@ -318,10 +319,10 @@ pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
 
 /// What an earlier life entered of repairs.
 pub(crate) fn repairs(repairs: &Repairs) -> hinoban_scheduler::Repairs {
-    let Repairs { lived, gone, at, open, tried, helped, gave_up } = repairs.clone();
+    let Repairs { lived, gone, at, open, tried, helped, gave_up, spent, held } = repairs.clone();
     let gave_up = gave_up.map(|given_up| {
-        let GivenUp { doing, text, since, times } = *given_up;
-        Box::new(hinoban_scheduler::GivenUp { doing, text, since, times })
+        let GivenUp { doing, text, since, times, lived, gone } = *given_up;
+        Box::new(hinoban_scheduler::GivenUp { doing, text, since, times, lived, gone })
     });
-    hinoban_scheduler::Repairs { lived, gone, at, open, tried, helped, gave_up }
+    hinoban_scheduler::Repairs { lived, gone, at, open, tried, helped, gave_up, spent, held }
 }

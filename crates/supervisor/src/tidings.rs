@@ -137,6 +137,9 @@ fn tells<'a>(remembered: &Remembered, effects: &'a [Effect]) -> Option<&'a Event
                 let same = repairs.gave_up.as_ref().is_some_and(|given_up| given_up.times == *times);
                 **service == *event.service && same
             }
+            (Remembered::Repairs { service, repairs }, Fact::Held { .. }) => {
+                **service == *event.service && repairs.held.is_some()
+            }
             _ => false,
         };
         same.then_some(event)

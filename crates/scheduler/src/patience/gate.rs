@@ -68,7 +68,7 @@ impl Scheduler {
             }
             Gate::Pause(until) => self.postpone(i, rule, until, None),
             Gate::Held(until, why) => {
-                let news = self.host.holds(self.services[i].id);
+                let news = self.holds_back(now, i, out);
                 self.postpone(i, rule, until, Some(why.clone()));
                 if news {
                     let doing = rules::shown(then, Mode::Active);
@@ -103,7 +103,8 @@ impl Scheduler {
                     false => (count(|repairs| repairs.gone), patience.give_up_gone),
                 };
                 let vain = most.is_some_and(|most| made >= most);
-                if vain && trial.is_some_and(|trial| trial.repairs.gave_up.is_some()) {
+                let told = trial.and_then(|trial| trial.repairs.gave_up.as_ref());
+                if vain && told.is_some_and(|told| if lives { told.lived } else { told.gone }) {
                     return Gate::GivenUp;
                 }
                 // The last one has its time to help.
@@ -144,15 +145,20 @@ impl Scheduler {
         let watched = &mut self.services[i];
         let lives = watched.is_up();
         let (id, name) = (watched.id, watched.name.clone());
+        let mut freed = false;
         if let Some(trial) = &mut watched.trial {
             trial.wants = None;
+            freed = trial.repairs.held.take().is_some();
         }
         self.host.frees(id);
-        if lives && *then == Then::Restart {
-            self.host.spends(now.moment, name.clone());
-        }
+        let spends = lives && *then == Then::Restart && self.spends(now, i);
         let watched = &mut self.services[i];
-        let Some(patience) = watched.service.patience.filter(|_| *then != Then::Stop) else { return };
+        let Some(patience) = watched.service.patience.filter(|_| *then != Then::Stop) else {
+            if spends || freed {
+                self.remember_repairs(i, out);
+            }
+            return;
+        };
         let trial = watched.trial.get_or_insert_default();
         trial.in_vain();
         let repairs = &mut trial.repairs;
@@ -165,6 +171,8 @@ impl Scheduler {
         if !stays {
             repairs.gave_up = None;
             trial.remind = None;
+        } else if let Some(given_up) = &mut repairs.gave_up {
+            if lives { given_up.lived = false } else { given_up.gone = false }
         }
         let count = if lives { &mut repairs.lived } else { &mut repairs.gone };
         *count = count.saturating_add(1);
@@ -197,8 +205,12 @@ impl Scheduler {
         let doing = rules::shown(then, Mode::Active);
         let text = words::given_up(event, &doing, made, &watched.name);
         let (since, times) = (now.stamp, 1);
-        let given_up = GivenUp { doing: doing.clone(), text: text.clone(), since, times };
+        // What was told of the one is not told again because of the other.
+        let told = trial.repairs.gave_up.take().map_or((false, false), |told| (told.lived, told.gone));
+        let (lived, gone) = (lives || told.0, !lives || told.1);
+        let given_up = GivenUp { doing: doing.clone(), text: text.clone(), since, times, lived, gone };
         trial.repairs.gave_up = Some(Box::new(given_up));
+        trial.repairs.held = None;
         trial.remind = Some(now.moment + patience.remind);
         let id = watched.id;
         watched.did(words::gave_up_after(&doing, made));

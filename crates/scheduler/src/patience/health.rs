@@ -69,6 +69,7 @@ impl Scheduler {
         }
         trial.mending = false;
         let held = trial.wants.take().is_some();
+        let freed = trial.repairs.held.take().is_some();
         let since = *trial.well.get_or_insert(now.moment);
         let patience = watched.service.patience.unwrap_or_default();
         let repairs = &mut trial.repairs;
@@ -83,10 +84,10 @@ impl Scheduler {
         }
         trial.stable = Some(since + patience.stable).filter(|_| repairs.in_row() > 0 || repairs.open);
         let id = watched.id;
-        if held {
+        if held || freed {
             self.host.frees(id);
         }
-        if back {
+        if back || freed {
             self.remember_repairs(i, out);
         }
     }
@@ -102,7 +103,7 @@ impl Scheduler {
             Some(at) if at <= now.moment => {
                 given_up.times = given_up.times.saturating_add(1);
                 trial.remind = Some(now.moment + pause(given_up.times));
-                let GivenUp { doing, text, since, times } = (**given_up).clone();
+                let GivenUp { doing, text, since, times, .. } = (**given_up).clone();
                 self.remember_repairs(i, out);
                 self.emit(now, i, Fact::GaveUp { doing, text, since, times }, out);
             }
@@ -154,7 +155,7 @@ impl Scheduler {
             && !self.closed(i)
     }
 
-    pub(super) fn remember_repairs(&self, i: usize, out: &mut Out) {
+    pub(crate) fn remember_repairs(&self, i: usize, out: &mut Out) {
         let watched = &self.services[i];
         let Some(trial) = &watched.trial else { return };
         let (service, repairs) = (watched.service.name.clone(), trial.repairs.clone());

@@ -42,9 +42,8 @@ pub(super) struct Proof {
     /// Each service as it was before this input.
     before: Vec<Before>,
     numbers: HashSet<u64>,
-    /// When restarts of what lives were decided, and whether that outlives a crash: repairs of what has no patience are
-    /// not remembered.
-    spent: Vec<(Stamp, bool)>,
+    /// When restarts of what lives were decided.
+    spent: Vec<Stamp>,
     line: String,
     /// Ticks in the second that runs.
     ticks: (u64, u32),
@@ -407,8 +406,8 @@ impl Proof {
         }
         let lives = failure.class == Class::Connection && failure.then == Doing::Restart;
         if let Some(budget) = world.scheduler.budget.filter(|_| lives) {
-            self.spent.retain(|(at, _)| cause.at.since(*at) < budget.within);
-            self.spent.push((cause.at, service.patience.is_some()));
+            self.spent.retain(|at| cause.at.since(*at) < budget.within);
+            self.spent.push(cause.at);
             if self.spent.len() > budget.restarts as usize {
                 let text = format!("{} restarts within {:?}", self.spent.len(), budget.within);
                 self.breaks(now, "the host bears no more than its budget", text);
@@ -506,7 +505,6 @@ impl Proof {
         self.says(world.now, || {
             if booted { "the host was booted" } else { "the supervisor was killed" }.to_owned()
         });
-        self.spent.retain(|(_, remembered)| *remembered);
         for watched in world.scheduler.services.iter().filter(|w| !w.leaving) {
             let Some(track) = self.tracks.get_mut(&watched.service.name) else { continue };
             (track.counted, track.made, track.cause, track.answered) = (0, 0, None, None);
