@@ -1,10 +1,13 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Identity, Stamp, Value};
 
 use crate::{Branch, Entry, Known, Letter, Repairs};
+
+/// So many ends are kept in mind of what has not been entered yet.
+const EARLY: usize = 32;
 
 /// What the entries of a journal say, taken together.
 ///
@@ -19,6 +22,8 @@ pub struct State {
     /// What rules about change saw last, by service and what the rule asks.
     baselines: BTreeMap<(Arc<str>, String), Known>,
     intents: BTreeMap<u64, InFlight>,
+    /// Intents that were over before they were entered, in this life of the supervisor: the next one counts anew.
+    over: BTreeSet<u64>,
     failures: BTreeMap<(Arc<str>, usize, Class), Failing>,
     /// In the order in which they were entered.
     owed: Vec<Letter>,
@@ -64,10 +69,14 @@ pub struct Failing {
 }
 
 impl State {
-    /// Takes in one more entry. Entries about what is not known (the end of an intent that never began) change nothing.
+    /// Takes in one more entry. Entries about what is not known change nothing, but for the end of an intent: if that is
+    /// entered later, it is over.
     pub fn apply(&mut self, entry: &Entry) {
         match entry {
-            Entry::Boot { boot_id, boot_time } => self.boot = Some((boot_id.clone(), *boot_time)),
+            Entry::Boot { boot_id, boot_time } => {
+                self.boot = Some((boot_id.clone(), *boot_time));
+                self.over.clear();
+            }
             Entry::Monitoring { service, on, why } => {
                 self.monitoring.insert(service.clone(), (*on, why.clone()));
             }
@@ -89,6 +98,7 @@ impl State {
             Entry::Baseline { service, condition, value: None } => {
                 self.baselines.remove(&(service.clone(), condition.clone()));
             }
+            Entry::Intent { id, .. } if self.over.remove(id) => {}
             Entry::Intent { id, service, doing, at, whole, by, branch } => {
                 let flight = InFlight {
                     id: *id,
@@ -111,7 +121,12 @@ impl State {
                 }
             }
             Entry::Done { intent, .. } => {
-                self.intents.remove(intent);
+                if self.intents.remove(intent).is_none() {
+                    self.over.insert(*intent);
+                    if self.over.len() > EARLY {
+                        self.over.pop_first();
+                    }
+                }
             }
             Entry::Failed { service, rule, class, since, message_id, condition } => {
                 let failing = Failing {
@@ -267,12 +282,14 @@ impl State {
                 .map(|identity| Entry::Spawned { intent: flight.id, identity: *identity });
             std::iter::once(intent).chain(spawned)
         });
+        let over = self.over.iter().map(|intent| Entry::Done { intent: *intent, ok: false });
         boot.chain(monitoring)
             .chain(restarts)
             .chain(repairs)
             .chain(baselines)
             .chain(failures)
             .chain(intents)
+            .chain(over)
             .chain(owed)
     }
 }

@@ -134,3 +134,28 @@ fn a_file_of_this_version_stays_readable() {
         assert_eq!(serde_json::to_string(&entry).unwrap(), line);
     }
 }
+
+#[test]
+fn what_was_over_before_it_was_entered_is_over() {
+    let intent = |id| Entry::Intent {
+        id,
+        service: "child".into(),
+        doing: Doing::Stop,
+        at: Stamp::from_micros(1),
+        whole: None,
+        by: Some("operator".to_owned()),
+        branch: None,
+    };
+    let boot = || Entry::Boot { boot_id: "5d0a".into(), boot_time: 1 };
+    let mut state = State::default();
+    for entry in [boot(), Entry::Done { intent: 5, ok: false }, intent(5), intent(6)] {
+        state.apply(&entry);
+    }
+    let open: Vec<u64> = state.in_flight().map(|flight| flight.id).collect();
+    assert_eq!(open, [6]);
+    // Numbers are given anew by the next life.
+    for entry in [Entry::Done { intent: 7, ok: true }, boot(), intent(7)] {
+        state.apply(&entry);
+    }
+    assert_eq!(state.in_flight().count(), 2);
+}

@@ -68,7 +68,7 @@ impl Scheduler {
 
     /// Before a start: what it depends on comes first. Gives whether it waits for that.
     pub(crate) fn holds(&mut self, now: Now, i: usize, out: &mut Out) -> bool {
-        if !self.closed(i) {
+        if !self.waits_above(i) {
             return false;
         }
         let watched = &mut self.services[i];
@@ -82,6 +82,12 @@ impl Scheduler {
             return true;
         }
         let commanded = task.because.by().is_some() && !task.bounce;
+        let doing = task.doing.clone();
+        if let Some(trouble) = self.is_unwanted(i).filter(|_| commanded) {
+            self.finish(now, i, Err((doing, trouble)), out);
+            return true;
+        }
+        let watched = &self.services[i];
         let retry = commanded.then(|| now.moment + watched.every);
         self.wait(i, Step::Held { retry, told: false });
         self.promise(now, i, false, out);
@@ -89,6 +95,23 @@ impl Scheduler {
             self.pull(now, i, false, out);
         }
         true
+    }
+
+    /// Why a start does not bring about what it needs: somebody has since ended the watching of that, and with it of what
+    /// is to be started. His is the newer wish.
+    fn is_unwanted(&self, i: usize) -> Option<String> {
+        self.services[i].switched.filter(|(on, _)| !on)?;
+        let left = |above: &usize| {
+            let watched = &self.services[*above];
+            let stays = watched.task.is_none() || watched.switched.is_some_and(|(on, _)| !on);
+            watched.watching == Watching::No && stays
+        };
+        let above = self.ties.ancestors(i).into_iter().find(left)?;
+        let name = &self.services[above].name;
+        Some(format!(
+            "{name}, which it depends on, is no longer watched; to start both: hinoban start {}",
+            wording::word(&self.services[i].name)
+        ))
     }
 
     /// A restart leaves it stopped, for it is no longer watched. Nobody but an operator starts it now.
@@ -114,7 +137,7 @@ impl Scheduler {
     }
 
     /// What an operator asked for survives a crash also while it waits for others.
-    fn promise(&mut self, now: Now, i: usize, anew: bool, out: &mut Out) {
+    pub(crate) fn promise(&mut self, now: Now, i: usize, anew: bool, out: &mut Out) {
         let Some(task) = &self.services[i].task else { return };
         let Some(by) = task.because.by().filter(|_| task.open.is_none() || anew).map(str::to_owned) else {
             return;
@@ -238,11 +261,14 @@ impl Scheduler {
         out: &mut Out,
     ) {
         let before = self.withdraw(i);
-        let asked = before.flatten().map(|(intent, _)| intent);
-        self.begin_task(now, i, doing, because, cause, (asked, bounce), out);
-        if before.is_some() && !bounce {
-            self.promise(now, i, true, out);
+        if before.is_some() {
+            // What was asked of the watching meanwhile was asked before this.
+            let switched = self.services[i].switched.take();
+            close(switched.map(|(_, intent)| (intent, true)), out);
         }
+        let asked = before.flatten().map(|(intent, _)| intent);
+        let anew = before.is_some() && !bounce;
+        self.begin_task(now, i, doing, because, cause, (asked, bounce, anew), out);
     }
 
     /// Ends a task that only waits for others; gives the intent that is open for it.
@@ -265,7 +291,7 @@ impl Scheduler {
 
     /// A start waits for what it depends on: goes on if that is ready.
     fn go_on(&mut self, now: Now, i: usize, out: &mut Out) -> bool {
-        if !self.closed(i) {
+        if !self.waits_above(i) {
             self.plan(now, i, out);
             return true;
         }
@@ -320,7 +346,8 @@ impl Scheduler {
             Some(Step::Held { told, .. }) => *told,
             Some(_) => false,
             None => {
-                let looking = watched.subject.flying.is_some() || watched.confirm.is_some();
+                let looking =
+                    watched.subject.flying.is_some() || watched.is_doubtful() || watched.confirm.is_some();
                 watched.watching == Watching::Yes && !looking && !self.ready(i)
             }
         }

@@ -82,6 +82,21 @@ impl Scheduler {
             return;
         }
         self.judge(now, i, rule, early, out);
+        self.is_confirmed(i);
+    }
+
+    /// A start is confirmed as soon as all tests have passed since: from now on they are taken seriously.
+    fn is_confirmed(&mut self, i: usize) {
+        let watched = &self.services[i];
+        let Some(confirm) = &watched.confirm else { return };
+        let passed = |rule| {
+            let since =
+                watched.test(rule).is_some_and(|looks| looks.at.is_some_and(|at| at >= confirm.since));
+            since && sight::fails(watched, rule) == Some(false)
+        };
+        if watched.test_rules().all(passed) {
+            self.services[i].confirm = None;
+        }
     }
 
     /// Whether the service was born so recently that its tests may fail without blame: within the time its start

@@ -204,6 +204,9 @@ pub enum Act {
     Custom(String),
     /// Ends this process by SIGKILL: it outlived its stop. Its end is not waited for, but looked for.
     Kill(Identity),
+    /// Ends the program that runs for the intent of this number: what it was for is reached without it. Whoever began it
+    /// says that it has ended, as of any other.
+    End(u64),
 }
 
 /// What must survive.

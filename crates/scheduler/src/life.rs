@@ -227,6 +227,7 @@ impl Scheduler {
         if let Some(task) = &mut new.task {
             // The look it waited for was of the service as it was.
             task.look_again();
+            Self::kill_under(now.moment, task, other.service.kill_after, service.kill_after);
             new.recheck = Some(now.moment);
         }
         if other.tally != Tally::default() && (!same || limit::window(service).is_none()) {

@@ -40,8 +40,8 @@ pub struct Scheduler {
     pub(crate) running: HashMap<u64, ServiceId>,
     /// What runs because of rules.
     pub(crate) errands: HashMap<u64, Errand>,
-    /// Processes that are just being killed: of which service, and which.
-    pub(crate) kills: HashMap<u64, (Arc<str>, Identity)>,
+    /// Processes that are just being killed: of which service, and which; none for a stop program that is ended.
+    pub(crate) kills: HashMap<u64, (Arc<str>, Option<Identity>)>,
     /// What of that failed the last time: service, and command line or name.
     pub(crate) failed_errands: HashSet<(Arc<str>, String)>,
     /// Services for which a wish of an earlier life waits.
@@ -88,7 +88,8 @@ impl Scheduler {
         self.waiting = all.filter(waits).map(|w| w.id).collect();
     }
 
-    /// Takes what happened; gives what is to be done, in order.
+    /// Takes what happened; gives what is to be done, in order. Looks come last: what they show may be handed in at once,
+    /// before the next effect is carried out.
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();
         let slept = self.has_slept(now);
@@ -154,6 +155,9 @@ impl Scheduler {
         if !self.resting.is_empty() {
             self.make_up(now, &mut out);
         }
+        // Whoever carries this out may see at once what a look shows, and hand it in before he goes on with the rest. What
+        // was decided here is decided before that: it is remembered and begun first.
+        out.sort_by_key(|effect| matches!(effect, Effect::Look { .. }));
         out
     }
 
@@ -220,7 +224,7 @@ impl Scheduler {
         self.services.iter().enumerate().all(|(i, w)| {
             // Who waits for another one waits until somebody does something about that.
             let held = match &w.task {
-                Some(task) => matches!(task.step, Step::Held { .. }) && self.closed(i),
+                Some(task) => matches!(task.step, Step::Held { .. }) && self.waits_above(i),
                 None => w.rest != Rest::None && self.sits(i),
             };
             if held {

@@ -95,8 +95,12 @@ impl Scheduler {
         if ok && began && watched.watching != Watching::No && watched.test_rules().next().is_some() {
             let window = watched.service.start.as_ref().map_or(Duration::from_secs(30), |p| p.timeout);
             let pause = Duration::from_millis(100);
-            watched.confirm =
-                Some(Box::new(Confirm { next: now.moment + pause, pause, until: now.moment + window }));
+            watched.confirm = Some(Box::new(Confirm {
+                since: now.stamp,
+                next: now.moment + pause,
+                pause,
+                until: now.moment + window,
+            }));
         }
         // What the last look saw now counts, as an early look: a process that is back has recovered. Nobody has looked
         // at anything else since.
@@ -106,7 +110,10 @@ impl Scheduler {
         if watched.watching != Watching::No && ok && began && did {
             match watched.is_process() || !watched.has_subject() {
                 true => self.judge_after(now, i, out),
-                false => self.look(i, Part::Subject, true, out),
+                false => {
+                    self.services[i].unsure = true;
+                    self.look(i, Part::Subject, true, out);
+                }
             }
         }
         let watched = &self.services[i];

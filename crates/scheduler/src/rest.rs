@@ -42,11 +42,7 @@ impl Scheduler {
     /// Whether a service is what others may stand on: watched, seen to be there, without a failure, and nothing is being
     /// done to it.
     pub(crate) fn ready(&self, i: usize) -> bool {
-        let watched = &self.services[i];
-        watched.watching == Watching::Yes
-            && watched.task.is_none()
-            && !self.ails(watched)
-            && (watched.is_up() || may_be_gone(watched))
+        self.stands(i) && !self.ails(&self.services[i])
     }
 
     /// Whether a rule of it fails. That something changed is news, and nothing that others would have to wait for: what is
@@ -59,6 +55,23 @@ impl Scheduler {
     /// Whether something that this service depends on, however far, is not ready.
     pub(crate) fn closed(&self, i: usize) -> bool {
         self.above(i, |parent| !self.ready(parent))
+    }
+
+    /// Whether a start waits: for all of that to be ready; as the second half of another service's restart, for all of it
+    /// to be up, and nothing being done to it. What that restart is to mend may take longer than the restart, or fail for
+    /// good, and what was taken down for it is not to be down for so long.
+    pub(crate) fn waits_above(&self, i: usize) -> bool {
+        let bounce = self.services[i].task.as_ref().is_some_and(|task| task.bounce);
+        self.above(i, |parent| if bounce { !self.stands(parent) } else { !self.ready(parent) })
+    }
+
+    /// Whether a service is watched and seen to be there, whatever else fails, and nothing is being done to it.
+    fn stands(&self, i: usize) -> bool {
+        let watched = &self.services[i];
+        watched.watching == Watching::Yes
+            && watched.task.is_none()
+            && !watched.is_doubtful()
+            && (watched.is_up() || may_be_gone(watched))
     }
 
     /// Whether its looks rest: something it depends on is not ready, is just being looked at, or waits for its own turn.
@@ -158,6 +171,7 @@ impl Scheduler {
             let not_lost = in_time || matches!(watched.service.turns, Turns::At(_));
             if rest.is_due() && !self.rests(i, true) {
                 self.services[i].rest = Rest::None;
+                self.services[i].unsure |= rest == Rest::Both;
                 match not_lost {
                     true => self.round(now, i, out),
                     false => self.services[i].counted = false,
@@ -176,7 +190,10 @@ impl Scheduler {
             }
             match self.services[i].has_subject() {
                 _ if !early || !in_time => {}
-                true => self.look(i, Part::Subject, true, out),
+                true => {
+                    self.services[i].unsure = true;
+                    self.look(i, Part::Subject, true, out);
+                }
                 false => self.look_at_tests(i, true, out),
             }
         }
@@ -229,7 +246,11 @@ impl Scheduler {
         let below = self.ties.descendants(i).into_iter().rev();
         for i in below.chain([i]) {
             let name = self.services[i].name.clone();
-            let why = why.map(|event| rules::given_up(&name, event, &Doing::Unmonitor));
+            // What was taken down for a restart stays down: to watch it again is not all there is to do.
+            let task = self.services[i].task.as_ref();
+            let down = task.is_some_and(|task| task.bounce && task.stopped && task.waits_for_others());
+            let doing = if down { Doing::Stop } else { Doing::Unmonitor };
+            let why = why.map(|event| rules::given_up(&name, event, &doing));
             self.unwatch(now, i, why, out);
         }
     }

@@ -111,7 +111,6 @@ impl Scheduler {
                 };
                 if (0..service.rules.len()).all(|r| !watched.fails(r)) {
                     watched.done.clear();
-                    watched.confirm = None;
                 }
                 self.react(now, i, rule, step, Fact::Recovered(recovery), early, out);
             }
@@ -295,7 +294,21 @@ pub(crate) fn given_up(service: &str, event: &Event, then: &Doing) -> String {
         true => text,
         false => format!("went with {}, which it depends on: {text}", event.service),
     };
+    // A start of those that went with it starts it as well; a start of it would leave them where they are.
+    let with_it: &[_] = match &event.fact {
+        Fact::Failed(failure) if *event.service == *service => &failure.dependants,
+        _ => &[],
+    };
     match wording::given_up(then, service) {
+        Some(_) if !with_it.is_empty() => {
+            let words: Vec<_> = with_it.iter().map(|name| wording::word(name)).collect();
+            format!(
+                "{text} -- nobody looks at it any more, nor at those that depend on it: {}; once it is mended, to bring \
+                 back all of them: hinoban start {}",
+                with_it.join(", "),
+                words.join(" ")
+            )
+        }
         Some(next) => format!("{text} -- {next}"),
         None => text,
     }

@@ -61,6 +61,7 @@ impl Scheduler {
             Err(why) => self.could_not_look(now, i, Part::Subject, Some(why), out),
         }
         let watched = &mut self.services[i];
+        watched.unsure &= stale;
         if watched.task.is_some() {
             // A look that began before the last step began shows what was, not what is.
             match stale {

@@ -64,6 +64,8 @@ pub struct World {
     /// Services that were started although a process that they depend on had been gone for longer than it takes to hear
     /// of it.
     pub unready: Vec<String>,
+    /// Whether looks at the things themselves end at once; see [`Script::inline`].
+    pub inline: bool,
     /// When each process was last there.
     died: BTreeMap<String, Moment>,
     now: Moment,
@@ -137,6 +139,7 @@ impl World {
             last_intent: 0,
             begun: HashSet::new(),
             skew: 0,
+            inline: false,
             doom: None,
             ambush: None,
             caught: None,
@@ -421,6 +424,9 @@ impl World {
                     }
                     self.remembered.push(entry);
                 }
+                Effect::Look { look, .. } if self.inline && look.part == Part::Subject => {
+                    self.happen(Happening::Looked(look));
+                }
                 Effect::Look { look, .. } => {
                     let name =
                         self.scheduler.service(look.service).map(|s| s.name.clone()).unwrap_or_default();
@@ -445,6 +451,16 @@ impl World {
             self.later(Duration::from_millis(1), Happening::Killed(name, identity));
             let done = Input::ActionDone { intent, report, verdict };
             return self.later(Duration::from_millis(1), Happening::Input(done));
+        }
+        if let Act::End(program) = act {
+            let of = |h: &Happening| matches!(h, Happening::ActionOver { input: Input::ActionDone { intent, .. }, .. } if *intent == program);
+            self.happenings.retain(|_, h| !of(h) && !matches!(h, Happening::Stopped(who) if *who == name));
+            let (report, verdict) = (Report::default(), Verdict::Ran);
+            for intent in [intent, program] {
+                let input = Input::ActionDone { intent, report: report.clone(), verdict };
+                self.later(Duration::from_millis(1), Happening::ActionOver { service: name.clone(), input });
+            }
+            return;
         }
         let coming = |h: &Happening| matches!(h, Happening::Appear(who) if *who == name);
         if act == Act::Start && (self.lives(&name) || self.happenings.values().any(coming)) {

@@ -42,7 +42,7 @@ pub(crate) struct Task {
     pub(crate) cleared: bool,
     /// Of a restart the stop is done.
     pub(crate) stopped: bool,
-    /// Until when its stop has time before its process is killed; `None`: it has all the time, or was killed.
+    /// How far the patience with its stop goes; `None`: it has all the time.
     pub(crate) kill: Option<Kill>,
     /// Dependants that were taken down for it.
     pub(crate) taken: Vec<ServiceId>,
@@ -190,10 +190,11 @@ impl Scheduler {
         asked: Option<u64>,
         out: &mut Out,
     ) {
-        self.begin_task(now, i, doing, because, cause, (asked, false), out);
+        self.begin_task(now, i, doing, because, cause, (asked, false, false), out);
     }
 
-    /// The same, if it may be a dependant's part in a restart.
+    /// The same, if it may be a dependant's part in a restart. `anew`: it takes the place of what waited, and is promised
+    /// before anything of it is done.
     #[allow(clippy::too_many_arguments)] // one step of one task: naming a struct for it would hide more than it shows
     pub(crate) fn begin_task(
         &mut self,
@@ -202,7 +203,7 @@ impl Scheduler {
         doing: Doing,
         because: Because,
         cause: Event,
-        (asked, bounce): (Option<u64>, bool),
+        (asked, bounce, anew): (Option<u64>, bool, bool),
         out: &mut Out,
     ) {
         let watched = &mut self.services[i];
@@ -215,6 +216,10 @@ impl Scheduler {
         let named = watched.subject.seen.as_ref().map(|seen| seen.named);
         let task = Task::new(doing, because, cause, now.moment);
         watched.task = Some(Box::new(Task { target, named, open, bounce, ..task }));
+        if anew {
+            self.promise(now, i, true, out);
+        }
+        let watched = &self.services[i];
         if !by_rule && watched.has_subject() {
             self.look(i, Part::Subject, true, out);
         } else {
@@ -339,6 +344,11 @@ impl Scheduler {
         };
         let Some(task) = watched.task.as_mut() else { return };
         let took = report.took;
+        // How a program ended that we have ended is no news.
+        let (ok, verdict, report) = match task.kill {
+            Some(Kill::Ending) => (true, Verdict::TimedOut, Report { took, ..Report::default() }),
+            _ => (ok, verdict, report),
+        };
         task.report = report;
         let before = task.open.replace((intent, ok));
         close(before, out);
@@ -387,6 +397,9 @@ impl Scheduler {
         if task.kill == Some(Kill::Looking) {
             let living = task.target.or(identity.filter(|_| up)).filter(|_| !gone);
             self.kill(now, i, living, out);
+        }
+        if gone {
+            self.ends_stop(i, out);
         }
         let watched = &mut self.services[i];
         let Some(task) = watched.task.as_mut() else { return };

@@ -88,6 +88,8 @@ pub(crate) struct Watched {
     pub(crate) rest: Rest,
     /// The turn that was put off has been counted.
     pub(crate) counted: bool,
+    /// What was last seen of it may be so no longer, and a look is under way: others wait for that.
+    pub(crate) unsure: bool,
     /// Whether others depend on it.
     pub(crate) leads: bool,
 }
@@ -124,6 +126,7 @@ pub(crate) struct Alive {
 /// Early looks at the tests of a service that was just started.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Confirm {
+    pub(crate) since: Stamp,
     pub(crate) next: Moment,
     pub(crate) pause: Duration,
     pub(crate) until: Moment,
@@ -168,6 +171,7 @@ impl Watched {
             confirm: None,
             rest: Rest::None,
             counted: false,
+            unsure: false,
             leads: false,
             service,
         }
@@ -332,6 +336,21 @@ impl Watched {
 
     pub(crate) fn fails(&self, rule: usize) -> bool {
         self.records[rule].as_ref().is_some_and(|r| r.state == State::Failed)
+    }
+
+    /// Whether what was last seen of it may be so no longer, and somebody will look: something stirred while its looks
+    /// rested, or something was done to what cannot be seen to be there at once.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let stirred = matches!(self.rest, Rest::Early | Rest::Both);
+        self.has_subject() && (stirred || self.unsure && self.subject.flying.is_some())
+    }
+
+    /// Whether something that is asked of it or done to it is remembered under this number.
+    pub(crate) fn stands_for(&self, intent: u64) -> bool {
+        let task = self.task.as_ref().and_then(|task| task.open);
+        let wish = self.pending.as_ref().map(|wish| wish.intent);
+        let numbers = [task.map(|(number, _)| number), wish, self.switched.map(|(_, number)| number)];
+        numbers.contains(&Some(intent))
     }
 
     /// Whether the last cycle was not its turn.

@@ -153,9 +153,15 @@ impl Scheduler {
                         LastAction { doing: doing.clone(), ok: true, at, took, by: Some(by.clone()), text };
                     self.services[i].last_action = Some(Box::new(action));
                 }
-                if self.services[i].task.is_some() {
-                    let intent = self.remember_wish(now, i, &doing, &by, out);
-                    let before = self.services[i].switched.replace((on, intent));
+                // What is not to be watched takes along what depends on it, also while something is done to that.
+                let mut reach = if on { Vec::new() } else { self.ties.descendants(i) };
+                reach.push(i);
+                for at in reach.iter().copied() {
+                    if self.services[at].task.is_none() {
+                        continue;
+                    }
+                    let intent = self.remember_wish(now, at, &doing, &by, out);
+                    let before = self.services[at].switched.replace((on, intent));
                     close(before.map(|(_, intent)| (intent, false)), out);
                 }
                 match on {
@@ -163,8 +169,10 @@ impl Scheduler {
                     false => self.unwatch_all(now, i, None, out),
                 }
                 // The newest wish wins.
-                let wish = self.services[i].pending.take();
-                close(wish.map(|wish| (wish.intent, false)), out);
+                for at in reach {
+                    let wish = self.services[at].pending.take();
+                    close(wish.map(|wish| (wish.intent, false)), out);
+                }
             }
             _ => {
                 self.emit(now, i, Fact::Commanded { doing, by }, out);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_config::{
-    Branch, Condition, Config, Dialect, Kind, Operator, Prerequisite, Program, Rule, Service, Then,
+    Branch, Condition, Config, Dialect, Expect, Kind, Operator, Prerequisite, Program, Rule, Service, Test,
+    Then,
 };
 use hinoban_event::{Because, Doing, Fact};
 use hinoban_reading::{Moment, Value, metrics};
@@ -310,14 +311,17 @@ fn a_rule_of_a_file_restarts_what_depends_on_it() {
     let mut world = world(&config);
     world.of("conf").reads = vec![(metrics::SIZE, Value::Int(9))];
     world.run(60 * S);
-    assert_eq!(deeds(&world), ["stop web"], "it waits for the file to be well");
+    let both = ["stop web", "start web"];
+    assert!(!world.deeds.is_empty(), "it does not wait for the file to be well");
+    assert!(deeds(&world).chunks(2).all(|pair| pair == both), "{:?}", deeds(&world));
+    assert!(world.lives("web"));
     world.of("conf").reads = vec![(metrics::SIZE, Value::Int(3))];
     world.run(60 * S);
-    assert_eq!(deeds(&world), ["stop web", "start web"]);
+    let before = world.deeds.len();
     // A command does the same at once.
     world.command("conf", Doing::Restart);
     world.run(S);
-    assert_eq!(deeds(&world)[2..], ["stop web", "start web"]);
+    assert_eq!(deeds(&world)[before..], both);
 }
 
 #[test]
@@ -545,4 +549,105 @@ fn a_stop_and_a_restart_do_not_take_a_dependant_from_each_other() {
     world.run(60 * S);
     assert_eq!(deeds(&world), ["stop d", "stop c", "stop b", "stop a", "start a"]);
     assert!(view(&world, "a").doing.is_none() && view(&world, "c").watching == Watching::No);
+}
+
+/// A prerequisite that lives and fails its test.
+fn tested() -> Config {
+    let mut par = process("par", &[]);
+    par.rules.push(Rule {
+        when: Condition::Test {
+            test: Test::Custom { probe: "answers".to_owned(), options: Default::default() },
+            expect: Expect::Failed,
+        },
+        fail: Branch::once(Then::Restart),
+        ok: Branch::once(Then::Alert),
+        place: Default::default(),
+    });
+    config([par, process("child", &["par"])])
+}
+
+#[test]
+fn a_stop_that_is_over_is_not_made_again_by_the_next_life() {
+    let mut config = tested();
+    let rule = &mut Arc::make_mut(&mut config.services[0]).rules[1];
+    rule.fail = Branch::once(Then::Alert);
+    let mut world = World::new(&config, Duration::ZERO);
+    world.inline = true;
+    world.of("par").tests_pass = false;
+    world.appear("par");
+    world.run(100 * S);
+    // It waits for what fails, and is asked to stop because that is stopped.
+    world.command("child", Doing::Start);
+    world.run(S);
+    world.command("par", Doing::Stop);
+    world.run(S);
+    world.of("par").tests_pass = true;
+    world.command("child", Doing::Start);
+    world.run(20 * S);
+    assert!(world.lives("par") && world.lives("child"));
+    let mut entered = std::collections::HashSet::new();
+    for entry in &world.remembered {
+        match entry {
+            Remembered::Intent { intent, .. } => _ = entered.insert(*intent),
+            Remembered::Done { intent, .. } => {
+                assert!(entered.remove(intent), "{intent} is over, and not begun")
+            }
+            _ => {}
+        }
+    }
+    assert!(entered.is_empty(), "open: {entered:?}");
+    let before = world.deeds.len();
+    world.crash(&config);
+    world.run(100 * S);
+    assert_eq!(deeds(&world)[before..], [] as [&str; 0]);
+    assert!(world.lives("child"));
+}
+
+#[test]
+fn what_is_taken_down_for_a_restart_is_up_after_it_whatever_still_fails() {
+    for dialect in [Dialect::Toml, Dialect::Monit] {
+        let mut config = tested();
+        config.dialect = dialect;
+        let mut world = world(&config);
+        world.of("par").tests_pass = false;
+        world.run(300 * S);
+        let deeds = deeds(&world);
+        let cycle = ["stop child", "stop par", "start par", "start child"];
+        assert!(deeds.len() >= 4, "{dialect:?}: {deeds:?}");
+        assert!(deeds.chunks(4).all(|part| part == cycle), "{dialect:?}: {deeds:?}");
+        assert!(world.lives("child"), "{dialect:?}");
+        assert_eq!(view(&world, "child").waits_for.len(), 1, "its looks rest as before");
+    }
+}
+
+#[test]
+fn what_went_with_a_service_that_was_given_up_is_named_with_what_brings_it_back() {
+    let mut db = process("db", &[]);
+    let when = Condition::Restarts { count: 2, within: 5 };
+    let fail = Branch::once(Then::Unmonitor);
+    db.rules.insert(0, Rule { when, fail, ok: Branch::once(Then::Alert), place: Default::default() });
+    let mut world = world(&config([process("app", &["db"]), db]));
+    world.of("db").appears_after = None;
+    world.kill("db");
+    world.run(600 * S);
+    assert_eq!(deeds(&world)[..2], ["stop app".to_owned(), "start db".to_owned()]);
+    let why = |name: &str| {
+        let view = view(&world, name);
+        assert_eq!(view.watching, Watching::No, "{name}");
+        view.gave_up.unwrap().to_string()
+    };
+    let end = "nor at those that depend on it: app; once it is mended, to bring back all of them: hinoban start app";
+    assert!(why("db").ends_with(end), "{}", why("db"));
+    assert!(why("app").ends_with("once it is mended: hinoban start app"), "{}", why("app"));
+    let limit = |fact: &Fact| match fact {
+        Fact::Failed(f) if f.class == hinoban_event::Class::Timeout => Some(f.dependants.clone()),
+        _ => None,
+    };
+    assert_eq!(world.events.iter().find_map(|e| limit(&e.fact)).unwrap(), ["app".into()]);
+    // And so it is.
+    world.of("db").appears_after = Some(MS);
+    world.command("app", Doing::Start);
+    world.run(10 * S);
+    assert!(["db", "app"].iter().all(|name| view(&world, name).watching == Watching::Yes));
+    assert!(world.lives("app") && world.lives("db"));
 }

@@ -46,6 +46,7 @@ fn done(world: &World, since: Duration) -> Vec<String> {
         Act::Start => "start",
         Act::Stop => "stop",
         Act::Kill(_) => "kill",
+        Act::End(_) => "end",
         _ => "?",
     };
     let deeds = world.deeds.iter().filter(|deed| deed.at.elapsed() >= since);
@@ -88,10 +89,9 @@ fn a_stop_program_that_hangs_does_not_keep_the_kill_waiting() {
     world.of("db").stop_takes = 600 * S;
     let since = world.now().elapsed();
     world.command("db", Doing::Stop);
-    world.run(29 * S);
-    assert_eq!(done(&world, since), ["db stop 0", "db kill 10"]);
+    world.run(11 * S);
+    assert_eq!(done(&world, since), ["db stop 0", "db kill 10", "db end 10"]);
     assert!(!world.lives("db"));
-    world.run(60 * S);
     let view = &world.scheduler.view()[0];
     assert_eq!(view.last_action.as_ref().map(|last| (&last.doing, last.ok)), Some((&Doing::Stop, true)));
 }
@@ -167,4 +167,50 @@ fn after_a_crash_the_stop_has_its_whole_time_again_and_a_process_that_ended_mean
         assert!(dies || done[0] == "db kill 10", "{done:?}");
         assert!(world.lives("db") && world.doubled.is_empty(), "{done:?}");
     }
+}
+
+#[test]
+fn a_stop_program_that_hangs_does_not_keep_the_start_waiting_nor_touch_what_was_started() {
+    for wakes in [true, false] {
+        let (mut world, _) = world(vec![service("db", |_| {})]);
+        world.of("db").wakes = wakes;
+        // In the end it would take down whatever stands in the pidfile.
+        world.of("db").stops = true;
+        world.of("db").stop_takes = 25 * S;
+        let since = world.now().elapsed();
+        world.command("db", Doing::Restart);
+        world.run(12 * S);
+        let done = done(&world, since);
+        assert_eq!(done[..3], ["db stop 0", "db kill 10", "db end 10"]);
+        assert!(done.len() == 4 && done[3].starts_with("db start 1"), "{done:?}");
+        world.run(120 * S);
+        assert!(world.lives("db") && world.doubled.is_empty() && world.scheduler.settled());
+        assert_eq!(told(&world).len(), 1, "{:?}", told(&world));
+        let failed = world.events.iter().any(|e| matches!(e.fact, Fact::Ended { ok: false, .. }));
+        assert!(!failed);
+    }
+}
+
+#[test]
+fn a_reload_that_takes_the_kill_away_kills_nobody_and_one_that_gives_more_time_gives_it() {
+    for (after, killed) in [(None, None), (Some(20 * S), Some(20)), (Some(5 * S), Some(6))] {
+        let (mut world, mut config) = world(vec![service("db", |_| {})]);
+        let since = world.now().elapsed();
+        world.command("db", Doing::Stop);
+        world.run(6 * S);
+        config.services = vec![service("db", |s| s.kill_after = after)];
+        world.reload(&config);
+        world.run(120 * S);
+        let kills: Vec<String> =
+            done(&world, since).into_iter().filter(|deed| deed.contains("kill")).collect();
+        assert_eq!(kills, Vec::from_iter(killed.map(|at| format!("db kill {at}"))), "{after:?}");
+    }
+    let (mut world, mut config) = world(vec![service("db", |s| s.kill_after = None)]);
+    let since = world.now().elapsed();
+    world.command("db", Doing::Stop);
+    world.run(6 * S);
+    config.services = vec![service("db", |_| {})];
+    world.reload(&config);
+    world.run(20 * S);
+    assert_eq!(done(&world, since), ["db stop 0", "db kill 16"], "an end was asked for while it went on");
 }

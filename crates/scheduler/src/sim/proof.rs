@@ -167,7 +167,7 @@ impl Proof {
                     let busy =
                         busy.any(|w| w.service.name == *name || above(world, &w.service.name).contains(name));
                     if let Some(track) = self.tracks.get_mut(name) {
-                        track.asked = wants || track.asked && busy;
+                        track.asked = wants || *doing == Doing::Stop && track.asked && busy;
                     }
                 }
             }
@@ -328,7 +328,7 @@ impl Proof {
     fn acts(&mut self, world: &World, intent: u64, id: ServiceId, act: &Act, cause: &Event) {
         let now = world.now;
         // A kill belongs to a stop that is.
-        if !self.numbers.contains(&intent) && !matches!(act, Act::Kill(_)) {
+        if !self.numbers.contains(&intent) && !matches!(act, Act::Kill(_) | Act::End(_)) {
             self.breaks(now, "what is done is remembered before", format!("intent {intent}: {act:?}"));
         }
         if !matches!(act, Act::Start | Act::Stop | Act::Restart) {
@@ -512,6 +512,9 @@ impl Proof {
             if booted {
                 track.off &= !watches;
                 track.watching = watches;
+                if !watches {
+                    track.tally = (0, 0);
+                }
             } else if watches != track.watching {
                 let text = format!("{} is watched: {watches}", watched.name);
                 self.breaks(world.now, "a crash forgets nothing", text);

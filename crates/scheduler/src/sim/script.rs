@@ -22,6 +22,9 @@ pub struct Script {
     /// Whether all that happens passes by, whatever the order in which it is noticed: then a life with crashes ends as one
     /// without.
     pub mild: bool,
+    /// Whether looks at the things themselves end at once, as those at processes do: what they show is handed in before
+    /// anything else that was decided together with them is carried out.
+    pub inline: bool,
 }
 
 /// One thing that happens.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::{Change, Condition, Config, Expect, Kind, Mode, Rule, Service, Then, Turns};
+use hinoban_config::{Change, Condition, Config, Dialect, Expect, Kind, Mode, Rule, Service, Then, Turns};
 use hinoban_event::Doing;
 use hinoban_reading::Moment;
 
@@ -93,6 +93,7 @@ impl<'a> Play<'a> {
     fn new(script: &'a Script, timeline: bool) -> Self {
         let config = script.configs[0].clone();
         let mut world = World::new(&config, Duration::ZERO);
+        world.inline = script.inline;
         world.proof = Some(Box::new(Proof::of(&world, timeline)));
         for name in script.names() {
             world.of(&name).reads = readings(false);
@@ -114,11 +115,18 @@ impl<'a> Play<'a> {
                 step(&mut self);
             }
         }
+        // Whether what is let alone lived at that moment is chance.
+        let chance = |fault: &Fault| match fault {
+            Fault::Asks(_, doing) => *doing == Doing::Unmonitor,
+            Fault::Ambush(_, fault) => matches!(**fault, Fault::Asks(_, Doing::Unmonitor)),
+            _ => false,
+        };
+        let chance = self.script.steps.iter().any(|step| chance(&step.fault));
         let end = self.world.scheduler.services.iter().map(|w| {
             let failing: Vec<_> = w.failures().map(|(rule, _)| rule).collect();
-            let lives = self.world.lives(&w.service.name);
             let gave_up = w.gave_up.is_some();
             let watched = w.watching != Watching::No;
+            let lives = self.world.lives(&w.service.name) && (watched || !chance);
             format!(
                 "{}: watched: {watched}, there: {lives}, failing {failing:?}, given up: {gave_up}",
                 w.name
@@ -285,9 +293,10 @@ impl<'a> Play<'a> {
                 _ => {}
             }
         }
-        // Who waits for what does not get well waits on.
-        let held = scheduler.services.iter().any(|w| w.task.is_some() && !self.must_be_well(w));
-        if !open.is_empty() && !held {
+        // Who waits for what does not get well waits on, each under one number.
+        let waiting = scheduler.services.iter().filter(|w| w.task.is_some() && !self.must_be_well(w));
+        open.retain(|intent| !waiting.clone().any(|w| w.stands_for(*intent)));
+        if !open.is_empty() {
             return self.breaks("when all is done, nothing is open", format!("intents {open:?}"));
         }
         let unwell = scheduler.services.iter().filter(|w| self.must_be_well(w) && !self.is_well(w));
@@ -301,8 +310,14 @@ impl<'a> Play<'a> {
         let name = &watched.service.name;
         let above = above(&self.world, name);
         let all = self.world.scheduler.services.iter();
-        let concerned = all.filter(|w| w.service.name == *name || above.contains(&w.service.name));
-        concerned.into_iter().all(|w| w.watching != Watching::No && !w.leaving && can_be_well(&w.service))
+        let concerned: Vec<&Watched> =
+            all.filter(|w| w.service.name == *name || above.contains(&w.service.name)).collect();
+        // Under a control file turns that never fall into the same cycle keep one from being looked at for ever.
+        let turns = concerned.iter().filter(|w| w.service.turns != Turns::Each).count();
+        let meet = self.config.dialect == Dialect::Toml || turns < 2;
+        meet && concerned
+            .into_iter()
+            .all(|w| w.watching != Watching::No && !w.leaving && can_be_well(&w.service))
     }
 
     fn is_well(&self, watched: &Watched) -> bool {
