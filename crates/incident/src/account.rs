@@ -65,6 +65,13 @@ impl Scene<'_> {
                 failure.then.word(),
                 word(&self.event.service)
             ),
+            // How to bring it back is said together with what went with it.
+            true if failure.then == Doing::Unmonitor && !failure.dependants.is_empty() => {
+                "It is no longer watched.\n".to_owned()
+            }
+            true if failure.then == Doing::Stop && !failure.dependants.is_empty() => {
+                "It is being stopped.\n".to_owned()
+            }
             true => undertaken(&failure.then, &self.event.service),
             false if failure.then == Doing::Stop => format!(
                 "It is to be stopped, but there is no program that does it: it goes on as it is, and is no longer watched. \
@@ -89,11 +96,23 @@ impl Scene<'_> {
         }
         let names: Vec<String> = failure.dependants.iter().map(|name| clean(name)).collect();
         let names = names.join(", ");
-        match failure.then {
+        match &failure.then {
             Doing::Restart if failure.able => format!(
                 "With it go those that depend on it, which are stopped first and started again after it: {names}.\n"
             ),
-            Doing::Stop => format!("With it go those that depend on it, which are stopped first: {names}.\n"),
+            then @ (Doing::Stop | Doing::Unmonitor) => {
+                let words: Vec<String> = failure.dependants.iter().map(|name| word(name)).collect();
+                let what = match then {
+                    Doing::Stop => "which are stopped first, and left so",
+                    _ => {
+                        "which are no longer watched either, and stay down if they were stopped for a restart of it"
+                    }
+                };
+                format!(
+                    "With it go those that depend on it, {what}: {names}.\nOnce it is mended, to bring back all of them: hinoban start {}\n",
+                    words.join(" ")
+                )
+            }
             _ => format!("Until it is well, those that depend on it are not looked at: {names}.\n"),
         }
     }

@@ -193,6 +193,25 @@ reads!(given_up_and_no_longer_watched, {
     event(0.0, "my httpd", Fact::Failed(failure))
 });
 
+reads!(what_others_depend_on_is_given_up_and_they_go_with_it, {
+    let failure = Failure {
+        rule: 2,
+        class: Class::Timeout,
+        text: "was restarted 3 times within 5 cycles".into(),
+        then: Doing::Unmonitor,
+        ending: None,
+        lived: None,
+        dependants: vec!["app".into(), "my shop".into()],
+        ..gone(1)
+    };
+    event(0.0, "db", Fact::Failed(failure))
+});
+
+reads!(what_others_depend_on_is_stopped_and_they_with_it, {
+    let (then, dependants) = (Doing::Stop, vec!["app".into()]);
+    event(0.0, "db", Fact::Failed(Failure { then, dependants, ..gone(1) }))
+});
+
 reads!(reminder, event(1_500.0, "httpd", Fact::Failed(gone(50))));
 
 reads!(back_after_a_restart, event(0.325, "httpd", Fact::Recovered(back())));
