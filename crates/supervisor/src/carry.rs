@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_action::{Errand, Roll};
+use hinoban_action::{Action, Errand, Roll};
 use hinoban_config::{Condition, Service, Test};
 use hinoban_event::{Doing, Event, Fact};
 use hinoban_journal::{Branch, Entry, GivenUp, InFlight, Journal, Known, Repairs};
@@ -158,6 +158,7 @@ impl Loop {
                 (programs.and_then(of).flatten(), Doing::Exec)
             }
             Act::Kill(process) => (self.registry.kill(*process), Doing::Stop),
+            Act::End(program) => (self.ends(*program), Doing::Stop),
             Act::Custom(name) => (self.registry.named(name), Doing::Custom(name.clone())),
         };
         let Some(action) = action else {
@@ -177,6 +178,13 @@ impl Loop {
         errand.roll = self.journal.file().map(|log| Roll { log, line: Journal::spawned_line(intent) });
         self.acts.begin(action, cause, errand, limit, limited);
         None
+    }
+
+    /// What ends the program that runs for an intent.
+    fn ends(&self, intent: u64) -> Option<Arc<dyn Action>> {
+        let mut in_flight = self.journal.state().in_flight();
+        let process = *in_flight.find(|flight| flight.id == intent)?.processes.last()?;
+        self.registry.kill(process)
     }
 
     /// Takes up what an earlier life of the supervisor had begun: waits for its program, instead of starting a second one.

@@ -102,6 +102,7 @@ pub(crate) fn deed(name: &str, service: Option<&Service>, act: &Act) -> String {
         Act::Stop => format!("stop {name}"),
         Act::Restart => format!("restart {name}"),
         Act::Kill(_) => format!("kill {name}"),
+        Act::End(_) => format!("end the stop program of {name}"),
         Act::Custom(action) => format!("do {action} for {name}"),
         Act::Exec { rule, recovery, nth } => {
             let branch =
