@@ -361,6 +361,10 @@ impl Scheduler {
             if again && watched.watching == Watching::Yes && watched.is_up() {
                 continue;
             }
+            // What was up when it could last be seen is not started beside itself.
+            if watched.watching == Watching::Yes && watched.is_up() && watched.subject.not_seen.is_some() {
+                continue;
+            }
             let Some(task) = &self.services[i].task else { return };
             if self.ready(parent) || self.services[parent].task.is_some() {
                 continue;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_config::{Budget, Dialect, Service};
-use hinoban_event::{Event, Fact};
+use hinoban_event::{Class, Event, Fact};
 use hinoban_reading::{Identity, Moment, Now, Observation};
 use jiff::tz::TimeZone;
 
@@ -291,9 +291,21 @@ impl Scheduler {
             view.depends_on = names(self.ties.parents(i));
             view.dependants = names(self.ties.children(i));
             view.waits_for = self.waits_for(i);
+            self.notes_gone(i, &mut view);
             view
         };
         positions.filter(|i| self.services.get(*i).is_some_and(|w| !w.leaving)).map(view).collect()
+    }
+
+    /// What was seen gone while its looks rest has no rule that fails by it yet, and is gone all the same.
+    pub(crate) fn notes_gone(&self, i: usize, view: &mut ServiceView) {
+        let watched = &self.services[i];
+        let idle = watched.watching == Watching::Yes && watched.task.is_none();
+        if idle && !view.waits_for.is_empty() && watched.is_gone() && !view.failing.contains(&Class::NonExist)
+        {
+            view.failing.push(Class::NonExist);
+            view.failing.sort();
+        }
     }
 
     /// How many positions there are: one for each service, and a few for what leaves.

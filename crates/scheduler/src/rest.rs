@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hinoban_config::{Condition, Dialect, Turns};
+use hinoban_config::{Condition, Dialect, Rule, Then, Turns};
 use hinoban_event::{Doing, Event};
 use hinoban_reading::Now;
 
@@ -45,11 +45,19 @@ impl Scheduler {
         self.stands(i) && !self.ails(&self.services[i])
     }
 
-    /// Whether a rule of it fails. That something changed is news, and nothing that others would have to wait for: what is
-    /// restarted because a file changed is not to be down until the next look finds that it has not changed again.
+    /// Whether it could not be looked at, or a rule of it fails that others have to wait for. That something changed is
+    /// news, and nothing to wait for: what is restarted because a file changed is not to be down until the next look finds
+    /// that it has not changed again. Under a control file every other rule is, as in Monit. Otherwise what only tells of a
+    /// reading is not: a file system that is nearly full is no reason to leave down what died on it.
     fn ails(&self, watched: &Watched) -> bool {
-        let news = |rule: usize| crate::change::is_news(&watched.service.rules[rule]);
-        watched.failures().any(|(rule, _)| !news(rule))
+        let grave = |rule: &Rule| match &rule.when {
+            _ if crate::change::is_news(rule) => false,
+            Condition::Missing | Condition::Exists | Condition::WrongType | Condition::Test { .. } => true,
+            _ if self.dialect == Dialect::Monit => true,
+            _ => matches!(rule.fail.then, Then::Start | Then::Restart | Then::Stop | Then::Unmonitor),
+        };
+        let blind = watched.subject.not_seen.is_some();
+        blind || watched.failures().any(|(rule, _)| grave(&watched.service.rules[rule]))
     }
 
     /// Whether something that this service depends on, however far, is not ready.
@@ -91,6 +99,12 @@ impl Scheduler {
     fn sits_out(&self, parent: usize, turn: bool) -> bool {
         let waits = self.dialect == Dialect::Monit && self.services[parent].waits();
         waits && (turn || !self.may_look_early(self.now, parent))
+    }
+
+    /// Whether even a look before its turn rests for something that will not change by itself at once: what is seen of it
+    /// meanwhile is shown, and not judged.
+    pub(crate) fn is_shut(&self, i: usize) -> bool {
+        self.above(i, |parent| !self.ready(parent) || self.sits_out(parent, false))
     }
 
     /// Whether its turn rests for something that will not change by itself at once.
@@ -148,7 +162,10 @@ impl Scheduler {
             }
         }
         match self.rests(i, false) {
-            true => self.put_off(i, Rest::Early),
+            true => {
+                self.put_off(i, Rest::Early);
+                self.services[i].stirred |= part == Part::Subject && self.services[i].is_process();
+            }
             false => self.look(i, part, true, out),
         }
     }
@@ -161,6 +178,8 @@ impl Scheduler {
         for (i, id) in resting {
             let watched = &self.services[i];
             let rest = watched.rest;
+            let stirred = std::mem::take(&mut self.services[i].stirred);
+            let watched = &self.services[i];
             if watched.watching == Watching::No || watched.task.is_some() {
                 self.services[i].rest = Rest::None;
                 self.services[i].counted = false;
@@ -187,6 +206,13 @@ impl Scheduler {
             self.services[i].rest = left;
             if left != Rest::None {
                 self.resting.push(id);
+            }
+            if stirred && !early {
+                // That its process died is to be seen, though nothing is made of it yet.
+                match self.is_shut(i) {
+                    true => self.look(i, Part::Subject, true, out),
+                    false => self.services[i].stirred = true,
+                }
             }
             match self.services[i].has_subject() {
                 _ if !early || !in_time => {}

@@ -88,6 +88,8 @@ pub(crate) struct Watched {
     pub(crate) rest: Rest,
     /// The turn that was put off has been counted.
     pub(crate) counted: bool,
+    /// Its process stirred while its looks rested, and nobody has looked since.
+    pub(crate) stirred: bool,
     /// What was last seen of it may be so no longer, and a look is under way: others wait for that.
     pub(crate) unsure: bool,
     /// Whether others depend on it.
@@ -171,6 +173,7 @@ impl Watched {
             confirm: None,
             rest: Rest::None,
             counted: false,
+            stirred: false,
             unsure: false,
             leads: false,
             service,
@@ -214,11 +217,17 @@ impl Watched {
         (0..service.rules.len()).filter(move |i| is_test(&service.rules[*i].when))
     }
 
+    /// Whether this is asked for in vain: a start of what is seen to be up.
+    pub(crate) fn finds_up(&self, then: &Then) -> bool {
+        let seen = self.subject.not_seen.is_none() && self.is_up();
+        *then == Then::Start && self.is_process() && seen
+    }
+
     /// Whether a rule may begin this. Repairs are for active services that have a program for them, one at a time.
     pub(crate) fn may_act(&self, then: &Then) -> bool {
         let repair = matches!(then, Then::Start | Then::Restart | Then::Stop);
         let way = *then == Then::Stop || self.able(then);
-        repair && way && self.service.mode == Mode::Active && self.task.is_none()
+        repair && way && !self.finds_up(then) && self.service.mode == Mode::Active && self.task.is_none()
     }
 
     /// Whether the service has the programs that this needs. A stop without one ends the watching all the same.
@@ -351,6 +360,13 @@ impl Watched {
         let wish = self.pending.as_ref().map(|wish| wish.intent);
         let numbers = [task.map(|(number, _)| number), wish, self.switched.map(|(_, number)| number)];
         numbers.contains(&Some(intent))
+    }
+
+    /// Whether it was seen to be gone, which a rule of it would fail by.
+    pub(crate) fn is_gone(&self) -> bool {
+        let seen = self.subject.seen.as_ref().filter(|_| self.subject.not_seen.is_none());
+        let gone = seen.is_some_and(|seen| !wording::is_there(&seen.standing));
+        gone && self.service.rules.iter().any(|rule| rule.when == Condition::Missing)
     }
 
     /// Whether the last cycle was not its turn.

@@ -9,7 +9,7 @@ use hinoban_config::{
     Branch, Condition, Config, Dialect, Expect, Kind, Operator, Prerequisite, Program, Rule, Service, Test,
     Then,
 };
-use hinoban_event::{Because, Doing, Fact};
+use hinoban_event::{Because, Class, Doing, Fact};
 use hinoban_reading::{Moment, Value, metrics};
 use hinoban_scheduler::sim::World;
 use hinoban_scheduler::{Act, Remembered, ServiceView, Watching};
@@ -650,4 +650,70 @@ fn what_went_with_a_service_that_was_given_up_is_named_with_what_brings_it_back(
     world.run(10 * S);
     assert!(["db", "app"].iter().all(|name| view(&world, name).watching == Watching::Yes));
     assert!(world.lives("app") && world.lives("db"));
+}
+
+/// What only tells of a reading: a database on a file system that is nearly full.
+fn nearly_full(dialect: Dialect, then: Then) -> Config {
+    let mut data = Service::new("data", Kind::Filesystem { path: "/srv".into() });
+    let metric = metrics::SPACE_PERCENT.name.to_string();
+    data.rules.push(Rule::existence());
+    data.rules.push(Rule {
+        when: Condition::Compare { metric, operator: Operator::Greater, limit: Value::Int(80) },
+        fail: Branch::once(then),
+        ok: Branch::once(Then::Alert),
+        place: Default::default(),
+    });
+    let mut config = config([data, process("db", &["data"])]);
+    config.dialect = dialect;
+    config
+}
+
+#[test]
+fn what_is_only_told_of_leaves_nothing_down() {
+    for (dialect, then, rests) in [
+        (Dialect::Toml, Then::Alert, false),
+        (Dialect::Toml, Then::Restart, true),
+        (Dialect::Monit, Then::Alert, true),
+    ] {
+        let mut world = world(&nearly_full(dialect, then.clone()));
+        world.of("data").reads = vec![(metrics::SPACE_PERCENT, Value::Int(85))];
+        world.run(120 * S);
+        let before = world.deeds.len();
+        world.kill("db");
+        world.run(S);
+        let case = format!("{dialect:?}, {then:?}");
+        assert_eq!(world.deeds.len() == before, rests, "{case}: {:?}", deeds(&world));
+        let db = view(&world, "db");
+        let expected: &[Class] = if rests { &[Class::NonExist] } else { &[] };
+        assert_eq!(db.failing, expected, "{case}: that it is gone is shown");
+        assert_eq!(db.waits_for.len(), usize::from(rests), "{case}");
+        assert_eq!(db.observation.unwrap().standing.is_up(), !rests, "{case}");
+        let told = |fact: &Fact| matches!(fact, Fact::Failed(failure) if failure.class == Class::NonExist);
+        let died = world.events.iter().filter(|event| &*event.service == "db" && told(&event.fact)).count();
+        assert_eq!(died, usize::from(!rests), "{case}: what rests is not judged");
+        world.of("data").reads = vec![(metrics::SPACE_PERCENT, Value::Int(5))];
+        world.run(120 * S);
+        assert!(world.lives("db"), "{case}");
+        let ended = world.events.iter().find_map(|event| match &event.fact {
+            Fact::Failed(failure) if failure.class == Class::NonExist => Some(failure.ending.is_some()),
+            _ => None,
+        });
+        assert_eq!(ended, Some(true), "{case}: how it ended is known");
+    }
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_waited_for_and_not_started_beside_itself() {
+    let mut world = world(&config([process("par", &[]), process("child", &["par"])]));
+    world.of("par").blind = true;
+    world.run(60 * S);
+    world.kill("child");
+    world.run(120 * S);
+    assert_eq!(deeds(&world), [] as [&str; 0]);
+    world.command("child", Doing::Start);
+    world.run(120 * S);
+    assert_eq!(deeds(&world), [] as [&str; 0], "it may well live");
+    world.of("par").blind = false;
+    world.run(120 * S);
+    assert_eq!(deeds(&world), ["start child"]);
 }

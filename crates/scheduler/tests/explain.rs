@@ -217,6 +217,11 @@ fn waiting_for_what_it_needs() {
     world.run(40 * S);
     insta::assert_snapshot!(explain(&world, "app"));
     insta::assert_snapshot!("what_others_need_is_down", explain(&world, "db"));
+    world.kill("app");
+    world.run(S);
+    insta::assert_snapshot!("dead_and_waiting_for_what_it_needs", explain(&world, "app"));
+    world.appear("app");
+    world.run(S);
     world.of("db").appears_after = None;
     world.command("app", Doing::Start);
     world.run(2 * S);

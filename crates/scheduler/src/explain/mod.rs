@@ -78,10 +78,12 @@ impl Scheduler {
         }
         let mut view = view::view(watched, now, self.dialect, &self.zone);
         view.waits_for = self.waits_for(i);
+        self.notes_gone(i, &mut view);
         let names = |of: Vec<usize>| of.into_iter().map(|at| self.services[at].name.clone()).collect();
         view.depends_on = names(self.ties.parents(i).to_vec());
         view.dependants = names(self.ties.descendants(i));
-        let scene = Scene { scheduler: self, watched, view, now, told };
+        let shut = self.is_shut(i) && watched.watching != crate::Watching::No;
+        let scene = Scene { scheduler: self, watched, view, now, told, shut };
         let paragraphs =
             [stands::say(&scene), saw::say(&scene), waits::say(&scene), why::say(&scene), next::say(&scene)];
         let paragraphs = paragraphs.into_iter().filter(|paragraph| !paragraph.sentences.is_empty()).collect();
@@ -96,6 +98,8 @@ struct Scene<'a> {
     view: ServiceView,
     now: Now,
     told: &'a [String],
+    /// Whether what it depends on is not well, so that nothing is made of what is seen of it.
+    shut: bool,
 }
 
 impl Scene<'_> {

@@ -16,13 +16,19 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     if said.is_empty() {
         return Paragraph::new(About::Next, ["Nothing, before something can be seen of it again".to_owned()]);
     }
+    let names: Vec<_> = scene.view.waits_for.iter().map(|name| name.to_string()).collect();
+    if scene.shut {
+        // Whatever a rule asks for has to wait.
+        said.clear();
+    }
     if scene.watched.task.is_some() {
         said.insert(0, under_way(scene));
-    } else if !scene.view.waits_for.is_empty() {
-        let names: Vec<_> = scene.view.waits_for.iter().map(|name| name.to_string()).collect();
+    } else if scene.shut {
+        said.push(format!("Nothing, before {} can be relied on; then it is looked at at once", list(&names)));
+    } else if !names.is_empty() {
         said.insert(
             0,
-            format!("Nothing, before {} can be relied on; then it is looked at at once", list(&names)),
+            format!("Its turns wait for that of {}; a death is noticed all the same", list(&names)),
         );
     }
     let repairs = scene.watched.service.rules.iter().any(|rule| {
@@ -30,7 +36,7 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
             && scene.watched.able(&rule.fail.then)
             && scene.view.mode == Mode::Active
     });
-    said.extend(patience(scene));
+    said.extend(patience(scene).filter(|_| !scene.shut));
     if repairs && !scene.view.dependants.is_empty() {
         let names: Vec<_> = scene.view.dependants.iter().map(|name| name.to_string()).collect();
         said.push(format!(
@@ -207,6 +213,7 @@ fn consequence(scene: &Scene<'_>, branch: &Branch, when: &Condition, recovery: b
     let active = scene.view.mode == Mode::Active;
     let able = scene.watched.able(&branch.then);
     let gone = matches!(when, Condition::Missing);
+    let lives = !gone && !matches!(when, Condition::Restarts { .. });
     let when = if recovery { None } else { pause(scene) }.unwrap_or_else(|| "at once".to_owned());
     let started = || format!("it would be started {when} by {}", run(&programs.start));
     let done = match &branch.then {
@@ -217,6 +224,9 @@ fn consequence(scene: &Scene<'_>, branch: &Branch, when: &Condition, recovery: b
         }
         Then::Start | Then::Restart if !able => {
             Some(format!("a {} would be asked for, but there is no program for it", rules_word(&branch.then)))
+        }
+        Then::Start if scene.watched.is_process() && lives => {
+            Some("nothing would be done, for a start does nothing to what is up; a restart would".to_owned())
         }
         Then::Start => Some(started()),
         Then::Restart if programs.restart.is_some() => {

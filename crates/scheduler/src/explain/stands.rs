@@ -77,8 +77,13 @@ fn standing(scene: &Scene<'_>) -> String {
         },
         (_, _, Some(seen)) => match &seen.standing {
             Standing::Up => {
+                // Nobody looks, so nobody knows.
+                let is = match scene.shut && scene.watched.task.is_none() {
+                    true => "When it was last looked at, it was up",
+                    false => "It is up",
+                };
                 let pid = view.identity.map(|it| format!(" with pid {}", it.pid)).unwrap_or_default();
-                format!("It is up{pid}{since}{lasts}")
+                format!("{is}{pid}{since}{lasts}")
             }
             Standing::Down(reason) | Standing::Absent(reason) => {
                 format!("It is down{since}{lasts}: {}", reason.text)
@@ -104,6 +109,10 @@ fn looks(scene: &Scene<'_>) -> Option<String> {
         }
     };
     let next = view.next_look.map(|stamp| scene.until_stamp(stamp));
+    if scene.shut {
+        let last = last.map(|last| format!("{last}; ")).unwrap_or_default();
+        return Some(format!("{last}what it depends on comes first, and then it is looked at {turns}"));
+    }
     Some(match (last, next) {
         (Some(last), Some(next)) => format!("{last}; it is looked at {turns}, next at {next}"),
         (None, Some(next)) => format!("It is looked at {turns}, for the first time at {next}"),

@@ -31,7 +31,7 @@ impl Script {
             let other = varied(&mut dice, configs.last().map(|c| &**c));
             configs.push(Arc::new(other));
         }
-        let mut script = Self { seed, configs, steps: Vec::new(), mild, inline: seed % 3 == 0 };
+        let mut script = Self { seed, configs, steps: Vec::new(), mild, inline: seed.is_multiple_of(3) };
         let names = script.names();
         let end = dice.from(120, 1500);
         let mut at = Duration::ZERO;

@@ -35,7 +35,8 @@ pub struct ServiceView {
     pub on_reboot: OnReboot,
     /// Whether it is watched.
     pub watching: Watching,
-    /// Classes of the rules that fail now, in the order of [`Class::ALL`].
+    /// Classes of the rules that fail now, in the order of [`Class::ALL`]; of what was seen gone while it waits for what it
+    /// depends on, that too, though no rule has been judged.
     pub failing: Vec<Class>,
     /// What has been asked for and not yet been done.
     pub pending: Option<Doing>,
