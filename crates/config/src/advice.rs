@@ -4,8 +4,8 @@ use std::time::Duration;
 use crate::{Condition, Config, Kind, Mistake, Patience, Rule, Service, Then, Turns, units};
 
 impl Config {
-    /// What can be used but can hardly be meant: rules that ask for a repair which has no program, and limits on restarts
-    /// that the pauses between them keep from being reached.
+    /// What can be used but can hardly be meant: rules that ask for a repair which has no program, or for a start of what is
+    /// up in any case, and limits on restarts that the pauses between them keep from being reached.
     ///
     /// Both languages add this to their warnings.
     pub fn advice(&self) -> Vec<Mistake> {
@@ -90,6 +90,13 @@ fn one(service: &Service, rule: &Rule, then: &Then, needed: &HashSet<String>) ->
         (Then::Start | Then::Restart, _) if !able => {
             (format!("{name} cannot be started: it has no start program"), "give it one, or write alert")
         }
+        (Then::Start, Condition::Missing | Condition::Restarts { .. }) => return None,
+        (Then::Start, _) if process && rule.fail.then == Then::Start => (
+            format!(
+                "{name} is not started by this: it is up when this is checked, and a start of what is up does nothing"
+            ),
+            "write restart to have it stopped and started, or alert",
+        ),
         (Then::Restart, Condition::Missing) => return None,
         (Then::Restart, _) if process && service.stop.is_none() && service.restart.is_none() => (
             format!("{name} cannot be restarted while its process lives: it has no stop program"),

@@ -316,6 +316,36 @@ pidfile = "/run/bare.pid"
 }
 
 #[test]
+fn a_start_of_what_is_up_whenever_it_is_checked_is_warned_of() {
+    let text = r#"
+[service.web]
+pidfile = "/run/web.pid"
+start = "/bin/true"
+  [[service.web.check]]
+  tcp = "localhost:80"
+  then = "start"
+
+[service.missing]
+pidfile = "/run/missing.pid"
+start = "/bin/true"
+missing = "start"
+
+[service.host]
+host = "127.0.0.1"
+start = "/bin/true"
+  [[service.host.check]]
+  tcp = "127.0.0.1:80"
+  then = "start"
+"#;
+    assert_eq!(
+        warned(text),
+        [
+            "/etc/hinoban/hinoban.toml:6: web is not started by this: it is up when this is checked, and a start of what is up does nothing"
+        ]
+    );
+}
+
+#[test]
 fn an_interface_that_lets_nobody_in_is_warned_of_and_a_period_of_nothing_is_refused() {
     let loaded =
         toml::parse("h.toml".as_ref(), "[web]\nlisten = \"127.0.0.1:2812\"\n", &NoSurroundings).unwrap();

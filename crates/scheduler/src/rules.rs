@@ -1,6 +1,6 @@
 //! What follows when a rule fails or holds: records are kept, people told, and actions begun.
 
-use hinoban_config::{Branch, Condition, Mode, Rate, Then};
+use hinoban_config::{Branch, Condition, Dialect, Mode, Rate, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
 use hinoban_reading::{Now, metrics};
 
@@ -75,7 +75,12 @@ impl Scheduler {
                     text: sight.text,
                     detail: sight.detail,
                     changed: change::is_news(written),
-                    then: doing(&written.fail, service.mode),
+                    then: match doing(&written.fail, service.mode) {
+                        Doing::Start if dialect == Dialect::Toml && watched.finds_up(&Then::Start) => {
+                            Doing::Alert
+                        }
+                        then => then,
+                    },
                     able: watched.able(&written.fail.then),
                     since,
                     times,
@@ -163,8 +168,9 @@ impl Scheduler {
             return;
         }
         if !watched.may_act(then) {
-            // A repair that is not made, because of the mode or for want of a program, counts as one.
-            if *then != Then::Stop {
+            // A repair that is not made, because of the mode or for want of a program, counts as one, and in Monit's
+            // dialect so does a start of what is up.
+            if *then != Then::Stop && (self.dialect == Dialect::Monit || !watched.finds_up(then)) {
                 self.count_restart(i, out);
             }
             return;

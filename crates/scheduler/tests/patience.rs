@@ -620,3 +620,24 @@ fn what_was_given_up_while_it_lived_and_then_is_gone_and_stays_so_is_told_anew()
     world.run(20 * MIN);
     assert_eq!((gave_up(&world).len(), starts(&world, "httpd").len()), (2, 8));
 }
+
+#[test]
+fn a_start_of_what_is_up_is_no_repair_and_is_not_told_as_one() {
+    let config = one(|service| service.rules[1].fail.then = Then::Start);
+    let mut world = world(&config);
+    let before = world.events.len();
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    assert!(world.deeds.is_empty() && gave_up(&world).is_empty());
+    assert_eq!(patience(&world, "httpd").repairs, Default::default());
+    for event in &world.events[before..] {
+        match &event.fact {
+            Fact::Failed(failure) => assert_eq!(failure.then, Doing::Alert),
+            fact => panic!("{fact:?}"),
+        }
+    }
+    assert_eq!(view(&world, "httpd").last_action, None);
+    world.kill("httpd");
+    world.run(S);
+    assert_eq!(starts(&world, "httpd").len(), 1, "what is gone is started");
+}
