@@ -133,3 +133,26 @@ fn what_depends_on_what_is_started_and_stopped_in_the_same_order() {
     assert!(deeds.since().iter().all(ended), "{:?}", deeds.since());
     assert_eq!(pair.both("quit").code, Some(0));
 }
+
+#[test]
+fn what_a_restart_takes_down_is_up_again_while_the_test_goes_on_failing() {
+    if !installed(&[MONIT]) {
+        return;
+    }
+    let world = World::new();
+    let daemon = |name: &str, more: &str| DAEMON.replace("NAME", name) + more;
+    let text = [
+        daemon("child", "  depends on par\n"),
+        // Nobody listens there.
+        daemon("par", "  if failed host 127.0.0.1 port 1 type tcp then restart\n"),
+    ];
+    let pair = Pair::start(&world, &text.concat());
+    let mut deeds = Deeds { pair: &pair, before: [0, 0] };
+    deeds.are(&["start par", "start child"]);
+    let round = ["stop child", "stop par", "start par", "start child"];
+    wait_until("both to have restarted them twice", || deeds.since().iter().all(|deeds| deeds.len() >= 8));
+    for (deeds, who) in deeds.since().iter().zip(["Monit", "we"]) {
+        assert_eq!(deeds[..8], [round, round].concat(), "{who}");
+    }
+    assert_eq!(pair.both("quit").code, Some(0));
+}
