@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery, Report};
 use hinoban_journal::history::{
-    Asked, Block, Chunk, Content, FIRST, History, Incident, LAST, Readings, SLOT, Series, StepKind, Thin,
-    Trouble,
+    Asked, Block, Chunk, Content, FIRST, History, Incident, LAST, Over, Readings, SLOT, Series, StepKind,
+    Thin, Trouble, Unkept,
 };
 use hinoban_reading::{Confidence, Ending, How, Identity, Source, Stamp, Unit};
 
@@ -44,6 +44,12 @@ impl Kept {
         let (answer, answered) = mpsc::channel();
         ask(&self.history, Box::new(move |found| drop(answer.send(found))));
         answered.recv_timeout(Duration::from_secs(60)).unwrap().unwrap()
+    }
+
+    fn unkept(&self) -> Option<Unkept> {
+        let (answer, answered) = mpsc::channel();
+        self.history.unkept(move |found| drop(answer.send(found)));
+        answered.recv_timeout(Duration::from_secs(60)).unwrap()
     }
 
     fn incidents(&self, service: Option<&str>, limit: usize) -> Vec<Incident> {
@@ -421,7 +427,9 @@ fn what_is_no_history_is_put_aside_and_said() {
         std::fs::write(&path, &bytes).unwrap();
         let kept = Kept::begin(&path, MB);
         kept.event(NOW, "b", failed("down", 1));
-        assert_eq!(kept.incidents(None, 5).len(), 1, "{i}");
+        let found = kept.incidents(None, 5);
+        assert_eq!(found.len(), 1, "{i}");
+        assert!(found[0].id >= NOW as u64, "{i}: a number of the damaged one is not given again");
         let told = kept.end();
         assert!(told.len() == 1 && told[0].contains("it is kept as"), "{i}: {told:?}");
         let aside = folder.path().join(format!("h.damaged-{}", i + 1));
@@ -440,11 +448,62 @@ fn a_disk_that_refuses_is_told_once_and_what_failed_is_written_when_it_takes_it(
     kept.event(NOW + 1, "b", failed("down", 1));
     let (answer, answered) = mpsc::channel();
     kept.history.incidents(None, 1, Box::new(move |found| drop(answer.send(found))));
-    let _ = answered.recv_timeout(Duration::from_secs(60)).unwrap();
+    let found = answered.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+    assert_eq!(found.iter().map(|held| &*held.service).collect::<Vec<_>>(), ["b"], "it is held in memory");
+    let unkept = kept.unkept().unwrap();
+    assert!(unkept.since == at(NOW + 1) && unkept.why.contains("No such file"), "{unkept:?}");
     assert_eq!(kept.told().len(), 1, "{:?}", kept.told());
     std::fs::create_dir(&place).unwrap();
     kept.event(NOW + 2, "c", failed("down", 1));
     assert_eq!(kept.incidents(None, 5).len(), 3);
+    assert_eq!(kept.unkept(), None);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_loses_nothing_of_what_fails_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("h");
+    let kept = Kept::begin(&path, MB);
+    ["a", "b"].into_iter().for_each(|name| kept.event(NOW, name, failed("down", 1)));
+    kept.end();
+    // A folder of this name is in the way.
+    let away = folder.path().join("away");
+    std::fs::rename(&path, &away).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let kept = Kept::begin(&path, MB);
+    let still = vec![("a".into(), vec![(0, Class::NonExist, at(NOW))])];
+    assert!(kept.history.stand(at(NOW + 9), still, true));
+    kept.event(NOW + 10, "c", failed("down", 1));
+    let held = kept.incidents(None, 5);
+    assert_eq!(held.iter().map(|held| &*held.service).collect::<Vec<_>>(), ["c", "a"]);
+    assert!(held.iter().all(|held| held.id >= NOW as u64), "{held:?}");
+    assert!(kept.unkept().unwrap().why.contains("not a regular file"));
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&away, &path).unwrap();
+    kept.event(NOW + 20, "c", recovered());
+    let all = kept.incidents(None, 5);
+    let all: Vec<_> = all.iter().map(|i| (&*i.service, i.id < 10, i.closed.is_some())).collect();
+    assert_eq!(all, [("c", false, true), ("a", false, false), ("b", true, true), ("a", true, true)]);
+    assert_eq!(kept.unkept(), None);
+}
+
+#[test]
+fn how_it_ended_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::begin(&folder.path().join("h"), MB);
+    for name in ["mended", "left", "taken", "other", "open"] {
+        kept.event(NOW, name, failed("down", 1));
+    }
+    kept.event(NOW + 1, "mended", recovered());
+    kept.event(NOW + 9, "left", Fact::Monitoring { on: false });
+    assert!(kept.history.removed(at(NOW + 9), vec!["taken".into()]));
+    assert!(kept.history.stand(at(NOW + 9), vec![("other".into(), vec![])], false));
+    let over = |name: &str| kept.incidents(Some(name), 1)[0].over;
+    assert_eq!(over("mended"), Some(Over::Recovered));
+    assert_eq!(over("left"), Some(Over::Unwatched));
+    assert_eq!(over("taken"), Some(Over::Removed));
+    assert_eq!(over("other"), Some(Over::Changed));
+    assert_eq!(over("open"), None);
 }
 
 #[test]

@@ -220,7 +220,12 @@ impl Loop {
             });
             (Arc::from(service.as_str()), rules.collect())
         };
-        let changed: Vec<Failing> = report.changed.iter().chain(&report.removed).map(failing).collect();
+        let changed: Vec<Failing> = report.changed.iter().map(failing).collect();
+        if !report.removed.is_empty() {
+            let removed = report.removed.iter().map(|name| Arc::from(name.as_str())).collect();
+            let taken = recorder.history.removed(now, removed);
+            recorder.kept_up(taken);
+        }
         if !changed.is_empty() {
             let taken = recorder.history.stand(now, changed, false);
             recorder.kept_up(taken);

@@ -37,7 +37,7 @@ pub use handle::{CommandError, Handle, ReloadReport, Status, Unexplained, Vitals
 pub use hinoban_config::{
     Config, Cron, Family, HttpTest, Kind, Mode, OnReboot, PortTest, Protocol, Test, Turns, UrlTest,
 };
-pub use hinoban_journal::history::{Incident, Point, Readings, Series, Step, StepKind};
+pub use hinoban_journal::history::{Incident, Over, Point, Readings, Series, Step, StepKind, Unkept};
 pub use hinoban_scheduler::{
     About, Explanation, GivenUp, LastAction, LimitView, Paragraph, PatienceView, Programs, Repairs,
     RuleState, RuleView, ServiceView, TestView, Watching,

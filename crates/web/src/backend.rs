@@ -3,7 +3,8 @@ use std::future::Future;
 use hinoban_event::Doing;
 use hinoban_reading::Stamp;
 use hinoban_supervisor::{
-    CommandError, Explanation, Handle, HistoryError, Incident, Readings, Series, Status, Unexplained, Vitals,
+    CommandError, Explanation, Handle, HistoryError, Incident, Readings, Series, Status, Unexplained, Unkept,
+    Vitals,
 };
 
 /// Whom this server asks and commands: a running supervisor, through its [`Handle`], or whatever stands in for one.
@@ -24,6 +25,11 @@ pub trait Backend: Clone + Send + Sync + 'static {
         _limit: usize,
     ) -> impl Future<Output = Result<Vec<Incident>, HistoryError>> + Send {
         std::future::ready(Err(HistoryError::Off))
+    }
+
+    /// Since when what fails cannot be written down, and why; `None`: it can.
+    fn unkept(&self) -> impl Future<Output = Option<Unkept>> + Send {
+        std::future::ready(None)
     }
 
     /// One incident.
@@ -72,6 +78,10 @@ impl Backend for Handle {
 
     async fn incidents(&self, service: Option<String>, limit: usize) -> Result<Vec<Incident>, HistoryError> {
         Handle::incidents(self, service, limit).await
+    }
+
+    async fn unkept(&self) -> Option<Unkept> {
+        Handle::unkept(self).await
     }
 
     async fn incident(&self, id: u64) -> Result<Option<Incident>, HistoryError> {

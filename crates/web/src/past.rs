@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use hinoban_reading::Stamp;
-use hinoban_supervisor::Incident;
+use hinoban_supervisor::{Incident, Over, Unkept};
 use jiff::tz::TimeZone;
 
 use crate::page::{date, seconds};
@@ -22,14 +22,28 @@ pub(crate) fn list(incidents: &[Incident], now: Stamp, zone: &TimeZone) -> Strin
         let began = when(incident.opened, zone);
         let service = plain(&incident.service);
         let text = summary(incident);
+        // In its column there is room for the time alone.
+        let (time, all) = (lasted(incident, now), ended(incident, now));
+        let then =
+            all.strip_prefix(&*time).filter(|rest| !rest.is_empty()).map(|rest| format!(" ({})", &rest[2..]));
         let _ = writeln!(
             out,
-            "{:>6}  {began:<20}  {:<12}  {service:<NAME$}  {text}",
+            "{:>6}  {began:<20}  {:<12}  {service:<NAME$}  {text}{}",
             incident.id,
-            lasted(incident, now)
+            time,
+            then.unwrap_or_default()
         );
     }
     out
+}
+
+/// That what fails may be missing, without a full stop.
+pub(crate) fn unkept(unkept: &Unkept, zone: &TimeZone) -> String {
+    format!(
+        "The history cannot be written since {}: {}; what failed since may be missing",
+        when(unkept.since, zone),
+        plain(&unkept.why)
+    )
 }
 
 /// One incident with its timeline.
@@ -41,7 +55,7 @@ pub(crate) fn one(incident: &Incident, now: Stamp, zone: &TimeZone) -> String {
     line("failed", incident.text.clone());
     line("began", when(incident.opened, zone));
     match incident.closed {
-        Some(closed) => line("ended", format!("{}, after {}", when(closed, zone), lasted(incident, now))),
+        Some(closed) => line("ended", format!("{}, after {}", when(closed, zone), ended(incident, now))),
         None => line("goes on", format!("since {}", span(incident.opened, now))),
     }
     if let Some(cause) = &incident.cause {
@@ -69,6 +83,17 @@ pub(crate) fn one(incident: &Incident, now: Stamp, zone: &TimeZone) -> String {
 pub(crate) fn summary(incident: &Incident) -> String {
     let cause = incident.cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default();
     plain(&format!("{}{cause}", incident.text))
+}
+
+/// How long it lasted, and how it ended where it did not end well: `9 s, then no longer watched`.
+pub(crate) fn ended(incident: &Incident, now: Stamp) -> String {
+    let lasted = lasted(incident, now);
+    match incident.over {
+        Some(Over::Unwatched) => format!("{lasted}, then no longer watched"),
+        Some(Over::Removed) => format!("{lasted}, then no longer configured"),
+        Some(Over::Changed) => format!("{lasted}, then its configuration changed"),
+        _ => lasted,
+    }
 }
 
 /// How long it lasted, or that it goes on.

@@ -129,9 +129,11 @@ fn called(status: &Status, name: &str) -> String {
     found.map_or(name, |view| &view.name).to_owned()
 }
 
+/// So long a disk that hangs is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Waits for what the history answers, but not for a disk that hangs.
 async fn was<T>(answer: impl Future<Output = Result<T, HistoryError>>) -> Result<T, Refusal> {
-    const PATIENCE: Duration = Duration::from_secs(10);
     let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(HistoryError::Busy));
     answer.map_err(|why| match why {
         HistoryError::Gone => Refusal::ended(),
@@ -171,9 +173,19 @@ async fn incidents<B: Backend>(State(site): Here<B>, Extension(asked): Extension
         let none = CommandError::NoSuchService(name.clone());
         return Err(Refusal::new(StatusCode::NOT_FOUND, none.to_string()));
     }
-    Ok(match as_text(&asked) {
-        true => typed("text/plain; charset=utf-8", past::list(&found, status.now, &site.about.zone)),
-        false => api::incidents(&found),
+    let unkept = site.backend.unkept();
+    let unkept = tokio::time::timeout(PATIENCE, unkept).await.ok().flatten();
+    let note = unkept.as_ref().map(|unkept| past::unkept(unkept, &site.about.zone));
+    Ok(match (as_text(&asked), note) {
+        (true, Some(note)) if found.is_empty() => {
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, note));
+        }
+        (true, note) => {
+            let list = past::list(&found, status.now, &site.about.zone);
+            let note = note.map(|note| format!("{note}.\n")).unwrap_or_default();
+            typed("text/plain; charset=utf-8", list + &note)
+        }
+        (false, _) => api::incidents(&found, unkept.as_ref()),
     })
 }
 

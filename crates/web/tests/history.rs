@@ -7,7 +7,8 @@ mod world;
 use hinoban_event::Doing;
 use hinoban_reading::{Stamp, Unit};
 use hinoban_supervisor::{
-    CommandError, Explanation, HistoryError, Incident, Point, Readings, Series, Status, Unexplained, Vitals,
+    CommandError, Explanation, HistoryError, Incident, Point, Readings, Series, Status, Unexplained, Unkept,
+    Vitals,
 };
 use hinoban_web::{Backend, Options, Web};
 use serde_json::{Value, json};
@@ -19,6 +20,9 @@ use world::{Double, LOOKED};
 #[derive(Clone)]
 struct Old {
     now: Double,
+    /// Nothing could be written, or so much was.
+    unkept: bool,
+    empty: bool,
 }
 
 fn past() -> Vec<Incident> {
@@ -34,7 +38,9 @@ fn past() -> Vec<Incident> {
         "opened": at(60), "closed": at(1), "cause": cause, "attributed": "db", "dependants": ["app"],
         "first": steps, "left_out": 3, "last": end });
     let first = json!({ "id": 1, "service": "gone", "class": "nonexist", "text": "down", "opened": at(90), "first": [] });
-    [second, first].into_iter().map(|incident| serde_json::from_value(incident).unwrap()).collect()
+    let third = json!({ "id": 3, "service": "left", "class": "nonexist", "text": "down", "opened": at(50), "closed": at(41),
+        "over": "unwatched", "first": [] });
+    [third, second, first].into_iter().map(|incident| serde_json::from_value(incident).unwrap()).collect()
 }
 
 impl Backend for Old {
@@ -56,7 +62,12 @@ impl Backend for Old {
 
     async fn incidents(&self, service: Option<String>, limit: usize) -> Result<Vec<Incident>, HistoryError> {
         let of = |incident: &Incident| service.as_ref().is_none_or(|name| **name == *incident.service);
-        Ok(past().into_iter().filter(of).take(limit).collect())
+        let list = if self.empty { Vec::new() } else { past() };
+        Ok(list.into_iter().filter(of).take(limit).collect())
+    }
+
+    async fn unkept(&self) -> Option<Unkept> {
+        self.unkept.then(|| Unkept { since: LOOKED, why: "No space left on device".to_owned() })
     }
 
     async fn incident(&self, id: u64) -> Result<Option<Incident>, HistoryError> {
@@ -107,10 +118,14 @@ impl Drop for Server {
 
 impl Server {
     async fn begin() -> Self {
+        Self::of(false, false).await
+    }
+
+    async fn of(unkept: bool, empty: bool) -> Self {
         let mut options = Options::new("5de67d678ea4bbf7a97b07a3d9f30da1", "/etc/hinoban.toml");
         options.listen = vec![tcp(false)];
         options.users = vec![user("admin", "monit", false), user("viewer", "look", true)];
-        let (web, _) = Web::bind(options, Old { now: Double::new(world::status()) }).await;
+        let (web, _) = Web::bind(options, Old { now: Double::new(world::status()), unkept, empty }).await;
         let port = web.addresses()[0].port();
         Self { port, task: tokio::spawn(web.run()) }
     }
@@ -137,7 +152,11 @@ async fn incidents_are_listed_the_newest_first_and_told_one_by_one() {
     let server = Server::begin().await;
     let all = server.data("/api/v1/incidents").await;
     let ids: Vec<_> = all["incidents"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
-    assert_eq!(ids, [2, 1]);
+    assert_eq!(ids, [3, 2, 1]);
+    assert_eq!(all["unkept"], Value::Null);
+    let by: Vec<_> =
+        all["incidents"].as_array().unwrap().iter().map(|one| one["closed_by"].clone()).collect();
+    assert_eq!(by, [json!("unwatched"), Value::Null, Value::Null]);
     assert_eq!(server.data("/api/v1/incidents?limit=1").await["incidents"].as_array().unwrap().len(), 1);
     let own = &server.data("/api/v1/incidents?service=SVC").await["incidents"];
     assert_eq!((own.as_array().unwrap().len(), &own[0]["closed"]), (1, &json!("2026-11-23T10:32:52.13419Z")));
@@ -168,12 +187,15 @@ async fn people_get_a_table_and_a_timeline_that_no_text_can_spoil() {
     let server = Server::begin().await;
     let (_, list) = server.get("/api/v1/incidents?format=text").await;
     let lines: Vec<_> = list.lines().collect();
-    assert!(lines[0].trim_start().starts_with("ID ") && lines.len() == 3, "{list}");
+    assert!(lines[0].trim_start().starts_with("ID ") && lines.len() == 4, "{list}");
+    assert!(lines[1].ends_with("down (then no longer watched)"), "{list}");
+    let (_, left) = server.get("/api/v1/incidents/3?format=text").await;
+    assert!(left.contains("after 9 s, then no longer watched"), "{left}");
     assert!(
-        lines[1].contains("59 s") && lines[1].contains("PID 7 was killed by signal 9 (SIGKILL)"),
+        lines[2].contains("59 s") && lines[2].contains("PID 7 was killed by signal 9 (SIGKILL)"),
         "{list}"
     );
-    assert!(lines[2].contains("1 min 30 s+") && lines[2].contains("gone"), "{list}");
+    assert!(lines[3].contains("1 min 30 s+") && lines[3].contains("gone"), "{list}");
     let (_, one) = server.get("/api/v1/incidents/2?format=text").await;
     assert!(!one.contains('\u{1b}'), "{one}");
     for part in ["put down to db", "needed by   app", "(3 more are not kept)", "+59 s  outcome  it is up"] {
@@ -187,6 +209,20 @@ async fn people_get_a_table_and_a_timeline_that_no_text_can_spoil() {
     );
     let (_, page) = server.get("/dead").await;
     assert!(!page.contains("Latest failures"), "it never failed");
+}
+
+#[tokio::test]
+async fn that_nothing_is_known_to_have_failed_is_not_said_when_nothing_could_be_written() {
+    const NOTE: &str = "The history cannot be written since 23 Nov 2026 ";
+    let server = Server::of(true, true).await;
+    let (status, text) = server.get("/api/v1/incidents?format=text").await;
+    assert!(status == 503 && text.contains(NOTE) && !text.contains("Nothing has failed"), "{status} {text}");
+    assert!(text.contains(": No space left on device; what failed since may be missing"), "{text}");
+    let json = server.data("/api/v1/incidents").await;
+    assert_eq!(json["unkept"]["why"], "No space left on device");
+    let server = Server::of(true, false).await;
+    let (status, text) = server.get("/api/v1/incidents?format=text").await;
+    assert!(status == 200 && text.contains("connection <refused>") && text.contains(NOTE), "{status} {text}");
 }
 
 #[tokio::test]

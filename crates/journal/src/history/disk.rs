@@ -92,6 +92,14 @@ pub(super) fn set_aside(path: &Path, why: &str) -> Result<String, Trouble> {
     ))
 }
 
+/// Whether a history of this name was put aside before.
+pub(super) fn had_another(path: &Path) -> bool {
+    let Some(name) = path.file_name() else { return false };
+    let start = format!("{}.damaged", name.to_string_lossy());
+    let files = path.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten();
+    files.flatten().any(|file| file.file_name().to_string_lossy().starts_with(&start))
+}
+
 /// A file that does not grow over its room.
 #[derive(Debug)]
 struct Capped {

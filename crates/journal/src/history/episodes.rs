@@ -7,7 +7,7 @@ use std::time::Duration;
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Report};
 use hinoban_reading::{Stamp, Unit, Value};
 
-use super::incident::{Incident, StepKind};
+use super::incident::{Incident, Over, StepKind};
 
 /// How an end came about may become known this much later than the service was well again; what a change sets off comes
 /// after it as well.
@@ -41,7 +41,7 @@ impl Episodes {
         match &event.fact {
             Fact::Failed(failure) if failure.times <= 1 => {
                 self.failed(event, failure, needs);
-                self.settle(&event.service, at)
+                self.settle(&event.service, at, Some(Over::Recovered))
             }
             Fact::EndingLearned(ending) => {
                 let incident = self.open_or_recent(event)?;
@@ -54,13 +54,13 @@ impl Episodes {
                 incident.step(at, StepKind::Outcome, recovery.text.as_str());
                 incident.failing.remove(&(recovery.rule, recovery.class));
                 incident.cause = incident.cause.take().or_else(|| recovery.ending.clone());
-                self.settle(&event.service, at)
+                self.settle(&event.service, at, Some(Over::Recovered))
             }
             Fact::Monitoring { on: false } => {
                 let incident = self.open.get_mut(&event.service)?;
                 incident.step(at, StepKind::Outcome, "it is no longer watched");
                 incident.failing.clear();
-                self.settle(&event.service, at)
+                self.settle(&event.service, at, Some(Over::Unwatched))
             }
             fact => {
                 let (kind, text) = step(fact)?;
@@ -123,12 +123,12 @@ impl Episodes {
     }
 
     /// Closes it if nothing of it fails any more.
-    fn settle(&mut self, service: &Arc<str>, at: Stamp) -> Option<Incident> {
+    fn settle(&mut self, service: &Arc<str>, at: Stamp, over: Option<Over>) -> Option<Incident> {
         let incident = self.open.get_mut(service)?;
         if !incident.failing.is_empty() {
             return Some(incident.clone());
         }
-        incident.closed = Some(at);
+        (incident.closed, incident.over) = (Some(at), over);
         let incident = self.open.remove(service)?;
         if self.recent.len() == RECENT {
             self.recent.pop_front();
@@ -152,7 +152,8 @@ impl Episodes {
                 (Some(incident), None) => {
                     incident.step(at, StepKind::Outcome, "nothing of it is known to fail any more");
                     incident.failing.clear();
-                    changed.extend(self.settle(service, at));
+                    let over = (!whole).then_some(Over::Changed);
+                    changed.extend(self.settle(service, at, over));
                 }
                 (None, Some((_, class, since))) => {
                     let mut incident =
@@ -173,10 +174,38 @@ impl Episodes {
                     incident.step(at, StepKind::Outcome, "nothing of it is known to fail any more");
                     incident.failing.clear();
                 }
-                changed.extend(self.settle(&service, at));
+                changed.extend(self.settle(&service, at, None));
             }
         }
         changed
+    }
+
+    /// These services are in the configuration no more. Gives the incidents that changed.
+    pub(super) fn removed(&mut self, at: Stamp, services: &[Arc<str>]) -> Vec<Incident> {
+        let settled = services.iter().filter_map(|service| {
+            let incident = self.open.get_mut(service)?;
+            incident.step(at, StepKind::Outcome, "it is no longer in the configuration");
+            incident.failing.clear();
+            self.settle(service, at, Some(Over::Removed))
+        });
+        settled.collect()
+    }
+
+    /// The file can be read at last: what it says goes on is over, or goes on as what is known since. Gives the incidents
+    /// that changed.
+    pub(super) fn adopt(&mut self, before: Vec<Incident>, next: u64, at: Stamp) -> Vec<Incident> {
+        self.next = self.next.max(next);
+        let end = |mut old: Incident| {
+            let text = match self.open.get(&old.service) {
+                Some(new) => format!("it goes on as incident {}", new.id),
+                None => "nothing of it is known to fail any more".to_owned(),
+            };
+            old.step(at, StepKind::Outcome, text);
+            old.failing.clear();
+            old.closed = Some(at);
+            old
+        };
+        before.into_iter().map(end).collect()
     }
 
     pub(super) fn next(&self) -> u64 {
@@ -192,6 +221,7 @@ fn blank(id: u64, service: Arc<str>, class: Class, text: String, opened: Stamp) 
         text,
         opened,
         closed: None,
+        over: None,
         cause: None,
         attributed: None,
         dependants: Vec::new(),

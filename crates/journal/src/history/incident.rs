@@ -18,7 +18,7 @@ pub const LAST: usize = 80;
 /// The JSON form is what is kept on disk. A field may be added (with a default); none may change its meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Counts up over all lives of the supervisor.
+    /// Counts up over all lives of the supervisor. When the history was damaged it goes on at the seconds since 1970.
     pub id: u64,
     /// The service.
     pub service: Arc<str>,
@@ -31,6 +31,9 @@ pub struct Incident {
     /// When nothing of it failed any more, or nobody looked any more; `None`: it goes on.
     #[serde(default)]
     pub closed: Option<Stamp>,
+    /// How that came about; `None`: it goes on, or nobody knows, for the supervisor had ended before.
+    #[serde(default)]
+    pub over: Option<Over>,
     /// How its process ended, where one did.
     #[serde(default)]
     pub cause: Option<Ending>,
@@ -51,6 +54,33 @@ pub struct Incident {
     /// The rules that fail now: position and class.
     #[serde(default)]
     pub(super) failing: BTreeSet<(usize, Class)>,
+}
+
+/// How an incident came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Over {
+    /// Nothing of it failed any more.
+    Recovered,
+    /// Nobody looked any more. Whether it is mended is not known.
+    Unwatched,
+    /// The service was taken out of the configuration.
+    Removed,
+    /// Its configuration was changed: what failed is not asked any more, or has not been seen to fail since.
+    Changed,
+}
+
+impl Over {
+    /// The word for it: `recovered`, `unwatched`, `removed`, `changed`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Over::Recovered => "recovered",
+            Over::Unwatched => "unwatched",
+            Over::Removed => "removed",
+            Over::Changed => "changed",
+        }
+    }
 }
 
 /// One line of an incident.

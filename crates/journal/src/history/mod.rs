@@ -36,7 +36,7 @@ use hinoban_reading::Stamp;
 pub use block::Block;
 pub use disk::Trouble;
 pub use episodes::Failing;
-pub use incident::{FIRST, Incident, LAST, Step, StepKind};
+pub use incident::{FIRST, Incident, LAST, Over, Step, StepKind};
 pub use series::{Asked, Chunk, Content, Point, Readings, Series};
 pub use thin::{SLOT, Thin};
 use worker::{Work, Worker};
@@ -44,6 +44,15 @@ use worker::{Work, Worker};
 /// What may wait for the thread: pieces of readings, events and questions together. Some hundred bytes each, while a disk
 /// hangs; nothing otherwise.
 const WAITING: usize = 4096;
+
+/// The file cannot be written: what happens is held in memory as far as there is room for it, the rest is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unkept {
+    /// Since when.
+    pub since: Stamp,
+    /// What the system says.
+    pub why: String,
+}
 
 /// Gets an answer, on the thread of the history: it must not block.
 pub type Answer<T> = Box<dyn FnOnce(Result<T, Trouble>) + Send>;
@@ -100,6 +109,11 @@ impl History {
         self.hand_over(1, Work::Stand { at, services, whole })
     }
 
+    /// These services are in the configuration no more: their incidents are over.
+    pub fn removed(&self, at: Stamp, services: Vec<Arc<str>>) -> bool {
+        self.hand_over(1, Work::Removed(at, services))
+    }
+
     /// Takes on another room.
     pub fn set_room(&self, room: u64) -> bool {
         self.hand_over(1, Work::Room(room))
@@ -109,6 +123,11 @@ impl History {
     /// is dropped without being called.
     pub fn incidents(&self, service: Option<String>, limit: usize, answer: Answer<Vec<Incident>>) {
         self.ask(move |worker| answer(worker.incidents(service.as_deref(), limit)));
+    }
+
+    /// Since when nothing can be written, and why; `None`: it can, as far as is known.
+    pub fn unkept(&self, answer: impl FnOnce(Option<Unkept>) + Send + 'static) {
+        self.ask(move |worker| answer(worker.unkept()));
     }
 
     /// One incident.

@@ -205,7 +205,7 @@ impl Store {
         })
     }
 
-    /// The incidents that go on, and the number for the next one.
+    /// The incidents that go on, and the number for the next one; 0: it does not say.
     pub(super) fn going_on(&mut self) -> Result<(Vec<Incident>, u64), Trouble> {
         self.read(|transaction| {
             let table = transaction.open_table(INCIDENTS)?;
@@ -214,7 +214,7 @@ impl Store {
                 let id = row?.0.value();
                 open.extend(table.get(id)?.and_then(|row| incident(row.value())));
             }
-            let next = transaction.open_table(META)?.get("next-incident")?.map_or(1, |row| row.value());
+            let next = transaction.open_table(META)?.get("next-incident")?.map_or(0, |row| row.value());
             Ok((open, next))
         })
     }
@@ -355,7 +355,6 @@ pub(super) fn put_incident(
     transaction: &WriteTransaction,
     totals: &mut Totals,
     incident: &Incident,
-    next: u64,
 ) -> Result<(), Trouble> {
     let json = serde_json::to_vec(incident).unwrap_or_default();
     let before =
@@ -368,6 +367,11 @@ pub(super) fn put_incident(
         None => drop(open.insert(incident.id, ())?),
         Some(_) => drop(open.remove(incident.id)?),
     }
+    Ok(())
+}
+
+/// Writes which number the next incident has.
+pub(super) fn put_next(transaction: &WriteTransaction, next: u64) -> Result<(), Trouble> {
     transaction.open_table(META)?.insert("next-incident", next)?;
     Ok(())
 }

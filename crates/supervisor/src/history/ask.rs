@@ -1,6 +1,6 @@
 //! Questions about what was.
 
-use hinoban_journal::history::{Answer, Asked, Incident, Readings, Series, Trouble};
+use hinoban_journal::history::{Answer, Asked, Incident, Readings, Series, Trouble, Unkept};
 use hinoban_reading::Stamp;
 use tokio::sync::oneshot;
 
@@ -30,6 +30,7 @@ type Reply<T> = oneshot::Sender<Result<T, HistoryError>>;
 /// What can be asked.
 pub(crate) enum Past {
     Incidents { service: Option<String>, limit: usize, reply: Reply<Vec<Incident>> },
+    Unkept { reply: oneshot::Sender<Option<Unkept>> },
     Incident { id: u64, reply: Reply<Option<Incident>> },
     Series { service: String, reply: Reply<Vec<Series>> },
     Readings { asked: Asked, reply: Reply<Readings> },
@@ -47,6 +48,14 @@ impl Handle {
         limit: usize,
     ) -> Result<Vec<Incident>, HistoryError> {
         self.past(|reply| Past::Incidents { service, limit, reply }).await
+    }
+
+    /// Since when the history cannot be written, and why; `None`: it can, as far as is known. Meanwhile what fails is held
+    /// in memory as far as there is room for it: an empty list of incidents means nothing then.
+    pub async fn unkept(&self) -> Option<Unkept> {
+        let (reply, replied) = oneshot::channel();
+        self.request(Request::Past(Past::Unkept { reply })).ok()?;
+        replied.await.ok()?
     }
 
     /// One incident; `None`: there is none of this number any more, or yet.
@@ -99,6 +108,7 @@ impl Loop {
         let Some(recorder) = &self.recorder else {
             return match past {
                 Past::Incidents { reply, .. } => drop(reply.send(Err(HistoryError::Off))),
+                Past::Unkept { reply } => drop(reply.send(None)),
                 Past::Incident { reply, .. } => drop(reply.send(Err(HistoryError::Off))),
                 Past::Series { reply, .. } => drop(reply.send(Err(HistoryError::Off))),
                 Past::Readings { reply, .. } => drop(reply.send(Err(HistoryError::Off))),
@@ -108,6 +118,7 @@ impl Loop {
             Past::Incidents { service, limit, reply } => {
                 recorder.history.incidents(service, limit, pass(reply));
             }
+            Past::Unkept { reply } => recorder.history.unkept(|found| drop(reply.send(found))),
             Past::Incident { id, reply } => recorder.history.incident(id, pass(reply)),
             Past::Series { service, reply } => {
                 let fresh = recorder.fresh(&service);

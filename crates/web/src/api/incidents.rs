@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Response;
-use hinoban_supervisor::Incident;
+use hinoban_supervisor::{Incident, Unkept};
 use serde::Serialize;
 
 use super::model::{At, Ended};
@@ -17,6 +17,8 @@ struct Listed<'a> {
     opened: At,
     /// Null: it goes on.
     closed: Option<At>,
+    /// `recovered`, `unwatched`, `removed`, `changed`; null: it goes on, or nobody knows.
+    closed_by: Option<&'static str>,
     /// How its process ended, where one did.
     cause: Option<Ended<'a>>,
     /// The service that it depends on and that failed already.
@@ -46,12 +48,20 @@ struct Line<'a> {
 }
 
 /// A list of them.
-pub(crate) fn incidents(incidents: &[Incident]) -> Response<Body> {
+pub(crate) fn incidents(incidents: &[Incident], unkept: Option<&Unkept>) -> Response<Body> {
     #[derive(Serialize)]
     struct List<'a> {
         incidents: Vec<Listed<'a>>,
+        /// Null: the history can be written.
+        unkept: Option<Refuses<'a>>,
     }
-    super::json(&List { incidents: incidents.iter().map(Listed::of).collect() })
+    #[derive(Serialize)]
+    struct Refuses<'a> {
+        since: At,
+        why: &'a str,
+    }
+    let unkept = unkept.map(|unkept| Refuses { since: At(unkept.since), why: &unkept.why });
+    super::json(&List { incidents: incidents.iter().map(Listed::of).collect(), unkept })
 }
 
 /// One of them, with its timeline.
@@ -72,6 +82,7 @@ impl<'a> Listed<'a> {
             text: &incident.text,
             opened: At(incident.opened),
             closed: incident.closed.map(At),
+            closed_by: incident.over.map(|over| over.word()),
             cause: incident.cause.as_ref().map(Ended::of),
             attributed_to: incident.attributed.as_deref(),
             dependants: &incident.dependants,

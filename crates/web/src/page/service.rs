@@ -82,7 +82,7 @@ pub(crate) fn service(
     let failure = |incident: &Incident| Failure {
         id: incident.id,
         began: clock.at(incident.opened),
-        lasted: past::lasted(incident, status.now),
+        lasted: past::ended(incident, status.now),
         text: past::summary(incident),
     };
     let page = Service {
