@@ -14,6 +14,7 @@ use hinoban_reading::{Moment, Now};
 use crate::machine::{Out, Scheduler};
 use crate::over::close;
 use crate::task::Step;
+use crate::watched::Watched;
 use crate::{Act, ServiceId, Watching, wording};
 
 /// Whether a dependant is out of the way.
@@ -404,5 +405,15 @@ impl Scheduler {
     pub(crate) fn dependants(&self, i: usize) -> Vec<std::sync::Arc<str>> {
         let below = self.ties.descendants(i).into_iter().map(|below| &self.services[below]);
         below.filter(|watched| watched.watching != Watching::No).map(|watched| watched.name.clone()).collect()
+    }
+
+    /// Names of those among them that are down.
+    pub(crate) fn fallen(&self, i: usize) -> Vec<std::sync::Arc<str>> {
+        let below = self.ties.descendants(i).into_iter().map(|below| &self.services[below]);
+        let down = |watched: &&Watched| {
+            let seen = watched.subject.seen.is_some() && watched.subject.not_seen.is_none();
+            watched.watching != Watching::No && watched.is_process() && seen && !watched.is_up()
+        };
+        below.filter(down).map(|watched| watched.name.clone()).collect()
     }
 }

@@ -5,6 +5,7 @@ use hinoban_event::{Event, Fact};
 use hinoban_reading::{Moment, Now};
 
 use super::{GivenUp, Repairs, Want, pause, words};
+use crate::budget::Unborne;
 use crate::machine::{Out, Scheduler};
 use crate::rules;
 
@@ -14,8 +15,8 @@ enum Gate {
     Open,
     /// Not before then.
     Pause(Moment),
-    /// The host does not bear it now, and why; it may then.
-    Held(Moment, String),
+    /// The host does not bear it now.
+    Held(Unborne),
     /// It would be in vain, and that is news.
     Vain,
     GivenUp,
@@ -38,9 +39,9 @@ impl Scheduler {
                 self.postpone(i, rule, until, None);
                 false
             }
-            Gate::Held(until, why) => {
-                let known = self.services[i].trial.as_ref().and_then(|trial| trial.wants.as_ref());
-                let known = known.is_some_and(|want| want.held.is_some());
+            Gate::Held(Unborne { until, why, unsure }) => {
+                let trial = self.services[i].trial.as_ref();
+                let known = unsure || trial.is_some_and(|trial| trial.repairs.held.is_some());
                 if known {
                     self.postpone(i, rule, until, Some(why));
                 }
@@ -67,8 +68,8 @@ impl Scheduler {
                 return true;
             }
             Gate::Pause(until) => self.postpone(i, rule, until, None),
-            Gate::Held(until, why) => {
-                let news = self.holds_back(now, i, out);
+            Gate::Held(Unborne { until, why, unsure }) => {
+                let news = !unsure && self.holds_back(now, i, out);
                 self.postpone(i, rule, until, Some(why.clone()));
                 if news {
                     let doing = rules::shown(then, Mode::Active);
@@ -120,7 +121,7 @@ impl Scheduler {
             // What takes too much itself is not spared because the host has too little.
             true => {
                 let greedy = matches!(watched.service.rules[rule].when, Condition::Compare { .. });
-                self.bears(now, i, greedy).map_or(Gate::Open, |(until, why)| Gate::Held(until, why))
+                self.bears(now, i, greedy).map_or(Gate::Open, Gate::Held)
             }
             false => Gate::Open,
         }
@@ -216,6 +217,7 @@ impl Scheduler {
         watched.did(words::gave_up_after(&doing, made));
         self.host.frees(id);
         self.remember_repairs(i, out);
+        let text = words::with_fallen(text, &self.fallen(i));
         self.emit(now, i, Fact::GaveUp { doing, text, since, times }, out);
         self.schedule(i);
     }

@@ -105,6 +105,7 @@ impl Scheduler {
                 trial.remind = Some(now.moment + pause(given_up.times));
                 let GivenUp { doing, text, since, times, .. } = (**given_up).clone();
                 self.remember_repairs(i, out);
+                let text = words::with_fallen(text, &self.fallen(i));
                 self.emit(now, i, Fact::GaveUp { doing, text, since, times }, out);
             }
             Some(_) => {}

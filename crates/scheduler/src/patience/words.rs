@@ -1,5 +1,6 @@
 //! What people read of repairs that are put off or given up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_event::{Doing, Event, Fact};
@@ -22,6 +23,16 @@ pub(crate) fn given_up(event: &Event, doing: &Doing, made: u32, service: &str) -
          mended: hinoban {word} {}",
         wording::word(service)
     )
+}
+
+/// The same with the names of those that are down and wait for it, if there are any.
+pub(crate) fn with_fallen(text: String, fallen: &[Arc<str>]) -> String {
+    if fallen.is_empty() {
+        return text;
+    }
+    let down = format!("; down, and waiting for it: {}", fallen.join(", "));
+    let next = text.rfind("; once it is mended").unwrap_or(text.len());
+    format!("{}{down}{}", &text[..next], &text[next..])
 }
 
 /// The same among what was done.
