@@ -7,6 +7,7 @@
 //! The host starves when the last look at it saw that of its memory 97 % are in use, or 90 % of both its memory and its
 //! swap, or that in the last minute 8 tasks for each processor waited to run or for a disk. What is restarted because it
 //! uses too much itself, by a rule that compares one of its own readings, is restarted all the same: that helps the host.
+//! A look that is not of just now holds nothing: it is asked again, before its turn, and what that says holds.
 //!
 //! What was spent, and whose restart is held since when, is remembered with the repairs of each service, also of those
 //! without patience. So a supervisor that begins anew bears no more, tells nothing twice, and the first is still the first.
@@ -21,7 +22,7 @@ use hinoban_reading::{Metric, Moment, Now, Observation, Stamp, metrics};
 use crate::machine::{Out, Scheduler};
 use crate::patience::{Repairs, span};
 use crate::watched::Watched;
-use crate::{ServiceId, Watching};
+use crate::{Part, ServiceId, Watching};
 
 /// Memory in use, in percent, from which the host starves …
 const FULL: f64 = 97.0;
@@ -29,8 +30,21 @@ const FULL: f64 = 97.0;
 const NEARLY_FULL: f64 = 90.0;
 /// Load for each processor from which the host starves.
 const LOAD: f64 = 8.0;
-/// A host that starves is asked again at least so long after.
+/// A host that starves is asked again at least so long after …
 const AGAIN: Duration = Duration::from_secs(1);
+/// … and what was seen of it so long ago is not of just now.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// That the host does not bear a restart now.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Unborne {
+    /// When it is asked again.
+    pub(crate) until: Moment,
+    /// Why.
+    pub(crate) why: String,
+    /// Nobody knows yet: it is being looked at.
+    pub(crate) unsure: bool,
+}
 
 /// One restart of what lived.
 #[derive(Debug)]
@@ -108,17 +122,16 @@ impl Host {
 }
 
 impl Scheduler {
-    /// Until when, and why, the host does not bear that this service, which lives, is restarted. `greedy`: it takes too much
-    /// itself.
-    pub(crate) fn bears(&mut self, now: Now, i: usize, greedy: bool) -> Option<(Moment, String)> {
+    /// Whether the host does not bear that this service, which lives, is restarted. `greedy`: it takes too much itself.
+    pub(crate) fn bears(&mut self, now: Now, i: usize, greedy: bool) -> Option<Unborne> {
         let budget = self.budget?;
         self.prime(now, budget);
         self.still_held();
-        if let Some(until) = self.starves().filter(|_| !greedy) {
-            let (why, next) = until;
-            return Some((next.max(now.moment + AGAIN), why));
+        if !greedy && let Some(starves) = self.starves(now) {
+            return Some(starves);
         }
-        self.host.exceeds(budget, self.services[i].id, now.moment)
+        let exceeds = self.host.exceeds(budget, self.services[i].id, now.moment);
+        exceeds.map(|(until, why)| Unborne { until, why, unsure: false })
     }
 
     /// A restart of this service, which lives, is made: whether that is to be remembered.
@@ -184,15 +197,29 @@ impl Scheduler {
         self.host.held.iter_mut().filter(|id| **id == before).for_each(|id| *id = now);
     }
 
-    /// What the host is short of, and when it is next looked at.
-    fn starves(&self) -> Option<(String, Moment)> {
-        let host = self.services.iter().find(|w| w.service.kind == Kind::System && !w.leaving)?;
+    /// Whether the host is short of something, by a look at it that is not old.
+    fn starves(&mut self, now: Now) -> Option<Unborne> {
+        let at = self.services.iter().position(|w| w.service.kind == Kind::System && !w.leaving)?;
+        let host = &self.services[at];
         if host.watching == Watching::No || host.subject.not_seen.is_some() {
             return None;
         }
-        let short = short_of(&host.subject.seen.as_ref()?.open())?;
+        let why = short_of(&host.subject.seen.as_ref()?.open())?;
+        let unsure = now.stamp.since(host.subject.at?) >= FRESH;
         // After its look, not with it.
-        Some((short, host.due + Duration::from_millis(100)))
+        let next = (host.due + Duration::from_millis(100)).min(now.moment + FRESH);
+        if !unsure {
+            return Some(Unborne { until: next.max(now.moment + AGAIN), why, unsure });
+        }
+        // Whoever is not looked at now says nothing of now.
+        if !self.wants_looks(at, Part::Subject) || !self.may_look_early(now, at) || self.rests(at, false) {
+            return None;
+        }
+        let soon = now.moment + Duration::from_millis(1);
+        let recheck = &mut self.services[at].recheck;
+        *recheck = Some(recheck.map_or(soon, |at| at.min(soon)));
+        self.schedule(at);
+        Some(Unborne { until: now.moment + AGAIN, why, unsure })
     }
 }
 

@@ -412,6 +412,36 @@ fn a_host_that_starves_restarts_only_what_takes_too_much_itself() {
 }
 
 #[test]
+fn an_old_look_at_the_host_holds_nothing_a_fresh_one_does() {
+    let mut host = Service::new("vm", Kind::System);
+    host.rules = Vec::new();
+    host.every = Some(H);
+    let mut config = config([host, service("httpd")]);
+    config.budget = Some(Budget::default());
+    let short = vec![(metrics::MEMORY_PERCENT, Value::Real(98.0))];
+    for starves in [false, true] {
+        let mut world = World::new(&config, Duration::ZERO);
+        world.of("vm").reads = short.clone();
+        world.appear("httpd");
+        world.run(10 * MIN);
+        if !starves {
+            world.of("vm").reads.clear();
+        }
+        world.of("httpd").tests_pass = false;
+        world.run(32 * S);
+        assert_eq!((starts(&world, "httpd").is_empty(), held(&world).len()), (starves, starves.into()));
+        if starves {
+            // Nor does it hold for as long as nobody would look.
+            world.run(5 * MIN);
+            assert_eq!((starts(&world, "httpd").len(), held(&world).len()), (0, 1));
+            world.of("vm").reads.clear();
+            world.run(32 * S);
+            assert!(!starts(&world, "httpd").is_empty());
+        }
+    }
+}
+
+#[test]
 fn a_dependants_part_in_a_restart_counts_as_one_of_the_lead() {
     let mut web = service("web");
     web.depends_on = vec!["db".into()];
