@@ -10,8 +10,9 @@ use crate::sys;
 /// Which of the two we are after [`detach`].
 #[derive(Debug)]
 pub(crate) enum Side {
-    /// The one that was started from the terminal; it knows how the daemon fared: `Err` has the reason.
-    Parent(Result<(), String>),
+    /// The one that was started from the terminal; it knows how the daemon fared: `Ok` has what does not
+    /// work all the same, a line each, `Err` why it did not come up.
+    Parent(Result<String, String>),
     /// The daemon.
     Daemon(Ready),
 }
@@ -20,7 +21,7 @@ pub(crate) enum Side {
 #[derive(Debug)]
 pub(crate) struct Ready(Option<File>);
 
-/// What the daemon writes when it is up; anything else is why it is not.
+/// What the daemon writes when it is up, before what does not work all the same; anything else is why it is not.
 const UP: &[u8] = b"\0up";
 
 /// Forks twice, so that the daemon has no terminal and cannot get one. To be called before any thread exists.
@@ -38,9 +39,11 @@ pub(crate) fn detach() -> io::Result<Side> {
         let mut told = Vec::new();
         let _ = read.read_to_end(&mut told);
         return Ok(Side::Parent(match told.as_slice() {
-            UP => Ok(()),
             [] => Err("The daemon ended before it was up; start it with -I to see why".to_owned()),
-            why => Err(String::from_utf8_lossy(why).into_owned()),
+            told => match told.strip_prefix(UP) {
+                Some(lacks) => Ok(String::from_utf8_lossy(lacks).into_owned()),
+                None => Err(String::from_utf8_lossy(told).into_owned()),
+            },
         }));
     }
     drop(read);
@@ -65,8 +68,8 @@ impl Ready {
         Self(None)
     }
 
-    /// Says that the daemon is up, and lets go of the terminal.
-    pub(crate) fn up(mut self) {
+    /// Says that the daemon is up, and what does not work all the same, and lets go of the terminal.
+    pub(crate) fn up(mut self, lacks: &[String]) {
         if self.0.is_none() {
             return;
         }
@@ -75,7 +78,7 @@ impl Ready {
             let _ = rustix::stdio::dup2_stdout(&nowhere);
             let _ = rustix::stdio::dup2_stderr(&nowhere);
         }
-        self.tell(UP);
+        self.tell(&[UP, lacks.join("\n").as_bytes()].concat());
     }
 
     /// Says why the daemon does not come up.

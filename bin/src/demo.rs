@@ -43,7 +43,7 @@ fn start(pidfile: PathBuf, port: u16) -> Result<(), String> {
         format!("Cannot listen at 127.0.0.1:{port}: {why}; end whoever does, or take another port")
     })?;
     let ready = match detach().map_err(|why| format!("Cannot go to the background: {why}"))? {
-        Side::Parent(result) => return result,
+        Side::Parent(result) => return result.map(drop),
         Side::Daemon(ready) => ready,
     };
     sys::hold_term();
@@ -62,7 +62,7 @@ fn start(pidfile: PathBuf, port: u16) -> Result<(), String> {
         let _ = std::fs::remove_file(&pidfile);
         return fail(ready, &format!("No thread to wait for SIGTERM: {why}"));
     }
-    ready.up();
+    ready.up(&[]);
     let _ = std::env::set_current_dir("/");
     for client in listener.incoming().flatten() {
         if ending.load(Ordering::SeqCst) {

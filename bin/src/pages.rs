@@ -75,7 +75,7 @@ pub(crate) async fn serve(
         let served = async {
             let web = match bound {
                 Some(web) => web,
-                None => bind(options, &handle, &voice).await,
+                None => bind(options, &handle, &voice).await.0,
             };
             web.run().await;
         };
@@ -89,14 +89,15 @@ pub(crate) async fn serve(
     }
 }
 
-/// Opens sockets, and tells what does not work.
-pub(crate) async fn bind(options: Options, handle: &Handle, voice: &Voice) -> Web<Handle> {
+/// Opens sockets, and tells what does not work. Gives the same, a sentence each.
+pub(crate) async fn bind(options: Options, handle: &Handle, voice: &Voice) -> (Web<Handle>, Vec<String>) {
     let (web, problems) = Web::bind(options, handle.clone()).await;
-    for problem in problems {
-        voice.say(Level::Error, format!("HTTP server -- {problem}"));
+    let problems: Vec<_> = problems.into_iter().map(|problem| format!("HTTP server -- {problem}")).collect();
+    for problem in &problems {
+        voice.say(Level::Error, problem.as_str());
     }
     let voice = voice.clone();
-    web.on_refusal(move |refused| voice.say(Level::Error, refused.to_string()))
+    (web.on_refusal(move |refused| voice.say(Level::Error, refused.to_string())), problems)
 }
 
 /// Where it is served, for the line that says that the daemon starts: ` with http interface at …`, or nothing. No

@@ -96,6 +96,14 @@ pub(crate) fn through<T>(
     }
     let door = places.door.display();
     Err(match (refusals.first(), pid) {
+        (Some(first @ ClientError::Connect { target, .. }), Some(pid)) => {
+            let why = first.to_string();
+            let why = why.split_once("; see whether").map_or(why.as_str(), |(why, _)| why);
+            format!(
+                "{why}; the daemon with PID {pid} runs, but does not listen at {target}: its log says why. It tries again \
+                 every 2 s, and at once after `hinoban reload`"
+            )
+        }
         (Some(first), Some(_)) => first.to_string(),
         (None, Some(pid)) => format!(
             "No way leads to the daemon with PID {pid}: another process listens at '{door}', where its state file \

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hinoban::config::{Config, Loaded, Mistakes};
+use hinoban::config::{Config, Dialect, Loaded, Mistakes};
 use hinoban::event::{Event, Level};
 use hinoban::journal::{Journal, OpenError};
 use hinoban::supervisor::{Courier, Ended, Registry, Supervisor};
@@ -180,10 +180,12 @@ fn begin(plan: Plan) -> Result<ExitCode, String> {
 /// Everything that follows once the pidfile is ours. After an error it is not needed any more.
 fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<ExitCode, String> {
     let Plan { flags, path, loaded, places } = plan;
+    let mut lacks = Vec::new();
     let config = &loaded.config;
     let foreground = foreground(config);
     let id = identity::know(&places.idfile)?;
     let voice = Voice::new(config.log.as_ref(), foreground, flags.verbose > 0);
+    voice.spare_repeats(config.dialect == Dialect::Toml);
     let (journal, notice) = journal(&places)?;
     // What cannot remember its intents has no place for a history either.
     let history = journal.file().is_some().then(|| places.history.clone());
@@ -200,7 +202,8 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
         Ready::nobody()
     } else {
         match detach().map_err(|why| format!("Cannot go to the background: {why}"))? {
-            Side::Parent(Ok(())) => {
+            Side::Parent(Ok(lacks)) => {
+                lacks.lines().for_each(complain);
                 say(starting);
                 return Ok(ExitCode::SUCCESS);
             }
@@ -219,6 +222,9 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
         voice.say(Level::Warning, line);
     }
     if let Some((level, notice)) = notice {
+        if level == Level::Error {
+            lacks.push(notice.clone());
+        }
         voice.say(level, notice);
     }
     let who = name(config);
@@ -233,7 +239,7 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
     };
     let lived = match runtime() {
         Ok(runtime) => {
-            let lived = runtime.block_on(Box::pin(live(supervisor, spawner, steward, ready)));
+            let lived = runtime.block_on(Box::pin(live(supervisor, spawner, steward, (ready, lacks))));
             // A name being resolved, a file system that hangs: nobody waits for them any more.
             runtime.shutdown_background();
             lived
@@ -275,7 +281,7 @@ async fn live(
     supervisor: Supervisor,
     spawner: Arc<Spawner>,
     steward: Steward,
-    ready: Ready,
+    (ready, mut lacks): (Ready, Vec<String>),
 ) -> Result<(), String> {
     let handle = supervisor.handle();
     let failed = |ready: Ready, why: String| {
@@ -302,12 +308,13 @@ async fn live(
     let (web, wanted) = watch::channel(pages::options(&steward.config, &id, &file));
     let (door, door_wanted) = watch::channel(pages::door(&steward.config, &steward.places, &id, &file));
     let options = door_wanted.borrow().clone();
-    let first = pages::bind(options, &handle, &voice).await;
+    let (first, problems) = pages::bind(options, &handle, &voice).await;
+    lacks.extend(problems);
     let manager = Manager::of_environment().unwrap_or_else(|why| {
         voice.say(Level::Warning, why);
         Manager::default()
     });
-    ready.up();
+    ready.up(&lacks);
     let orphans = async {
         match orphanage {
             Some(orphanage) => orphanage.run().await,

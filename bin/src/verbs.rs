@@ -232,16 +232,20 @@ fn act(plan: Plan, doing: Doing) -> Result<ExitCode, String> {
         return Ok(local::act(plan, doing, names));
     };
     // Whom `all` and a group mean is for the daemon to say: what it runs may differ from the file since.
-    let names = match (&plan.flags.group, all) {
-        (Some(group), _) => through(&plan, &daemon, |client| client.members(group))?,
+    let names = match (members(&plan, &daemon)?, all) {
+        (Some(names), _) => names,
         (None, true) => vec![EVERYTHING.to_owned()],
         (None, false) => given.to_vec(),
     };
-    if let (Some(group), true) = (&plan.flags.group, names.is_empty()) {
-        return Err(no_group(group));
-    }
     through(&plan, &daemon, |client| client.act(&doing, &names))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The services of the group that was named, as the daemon knows it; `None`: none was named.
+fn members(plan: &Plan, daemon: &Daemon) -> Result<Option<Vec<String>>, String> {
+    let Some(group) = &plan.flags.group else { return Ok(None) };
+    let names = through(plan, daemon, |client| client.members(group))?;
+    if names.is_empty() { Err(no_group(group)) } else { Ok(Some(names)) }
 }
 
 /// The pattern of every name.
@@ -282,7 +286,7 @@ fn ask(plan: &Plan, daemon: &Daemon, verb: &Verb) -> Result<(), String> {
 /// Shows what failed: of a service, or of all.
 fn incidents(plan: &Plan) -> Result<ExitCode, String> {
     let daemon = keeper(plan)?;
-    match &plan.flags.words[1..] {
+    match members(plan, &daemon)?.as_deref().unwrap_or(&plan.flags.words[1..]) {
         [] => show(&through(plan, &daemon, |client| client.incidents(None))?),
         names => {
             for (nth, name) in names.iter().enumerate() {
@@ -327,7 +331,7 @@ fn keeper(plan: &Plan) -> Result<Daemon, String> {
 /// Shows why services stand as they do, as the daemon says it.
 fn explain(plan: &Plan) -> Result<ExitCode, String> {
     let [_, names @ ..] = plan.flags.words.as_slice() else { return Ok(ExitCode::FAILURE) };
-    if names.is_empty() {
+    if names.is_empty() && plan.flags.group.is_none() {
         return Err("explain takes the name of a service: hinoban explain NAME".to_owned());
     }
     let called = name(&plan.loaded.config);
@@ -338,7 +342,8 @@ fn explain(plan: &Plan) -> Result<ExitCode, String> {
             called.to_lowercase()
         )
     })?;
-    for (nth, name) in names.iter().enumerate() {
+    let members = members(plan, &daemon)?;
+    for (nth, name) in members.as_deref().unwrap_or(names).iter().enumerate() {
         let text = through(plan, &daemon, |client| client.explain(name))?;
         show(&if nth > 0 { format!("\n{text}") } else { text });
     }

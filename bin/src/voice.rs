@@ -1,12 +1,14 @@
 //! What the daemon says: its log, which a reload may change while everybody goes on writing to it.
 
+use std::collections::HashMap;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hinoban::config::{Facility, LogTarget};
-use hinoban::event::{Event, Level};
+use hinoban::event::{Class, Event, Fact, Level};
 use hinoban::reading::Stamp;
 use hinoban::{Log, log};
 
@@ -29,6 +31,41 @@ struct Current {
     told: Option<String>,
     /// Where that is told.
     spare: Option<Log>,
+    /// What stands and was logged; `None`: each look that fails is logged again.
+    repeats: Option<Repeats>,
+}
+
+/// Failures that stand, each with a digest of the words it was last logged in.
+#[derive(Debug, Default)]
+struct Repeats(HashMap<(Arc<str>, usize, Class), u64>);
+
+impl Repeats {
+    /// Whether this is not what was logged last of the same failure.
+    fn is_news(&mut self, event: &Event) -> bool {
+        match &event.fact {
+            Fact::Failed(failure) => {
+                let mut digest = DefaultHasher::new();
+                event.description().hash(&mut digest);
+                let key = (event.service.clone(), failure.rule, failure.class);
+                let last = self.0.insert(key, digest.finish());
+                failure.times <= 1 || last != Some(digest.finish())
+            }
+            Fact::Recovered(recovery) => {
+                self.0.remove(&(event.service.clone(), recovery.rule, recovery.class));
+                true
+            }
+            Fact::Monitoring { .. } => {
+                self.0.retain(|(service, ..), _| *service != event.service);
+                true
+            }
+            // Rules may stand elsewhere.
+            Fact::Reloaded { .. } => {
+                self.0.clear();
+                true
+            }
+            _ => true,
+        }
+    }
 }
 
 /// Sees whether a log can be written, before anybody relies on it. One that is made for that is left there only if it
@@ -72,6 +109,7 @@ impl Voice {
             log,
             told: None,
             spare: None,
+            repeats: None,
         })))
     }
 
@@ -84,9 +122,21 @@ impl Voice {
         self.current().log.write(level, now(), text);
     }
 
+    /// From now on a failure that goes on is logged again only if its words change; as Monit does, at each look, unless
+    /// `so`.
+    pub(crate) fn spare_repeats(&self, so: bool) {
+        let mut current = self.current();
+        if so != current.repeats.is_some() {
+            current.repeats = so.then(Repeats::default);
+        }
+    }
+
     /// Logs what happened.
     pub(crate) fn event(&self, event: &Event) {
-        self.current().log.event(event);
+        let mut current = self.current();
+        if current.repeats.as_mut().is_none_or(|repeats| repeats.is_news(event)) {
+            current.log.event(event);
+        }
     }
 
     /// Opens files again; writes to `target` from now on.
@@ -144,6 +194,23 @@ fn now() -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_that_goes_on_is_news_when_its_words_change() {
+        let failed = |text: &str, times: u32| {
+            let json = serde_json::json!({ "id": 1, "at": 0, "service": "f", "fact": { "failed": { "rule": 0, "class": "size",
+                "reason": null, "text": text, "detail": null, "then": "alert", "able": true, "since": 0, "times": times,
+                "ending": null, "lived": null, "compared": null } } });
+            serde_json::from_value::<Event>(json).unwrap()
+        };
+        let mut repeats = Repeats::default();
+        assert!(repeats.is_news(&failed("size 1", 1)));
+        assert!(!repeats.is_news(&failed("size 1", 2)) && !repeats.is_news(&failed("size 1", 3)));
+        assert!(repeats.is_news(&failed("size 2", 4)) && !repeats.is_news(&failed("size 2", 5)));
+        let off = Event { fact: Fact::Monitoring { on: false }, ..failed("", 1) };
+        assert!(repeats.is_news(&off) && repeats.is_news(&failed("size 2", 1)));
+        assert!(repeats.is_news(&failed("size 2", 1)), "it failed anew");
+    }
 
     #[test]
     fn a_trial_leaves_what_there_was() {

@@ -150,6 +150,12 @@ fn patience_is_everybodys_and_a_service_changes_single_keys_of_it() {
 }
 
 #[test]
+fn a_pause_that_is_refused_brings_no_second_mistake() {
+    let why = load("[patience]\nfirst = '10ms'\nlongest = '100ms'\n").err().unwrap().to_string();
+    assert!(why.contains("10ms") && !why.contains("longer than the longest"), "{why}");
+}
+
+#[test]
 fn the_host_has_a_budget_and_a_history_unless_it_is_said_otherwise() {
     let of = |text: &str| {
         let config = loaded(text).config;

@@ -206,6 +206,8 @@ impl Incidents {
 
     /// Whether the failure of an action is another than the one already told.
     fn action_failed(&mut self, event: &Event, doing: &Doing, report: &Report) -> bool {
+        let trouble = report.trouble.as_deref().map(|trouble| kind(trouble).to_owned());
+        let report = Report { trouble, ..report.clone() };
         let why = fingerprint(&format!("{}{}", doing.word(), report.failure()));
         // A service may have many rules that run something, and one that fails says nothing of the others.
         if matches!(doing, Doing::Exec | Doing::Custom(_)) {
@@ -238,6 +240,14 @@ impl Incidents {
             }
         }
         to
+    }
+}
+
+/// What went wrong, without how its absence looked at that moment: a process that is a zombie now is gone a moment later.
+fn kind(trouble: &str) -> &str {
+    match trouble.contains("process did not appear") || trouble.ends_with("ended right after its start") {
+        true => "the process did not appear",
+        false => trouble,
     }
 }
 

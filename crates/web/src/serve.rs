@@ -69,7 +69,7 @@ impl<B: Backend> Web<B> {
             }
             match open(listener).await {
                 Ok(sockets) => open_now.extend(sockets.into_iter().map(|s| (s, read_only(listener)))),
-                Err(why) if may_pass(&why) => {
+                Err(why) if may_pass(listener, &why) => {
                     problems.push(format!("cannot listen at {listener}: {}; trying again every 2 s", plain(&why)));
                     waiting.push(listener.clone());
                 }
@@ -151,7 +151,7 @@ async fn wait<B: Backend>(host: Arc<Host<B>>, listener: Listener) {
         tokio::time::sleep(AGAIN).await;
         match open(&listener).await {
             Ok(sockets) => break sockets,
-            Err(why) if may_pass(&why) => (),
+            Err(why) if may_pass(&listener, &why) => (),
             Err(_) => return,
         }
     };
@@ -253,8 +253,10 @@ fn route(path: &str) -> Uri {
     form::encode(&path, "/").parse().unwrap_or(Uri::from_static("/"))
 }
 
-fn may_pass(why: &io::Error) -> bool {
-    matches!(why.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable)
+/// Whether it may be possible later. A folder becomes writable, a file goes away.
+fn may_pass(listener: &Listener, why: &io::Error) -> bool {
+    let passes = matches!(why.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable);
+    passes || matches!(listener, Listener::Unix { .. })
 }
 
 fn plain(why: &io::Error) -> String {

@@ -248,6 +248,8 @@ async fn readings_over_time_are_what_was_asked_for() {
         ("svc/history?metric=nix", 404),
         ("nobody/history", 404),
         ("svc/history?metric=uptime&from=yesterday", 400),
+        ("svc/history?metric=uptime&from=2026-11-23T10:00:00Z&to=9999-01-01T00:00:00Z", 400),
+        ("svc/history?metric=uptime&to=9300000000", 400),
         ("svc/history?metric=uptime&from=1795428000&to=1795428000", 400),
         ("svc/history?metric=uptime&points=0", 400),
         ("svc/history?metric=uptime&points=100000", 400),

@@ -23,14 +23,17 @@ impl Reader<'_> {
         let mut patience = above;
         let Some(mut fields) = self.fields(item, what, HELP) else { return above };
         let (first, longest) = (fields.take("first"), fields.take("longest"));
+        let mut refused = false;
         for (item, slot, least, most) in [
             (&first, &mut patience.first, FIRST, DAY),
             (&longest, &mut patience.longest, FIRST, DAY),
             (&fields.take("stable"), &mut patience.stable, SECOND, 30 * DAY),
             (&fields.take("remind"), &mut patience.remind, SECOND, DAY),
         ] {
-            if let Some(time) = item.as_ref().and_then(|item| self.between(item, least, most)) {
-                *slot = time;
+            let Some(item) = item else { continue };
+            match self.between(item, least, most) {
+                Some(time) => *slot = time,
+                None => refused |= matches!(item.key, "first" | "longest"),
             }
         }
         if let Some(item) = fields.take("give-up") {
@@ -40,7 +43,9 @@ impl Reader<'_> {
             patience.give_up_gone = self.attempts(&item).unwrap_or(patience.give_up_gone);
         }
         self.close(fields);
-        if patience.first > patience.longest
+        // What was refused has been told, and what stands for it then is nobody's.
+        if !refused
+            && patience.first > patience.longest
             && let Some(item) = longest.or(first)
         {
             let (first, longest) =

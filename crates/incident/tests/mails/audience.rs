@@ -192,6 +192,31 @@ fn sender_and_id_follow_the_options() {
 }
 
 #[test]
+fn a_start_that_brings_no_process_fails_in_one_way_however_that_looks() {
+    let mut all = incidents(Dialect::Toml, one());
+    let mut tells = |trouble: &str, status: u8, output: &str| {
+        let mut fact = start_failed(output);
+        if let Fact::Ended { report, .. } = &mut fact {
+            report.trouble = Some(trouble.to_owned());
+            report.exit = Some(How::Exited { status });
+        }
+        all.handle(&event(0.0, "httpd", fact)).len()
+    };
+    let zombie = "its process did not appear within 2 s: the process with pid 7 has ended; its parent PID 1 (init) has not \
+                  collected it yet (a zombie)";
+    assert_eq!(tells(zombie, 0, ""), 1);
+    assert_eq!(
+        tells("its process did not appear within 2 s: there is no process 7, which /a.pid names", 0, ""),
+        0
+    );
+    assert_eq!(tells("its process did not appear within 2 s: there is no pidfile /a.pid", 0, ""), 0);
+    assert_eq!(tells("its process 8 ended right after its start", 0, ""), 0);
+    assert_eq!(tells(zombie, 1, ""), 1, "another exit status is news");
+    assert_eq!(tells(zombie, 1, "no such file"), 1, "and what it prints");
+    assert_eq!(tells("timed out after 2 s", 1, "no such file"), 1);
+}
+
+#[test]
 fn each_way_in_which_what_rules_run_fails_is_told_once() {
     let mut all = incidents(Dialect::Toml, one());
     let failed = |doing: Doing, output: &str| {

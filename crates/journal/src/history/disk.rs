@@ -75,7 +75,11 @@ pub(super) fn guarded<T>(act: impl FnOnce() -> Result<T, Trouble>) -> Result<T, 
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(Trouble::Damaged(text.unwrap_or_else(|| "it cannot be read".to_owned())))
+        // What an invariant of the library says is no word for people.
+        let text = text.filter(|text| {
+            !text.contains("internal error") && !text.contains("unreachable") && !text.contains("unwrap")
+        });
+        Err(Trouble::Damaged(text.unwrap_or_else(|| "its content is damaged".to_owned())))
     })
 }
 

@@ -20,6 +20,10 @@ pub(crate) const HISTORY: &str = "/history";
 const POINTS: usize = 200;
 const MOST: usize = 2000;
 
+/// Seconds since 1970 of times that can be asked for: the years 1970 to 2261. Further ones cannot be counted in nanoseconds.
+const LEAST: i64 = 0;
+const MOST_LATE: i64 = 9_214_646_400;
+
 /// The stretch of time, unless it is said otherwise.
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -40,13 +44,15 @@ impl Wanted {
     /// If a time is none, or the end comes before the beginning.
     pub(crate) fn read(form: &Form, now: Stamp) -> Result<Self, Refusal> {
         let refuse = |text: String| Refusal::new(StatusCode::BAD_REQUEST, text);
-        let time = |name: &str| match form.get(name).filter(|text| !text.is_empty()) {
+        let time = |name: &str| {
+            match form.get(name).filter(|text| !text.is_empty()) {
             None => Ok(None),
             Some(text) => stamp(text).map(Some).ok_or_else(|| {
                 refuse(format!(
-                    "{name} is no time: {text}; write 2026-11-23T10:00:00Z, or seconds since 1970"
+                    "{name} is no time: {text}; write 2026-11-23T10:00:00Z, or seconds since 1970, up to the year 2261"
                 ))
             }),
+        }
         };
         let to = time("to")?.unwrap_or(now);
         let day = i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX);
@@ -64,11 +70,13 @@ impl Wanted {
     }
 }
 
+/// A time that can be written in RFC 3339, so that the answer can name it.
 fn stamp(text: &str) -> Option<Stamp> {
-    if let Ok(secs) = text.parse::<i64>() {
-        return Some(Stamp::from_micros(secs.checked_mul(1_000_000)?));
-    }
-    text.parse::<Timestamp>().ok().map(|time| Stamp::from_micros(time.as_microsecond()))
+    let time = match text.parse::<i64>() {
+        Ok(secs) => Timestamp::from_second(secs).ok()?,
+        Err(_) => text.parse::<Timestamp>().ok()?,
+    };
+    (LEAST..MOST_LATE).contains(&time.as_second()).then(|| Stamp::from_micros(time.as_microsecond()))
 }
 
 /// Which readings of a service are kept.
