@@ -386,7 +386,10 @@ impl Scheduler {
                 let begun = self.services[i].task.is_some() || self.services[i].grace.is_some();
                 match self.services[i].has_subject() {
                     _ if !self.wants_looks(i, Part::Subject) || !begun && !self.may_look_early(now, i) => {}
-                    true => self.look_early(i, Part::Subject, out),
+                    true => {
+                        self.look_early(i, Part::Subject, out);
+                        self.ask_what_lasts(now, i, out);
+                    }
                     false if self.rests(i, false) => self.put_off(i, Rest::Early),
                     false => self.look_at_tests(i, true, out),
                 }

@@ -1,5 +1,7 @@
 //! What follows when a rule fails or holds: records are kept, people told, and actions begun.
 
+use std::time::Duration;
+
 use hinoban_config::{Branch, Condition, Dialect, Mode, Rate, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
 use hinoban_reading::{Now, metrics};
@@ -8,7 +10,7 @@ use crate::machine::{Out, Scheduler};
 use crate::record::{Record, Sample, State, Step};
 use crate::watched::Watched;
 use crate::wording::Tongue;
-use crate::{Effect, Part, Remembered, change, condition_name, sight, wording};
+use crate::{Effect, Part, Remembered, Watching, change, condition_name, sight, wording};
 
 impl Scheduler {
     /// One rule has seen something.
@@ -58,6 +60,12 @@ impl Scheduler {
             false => record.sample(sample, &written.fail, &written.ok, now),
         };
         let (times, since) = (record.times, record.since);
+        let lasting = if failed { written.fail.lasting } else { written.ok.lasting };
+        if let Some(lasting) = lasting.filter(|_| record.lasted(now.moment) == Some(Duration::ZERO)) {
+            // Asked again when that time is over, and not only at the turn after it.
+            let at = now.moment + lasting;
+            watched.recheck = Some(watched.recheck.map_or(at, |before| before.min(at)));
+        }
         let class = class(&written.when);
         let name = service.name.clone();
         if step == Step::Quiet {
@@ -183,6 +191,28 @@ impl Scheduler {
             self.count_restart(i, out);
         }
         self.begin(now, i, shown(then, Mode::Active), because(event), event.clone(), None, out);
+    }
+
+    /// Makes those tests once more that have said the same for as long as their rules ask.
+    pub(crate) fn ask_what_lasts(&mut self, now: Now, i: usize, out: &mut Out) {
+        let watched = &self.services[i];
+        if watched.task.is_some()
+            || watched.watching == Watching::No
+            || !watched.is_up()
+            || self.rests(i, false)
+        {
+            return;
+        }
+        let lasted = |rule: &usize| {
+            let Some(record) = &watched.records[*rule] else { return false };
+            let written = &watched.service.rules[*rule];
+            let branch = if record.state == State::Failed { &written.ok } else { &written.fail };
+            branch.lasting.is_some_and(|time| record.lasted(now.moment).is_some_and(|lasted| lasted >= time))
+        };
+        let rules: Vec<usize> = watched.test_rules().filter(lasted).collect();
+        for rule in rules {
+            self.look(i, Part::Test(rule), true, out);
+        }
     }
 
     /// A look ended without having seen anything, or sees again.

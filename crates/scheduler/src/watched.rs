@@ -226,8 +226,8 @@ impl Watched {
     /// Whether a rule may begin this. Repairs are for active services that have a program for them, one at a time.
     pub(crate) fn may_act(&self, then: &Then) -> bool {
         let repair = matches!(then, Then::Start | Then::Restart | Then::Stop);
-        let way = *then == Then::Stop || self.able(then);
-        repair && way && !self.finds_up(then) && self.service.mode == Mode::Active && self.task.is_none()
+        let way = (*then == Then::Stop || self.able(then)) && !self.finds_up(then);
+        repair && way && self.service.mode == Mode::Active && self.task.is_none()
     }
 
     /// Whether the service has the programs that this needs. A stop without one ends the watching all the same.

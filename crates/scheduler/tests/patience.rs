@@ -671,3 +671,26 @@ fn a_start_of_what_is_up_is_no_repair_and_is_not_told_as_one() {
     world.run(S);
     assert_eq!(starts(&world, "httpd").len(), 1, "what is gone is started");
 }
+
+#[test]
+fn what_must_last_for_two_minutes_is_repaired_after_two_also_where_looks_are_rarer() {
+    for test in [true, false] {
+        let mut config = one(|service| {
+            service.rules[1].fail.lasting = Some(2 * MIN);
+            if !test {
+                service.rules[1].when = Condition::Compare {
+                    metric: metrics::THREADS.name.to_string(),
+                    operator: Operator::Greater,
+                    limit: Value::Int(5),
+                };
+            }
+        });
+        config.every = Some(5 * MIN);
+        let mut world = world(&config);
+        world.of("httpd").tests_pass = false;
+        world.of("httpd").reads = vec![(metrics::THREADS, Value::Int(50))];
+        world.run(12 * MIN);
+        let starts = starts(&world, "httpd");
+        assert!((starts[0] - 420.0).abs() < 1.0, "seen after five minutes, and two later: {starts:?}");
+    }
+}
