@@ -16,8 +16,10 @@ pub(crate) fn list(incidents: &[Incident], now: Stamp, zone: &TimeZone) -> Strin
     if incidents.is_empty() {
         return "Nothing has failed as far as is known.\n".to_owned();
     }
+    // The number is wide after a history was damaged.
+    let wide = incidents.iter().map(|incident| incident.id.to_string().len()).max().unwrap_or(0).max(6);
     let mut out =
-        format!("{:>6}  {:<20}  {:<12}  {:<NAME$}  What failed\n", "ID", "Began", "Lasted", "Service");
+        format!("{:>wide$}  {:<20}  {:<12}  {:<NAME$}  What failed\n", "ID", "Began", "Lasted", "Service");
     for incident in incidents {
         let began = when(incident.opened, zone);
         let service = plain(&incident.service);
@@ -28,7 +30,7 @@ pub(crate) fn list(incidents: &[Incident], now: Stamp, zone: &TimeZone) -> Strin
             all.strip_prefix(&*time).filter(|rest| !rest.is_empty()).map(|rest| format!(" ({})", &rest[2..]));
         let _ = writeln!(
             out,
-            "{:>6}  {began:<20}  {:<12}  {service:<NAME$}  {text}{}",
+            "{:>wide$}  {began:<20}  {:<12}  {service:<NAME$}  {text}{}",
             incident.id,
             time,
             then.unwrap_or_default()
