@@ -9,7 +9,7 @@ use hinoban_config::{
     Protocol, Rate, Rule, Service, Test, Then,
 };
 use hinoban_event::{Doing, Event, Fact};
-use hinoban_reading::{Moment, Value, metrics};
+use hinoban_reading::{Moment, Now, Stamp, Value, metrics};
 use hinoban_scheduler::sim::World;
 use hinoban_scheduler::{Act, PatienceView, Remembered, Restored, Scheduler, ServiceView};
 
@@ -667,6 +667,10 @@ fn a_start_of_what_is_up_is_no_repair_and_is_not_told_as_one() {
         }
     }
     assert_eq!(view(&world, "httpd").last_action, None);
+    let id = world.scheduler.find("httpd").unwrap();
+    let now = Now { moment: world.now(), stamp: Stamp::default() };
+    let why = world.scheduler.explain(now, id, &[]).unwrap().to_string().replace("\n    ", " ");
+    assert!(why.contains("a start does nothing to what is up"), "{why}");
     world.kill("httpd");
     world.run(S);
     assert_eq!(starts(&world, "httpd").len(), 1, "what is gone is started");

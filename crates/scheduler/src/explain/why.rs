@@ -97,6 +97,9 @@ fn why(scene: &Scene<'_>, rule: usize) -> String {
     if !watched.able(then) {
         return format!("{text} \u{2014} there is no program for a {repair}; give it a `start` program");
     }
+    if watched.finds_up(then) {
+        return format!("{text} \u{2014} it is up, and a start does nothing to what is up; a restart would");
+    }
     if !scene.view.waits_for.is_empty() {
         let names: Vec<_> = scene.view.waits_for.iter().map(|name| name.to_string()).collect();
         return format!("{text} \u{2014} what it depends on comes first: {}", list(&names));
