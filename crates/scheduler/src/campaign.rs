@@ -74,7 +74,7 @@ impl Scheduler {
         }
         let watched = &mut self.services[i];
         let Some(task) = &mut watched.task else { return true };
-        if task.bounce && watched.watching == Watching::No {
+        if (task.bounce || task.because.by().is_none()) && watched.watching == Watching::No {
             // Somebody wants it left alone by now.
             let open = watched.task.take().and_then(|task| task.open);
             close(open, out);
@@ -359,11 +359,9 @@ impl Scheduler {
     fn pull(&mut self, now: Now, i: usize, again: bool, out: &mut Out) {
         for parent in self.ties.ancestors(i) {
             let watched = &self.services[parent];
-            if again && watched.watching == Watching::Yes && watched.is_up() {
-                continue;
-            }
+            let up = watched.watching == Watching::Yes && watched.is_up();
             // What was up when it could last be seen is not started beside itself.
-            if watched.watching == Watching::Yes && watched.is_up() && watched.subject.not_seen.is_some() {
+            if up && (again || watched.subject.not_seen.is_some()) {
                 continue;
             }
             let Some(task) = &self.services[i].task else { return };

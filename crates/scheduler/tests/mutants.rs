@@ -91,10 +91,10 @@ const MUTANTS: &[Mutant] = &[
         "        let did = true;",
     ),
     (
-        "what is up is started again and again for its dependants",
+        "what is down is not started again for its dependants",
         "campaign.rs",
-        "            if again && watched.watching == Watching::Yes && watched.is_up() {",
-        "            if again && watched.leaving {",
+        "            if up && (again || watched.subject.not_seen.is_some()) {",
+        "            if !up {",
     ),
     (
         "a look that was put off is not made up for",
