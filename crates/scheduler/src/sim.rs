@@ -8,6 +8,7 @@ mod generate;
 mod proof;
 mod rehearsal;
 mod script;
+mod shown;
 mod situation;
 mod trial;
 
