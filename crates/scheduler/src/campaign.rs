@@ -317,8 +317,10 @@ impl Scheduler {
                 let report = Report { trouble: Some(trouble), ..Report::default() };
                 self.emit(now, i, Fact::Ended { doing, because, ok: false, report }, out);
             }
-            // It is wanted, and so it is watched from now on.
-            self.watch(now, i, out);
+            // It is wanted, and so it is watched from now on, unless somebody has said otherwise since.
+            if !matches!(self.services[i].switched, Some((false, _))) {
+                self.watch(now, i, out);
+            }
             return true;
         }
         // What was stopped before this was asked for is brought back by nobody else, once all is quiet there.

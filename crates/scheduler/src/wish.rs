@@ -93,6 +93,10 @@ impl Scheduler {
         }
         let asked = unfinished.whole.is_none() && unfinished.by.is_some();
         if !unfinished.started || program.is_none() {
+            // Whoever wants it left alone since has the last word.
+            if asked && matches!(watched.switched, Some((false, _))) {
+                return Resumed::Over;
+            }
             // The newest wish wins.
             let Some(by) = unfinished.by.clone().filter(|_| watched.pending.is_none()) else {
                 return Resumed::Over;

@@ -42,6 +42,8 @@ pub(super) struct Proof {
     tracks: BTreeMap<String, Track>,
     /// Each service as it was before this input.
     before: Vec<Before>,
+    /// What was asked for before the last wish.
+    undone: Vec<(String, bool)>,
     numbers: HashSet<u64>,
     /// When restarts of what lives were decided.
     spent: Vec<Stamp>,
@@ -139,6 +141,7 @@ impl Proof {
             self.breaks(world.now, "time does not stand still", "4000 inputs in 10 seconds");
         }
         self.before.clear();
+        self.undone.clear();
         for (i, watched) in scheduler.services.iter().enumerate() {
             if let Some(meets) = scheduler.meets(i, input) {
                 *self.visits.entry((scheduler.situation(i), meets)).or_default() += 1;
@@ -168,6 +171,7 @@ impl Proof {
                     let busy =
                         busy.any(|w| w.service.name == *name || above(world, &w.service.name).contains(name));
                     if let Some(track) = self.tracks.get_mut(name) {
+                        self.undone.push((name.clone(), track.asked));
                         track.asked = wants || *doing == Doing::Stop && track.asked && busy;
                     }
                 }
@@ -230,6 +234,12 @@ impl Proof {
             }
         }
         if cut {
+            // A wish that nobody got to remember, or not all of it, may be lost: what was asked for before may hold.
+            for (name, asked) in std::mem::take(&mut self.undone) {
+                if let Some(track) = self.tracks.get_mut(&name) {
+                    track.asked |= asked;
+                }
+            }
             return;
         }
         for (i, watched) in world.scheduler.services.iter().enumerate().filter(|(_, w)| !w.leaving) {
