@@ -206,6 +206,20 @@ pub(crate) fn wait_for_term() {
     }
 }
 
+/// Where the segments of an object begin and end that are mapped from its file and never written: text and constants.
+///
+/// # Safety
+/// `info` is an object as dl_iterate_phdr(3) gives it.
+unsafe fn segments_of_file(info: *const libc::dl_phdr_info) -> impl Iterator<Item = (u64, u64)> {
+    // SAFETY: by the contract of this function; its headers are an array of the length it says.
+    let (base, headers) = unsafe {
+        let info = &*info;
+        (info.dlpi_addr, std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)))
+    };
+    let kept = headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0);
+    kept.map(move |header| (base + header.p_vaddr, base + header.p_vaddr + header.p_memsz))
+}
+
 /// Gives back free memory, and the pages of program text and constants that are mapped, ours and those of libraries. They
 /// stay in the page cache, and what is touched again is mapped again, by a minor fault of about a microsecond for sixteen
 /// pages. From any thread.
@@ -215,15 +229,11 @@ pub(crate) fn give_back() {
         _size: usize,
         _data: *mut libc::c_void,
     ) -> libc::c_int {
-        // SAFETY: dl_iterate_phdr(3) gives a valid object, whose headers are an array of the length it says.
-        let (base, headers) = unsafe {
-            let info = &*info;
-            (info.dlpi_addr, std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)))
-        };
+        // SAFETY: dl_iterate_phdr(3) gives a valid object.
+        let segments = unsafe { segments_of_file(info) };
         let page = rustix::param::page_size() as u64;
-        for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0) {
-            let start = base + header.p_vaddr;
-            let (first, last) = (start / page * page, start + header.p_memsz);
+        for (start, last) in segments {
+            let first = start / page * page;
             // SAFETY: the range is one of a segment that is mapped from a file and never written (relocated data is in
             // writable segments), so dropping its pages loses nothing: they are read from the file again.
             unsafe {
@@ -253,14 +263,10 @@ fn map_in_pieces() {
         _size: usize,
         _data: *mut libc::c_void,
     ) -> libc::c_int {
-        // SAFETY: dl_iterate_phdr(3) gives a valid object, whose headers are an array of the length it says.
-        let (base, headers) = unsafe {
-            let info = &*info;
-            (info.dlpi_addr, std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)))
-        };
-        for header in headers.iter().filter(|h| h.p_type == libc::PT_LOAD && h.p_flags & libc::PF_W == 0) {
-            let start = base + header.p_vaddr;
-            let (mut piece, last) = (start.div_ceil(PIECE) * PIECE, start + header.p_memsz);
+        // SAFETY: dl_iterate_phdr(3) gives a valid object.
+        let segments = unsafe { segments_of_file(info) };
+        for (start, last) in segments {
+            let mut piece = start.div_ceil(PIECE) * PIECE;
             while piece + PIECE <= last {
                 // SAFETY: the range lies within a mapped segment, and the advice changes nothing of what it holds.
                 unsafe { libc::madvise(piece as *mut libc::c_void, PIECE as usize, libc::MADV_DONTDUMP) };
