@@ -223,8 +223,7 @@ fn service(i: u32) -> Arc<Service> {
         ok: Branch::once(Then::Alert),
         place: Default::default(),
     };
-    let mut service =
-        Service::new(format!("p{i}"), Kind::Process { pidfile: format!("/run/p{i}.pid").into() });
+    let mut service = Service::new(format!("p{i}"), Kind::pidfile(format!("/run/p{i}.pid")));
     let words = vec!["/bin/start".to_owned()];
     service.start = Some(Program { words, uid: None, gid: None, timeout: Duration::from_secs(30) });
     service.rules =

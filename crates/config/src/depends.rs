@@ -100,7 +100,7 @@ mod tests {
     fn wrong(services: &[(&str, &[&str])]) -> Vec<String> {
         let mut config = Config::empty(Dialect::Toml, "vm");
         for (name, depends_on) in services {
-            let mut service = Service::new(*name, Kind::Process { pidfile: "/run/x.pid".into() });
+            let mut service = Service::new(*name, Kind::pidfile("/run/x.pid"));
             service.depends_on = depends_on.iter().map(|name| Prerequisite::from(*name)).collect();
             config.services.push(service.into());
         }

@@ -19,10 +19,10 @@ pub mod units;
 
 pub use diagnostic::{Loaded, Mistake, Mistakes, Severity};
 pub use model::{
-    Allow, Branch, Budget, Change, Condition, Config, Cron, Dialect, Expect, Facility, Family, Files,
-    HISTORY, HttpTest, Kind, Listen, LogTarget, Mail, MailServer, MailTls, Method, Mode, Never, OnReboot,
-    Operator, Options, Patience, PortTest, Prerequisite, Program, Protocol, Rate, Recipient, Rule, Service,
-    Test, Then, Tls, Turns, UrlTest, User, Web,
+    Allow, BUFFER, Branch, Budget, Change, Condition, Config, Cron, Dialect, Expect, Facility, Family, Files,
+    Found, HISTORY, HttpTest, Ignore, Kind, Link, Listen, LogTarget, MONIT_BUFFER, Mail, MailServer, MailTls,
+    Method, Mode, Never, OnReboot, Operator, Options, Patience, PortTest, Prerequisite, Program, Protocol,
+    Rate, Recipient, Rule, Service, Speech, Test, Then, Tls, Turns, UrlTest, User, Web,
 };
 pub use pattern::Pattern;
 pub use place::{Place, Source, Sources};

@@ -13,8 +13,8 @@ use crate::{Place, Secret};
 
 pub use patience::{Budget, Patience};
 pub use service::{
-    Branch, Change, Condition, Kind, Mode, OnReboot, Operator, Options, Prerequisite, Program, Rate, Rule,
-    Service, Then,
+    BUFFER, Branch, Change, Condition, Found, Ignore, Kind, Link, MONIT_BUFFER, Mode, OnReboot, Operator,
+    Options, Prerequisite, Program, Rate, Rule, Service, Speech, Then,
 };
 pub use test::{Expect, Family, HttpTest, Method, PortTest, Protocol, Test, Tls, UrlTest};
 pub use turns::{Cron, Never, Turns};

@@ -35,7 +35,9 @@ pub fn shipped(spawner: Arc<Spawner>) -> Registry {
 
 fn subject(service: &config::Service) -> Option<Made> {
     let probe: Box<dyn Probe> = match &service.kind {
-        config::Kind::Process { pidfile } => Box::new(PidfileProcess::new(pidfile.clone())),
+        config::Kind::Process { found: config::Found::Pidfile(path) } => {
+            Box::new(PidfileProcess::new(path.clone()))
+        }
         config::Kind::File { path } => Box::new(FileProbe::new(path.clone())),
         config::Kind::Filesystem { path } => Box::new(FilesystemProbe::new(path.clone())),
         config::Kind::System => Box::new(SystemProbe::new()),

@@ -54,7 +54,7 @@ fn the_classic_file_means_what_it_says() {
 
     let httpd = &config.services[0];
     assert_eq!(httpd.name, "httpd");
-    assert_eq!(httpd.kind, Kind::Process { pidfile: "/var/run/httpd.pid".into() });
+    assert_eq!(httpd.kind, Kind::pidfile("/var/run/httpd.pid"));
     assert_eq!(httpd.start, program("/etc/init.d/httpd start", 60));
     assert_eq!(httpd.stop, program("/etc/init.d/httpd stop", 30));
     assert_eq!(httpd.rules.len(), 2);

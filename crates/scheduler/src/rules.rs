@@ -261,7 +261,9 @@ pub(crate) fn class(when: &Condition) -> Class {
         Condition::Test { .. } => Class::Connection,
         Condition::Compare { metric, .. } => class_of(metric).unwrap_or(Class::Resource),
         Condition::Changed { metric, .. } => class_of(metric).unwrap_or(Class::Status),
+        Condition::Differs { metric } => class_of(metric).unwrap_or(Class::Checksum),
         Condition::Matches { metric, .. } => class_of(metric).unwrap_or(Class::Content),
+        Condition::Content { .. } => Class::Content,
         _ => Class::Resource,
     }
 }

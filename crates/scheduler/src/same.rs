@@ -22,6 +22,8 @@ fn about(when: &Condition) -> &str {
         Condition::Exists => "exists",
         Condition::Compare { metric, .. }
         | Condition::Changed { metric, .. }
+        | Condition::Differs { metric }
+        | Condition::Content { metric, .. }
         | Condition::Matches { metric, .. } => metric,
         Condition::Test { test: Test::Port(_), .. } => "port",
         Condition::Test { test: Test::Url(_), .. } => "url",

@@ -57,7 +57,7 @@ fn file() -> Kind {
 }
 
 fn process() -> Kind {
-    Kind::Process { pidfile: "/run/it.pid".into() }
+    Kind::pidfile("/run/it.pid")
 }
 
 /// A world in which `it` is there, and was looked at for the first time.

@@ -194,7 +194,7 @@ fn a_turn_that_is_made_up_for_counts_once_in_a_limit() {
     let mut config = Config::empty(Dialect::Monit, "vm");
     config.every = Some(PERIOD);
     let process = |name: &str| {
-        let mut service = Service::new(name, Kind::Process { pidfile: format!("/run/{name}").into() });
+        let mut service = Service::new(name, Kind::pidfile(format!("/run/{name}")));
         (service.start, service.stop) = (program(), program());
         service.rules = vec![Rule::existence()];
         service

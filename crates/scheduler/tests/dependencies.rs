@@ -22,7 +22,7 @@ fn program(line: &str) -> Program {
 }
 
 fn process(name: &str, depends_on: &[&str]) -> Service {
-    let mut service = Service::new(name, Kind::Process { pidfile: format!("/run/{name}.pid").into() });
+    let mut service = Service::new(name, Kind::pidfile(format!("/run/{name}.pid")));
     service.start = Some(program("/bin/start"));
     service.stop = Some(program("/bin/stop"));
     service.depends_on = depends_on.iter().map(|name| Prerequisite::from(*name)).collect();

@@ -32,7 +32,7 @@ fn over(limit: i64, fail: Branch, ok: Branch) -> Rule {
 fn config() -> Config {
     let mut config = Config::empty(Dialect::Toml, "vm");
     config.every = Some(60 * S);
-    let mut service = Service::new("web", Kind::Process { pidfile: "/run/web.pid".into() });
+    let mut service = Service::new("web", Kind::pidfile("/run/web.pid"));
     service.rules.push(over(5, exec("/bin/page many"), exec("/bin/page few")));
     service.rules.push(over(7, exec("/bin/log more"), Branch::once(Then::Alert)));
     config.services = vec![service.into()];

@@ -48,7 +48,7 @@ fn http(rate: (u8, u8), then: Then) -> Rule {
 }
 
 fn process(name: &str) -> Service {
-    let mut service = Service::new(name, Kind::Process { pidfile: format!("/run/{name}.pid").into() });
+    let mut service = Service::new(name, Kind::pidfile(format!("/run/{name}.pid")));
     service.start = Some(program(&format!("/usr/sbin/{name} --password SECRET")));
     service.stop = Some(program(&format!("/usr/sbin/{name} -s quit SECRET")));
     service.rules.push(Rule::existence());

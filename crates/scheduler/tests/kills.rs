@@ -17,7 +17,7 @@ fn program(line: &str) -> Program {
 }
 
 fn service(name: &str, change: impl FnOnce(&mut Service)) -> Arc<Service> {
-    let mut service = Service::new(name, Kind::Process { pidfile: format!("/run/{name}.pid").into() });
+    let mut service = Service::new(name, Kind::pidfile(format!("/run/{name}.pid")));
     service.start = Some(program("/bin/start"));
     service.stop = Some(program("/bin/stop"));
     service.kill_after = Some(10 * S);

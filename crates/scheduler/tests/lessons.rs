@@ -25,7 +25,7 @@ fn over(then: Then) -> Rule {
 }
 
 fn process(name: &str) -> Service {
-    let mut service = Service::new(name, Kind::Process { pidfile: format!("/run/{name}.pid").into() });
+    let mut service = Service::new(name, Kind::pidfile(format!("/run/{name}.pid")));
     service.start = Some(program("/bin/start"));
     service.stop = Some(program("/bin/stop"));
     service.rules.push(Rule::existence());

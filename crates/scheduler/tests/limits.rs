@@ -29,7 +29,7 @@ fn exec() -> Then {
 fn config(rules: Vec<Rule>, change: impl FnOnce(&mut Service)) -> Config {
     let mut config = Config::empty(Dialect::Monit, "vm");
     config.every = Some(60 * S);
-    let mut service = Service::new("httpd", Kind::Process { pidfile: "/run/httpd.pid".into() });
+    let mut service = Service::new("httpd", Kind::pidfile("/run/httpd.pid"));
     service.start = Some(program("/bin/start"));
     service.stop = Some(program("/bin/stop"));
     service.rules = rules;

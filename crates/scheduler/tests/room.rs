@@ -63,8 +63,7 @@ fn rule(metric: Metric, limit: f64) -> Rule {
 }
 
 fn service(i: u32) -> Arc<Service> {
-    let mut service =
-        Service::new(format!("p{i}"), Kind::Process { pidfile: format!("/run/p{i}.pid").into() });
+    let mut service = Service::new(format!("p{i}"), Kind::pidfile(format!("/run/p{i}.pid")));
     let words = vec!["/bin/start".to_owned(), format!("p{i}")];
     service.start = Some(Program { words, uid: None, gid: None, timeout: Duration::from_secs(30) });
     service.rules = vec![Rule::existence(), rule(metrics::CPU, 95.0), rule(metrics::MEMORY_TOTAL, 9e8)];

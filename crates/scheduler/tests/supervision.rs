@@ -43,7 +43,7 @@ fn http_rule() -> Rule {
 }
 
 fn httpd() -> Service {
-    let mut service = Service::new("httpd", Kind::Process { pidfile: "/run/httpd.pid".into() });
+    let mut service = Service::new("httpd", Kind::pidfile("/run/httpd.pid"));
     service.start = Some(program("/bin/start", 10 * S));
     service.stop = Some(program("/bin/stop", 10 * S));
     service.rules.push(Rule::existence());

@@ -29,7 +29,7 @@ fn over(limit: i64) -> Rule {
 fn config() -> Config {
     let mut config = Config::empty(Dialect::Toml, "vm");
     config.every = Some(60 * S);
-    let mut service = Service::new("httpd", Kind::Process { pidfile: "/run/httpd.pid".into() });
+    let mut service = Service::new("httpd", Kind::pidfile("/run/httpd.pid"));
     service.start = Some(program("/bin/start"));
     service.stop = Some(program("/bin/stop"));
     service.rules.push(Rule::existence());
@@ -192,7 +192,7 @@ fn a_reload_that_has_it_watch_something_else_begins_anew() {
     let mut world = world(&config);
     world.of("httpd").reads = vec![(metrics::THREADS, Value::Int(9))];
     world.run(60 * S);
-    let kind = Kind::Process { pidfile: "/run/other.pid".into() };
+    let kind = Kind::pidfile("/run/other.pid");
     Arc::make_mut(&mut config.services[0]).kind = kind;
     let report = world.scheduler.reload(now(&world), &config);
     assert_eq!(

@@ -24,7 +24,7 @@ fn service(name: &str, depends_on: &[&str], kind: Kind) -> Service {
 }
 
 fn process(name: &str, depends_on: &[&str]) -> Service {
-    let kind = Kind::Process { pidfile: format!("/run/{name}.pid").into() };
+    let kind = Kind::pidfile(format!("/run/{name}.pid"));
     let mut service = service(name, depends_on, kind);
     service.rules.push(Rule::existence());
     service
@@ -149,8 +149,7 @@ fn a_turn_that_was_put_off_is_not_taken_where_the_calendar_leaves_it_alone() {
 
 #[test]
 fn a_start_does_not_wait_for_the_calendar_of_what_it_needs() {
-    let kinds =
-        [Kind::Host { address: "db.example".into() }, Kind::Process { pidfile: "/run/db.pid".into() }];
+    let kinds = [Kind::Host { address: "db.example".into() }, Kind::pidfile("/run/db.pid")];
     for (dialect, kind) in
         [Dialect::Monit, Dialect::Toml].into_iter().flat_map(|d| kinds.clone().map(|k| (d, k)))
     {

@@ -18,7 +18,7 @@ const TO_ELEVEN: Duration = Duration::from_secs(46 * 60 + 40);
 fn world(turns: Turns) -> World {
     let mut config = Config::empty(Dialect::Monit, "vm");
     config.every = Some(10 * S);
-    let mut service = Service::new("httpd", Kind::Process { pidfile: "/run/httpd.pid".into() });
+    let mut service = Service::new("httpd", Kind::pidfile("/run/httpd.pid"));
     service.start = Some(Program { words: vec!["/bin/start".into()], uid: None, gid: None, timeout: 10 * S });
     service.rules.push(Rule::existence());
     service.turns = turns;

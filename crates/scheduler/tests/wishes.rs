@@ -39,7 +39,7 @@ fn tested() -> Rule {
 fn config(change: impl FnOnce(&mut Service)) -> Config {
     let mut config = Config::empty(Dialect::Toml, "vm");
     config.every = Some(60 * S);
-    let mut service = Service::new("httpd", Kind::Process { pidfile: "/run/httpd.pid".into() });
+    let mut service = Service::new("httpd", Kind::pidfile("/run/httpd.pid"));
     service.start = Some(program("/bin/start"));
     service.stop = Some(program("/bin/stop"));
     service.rules.push(Rule::existence());

@@ -179,6 +179,8 @@ impl Registry {
                 },
                 Condition::Compare { metric, .. }
                 | Condition::Changed { metric, .. }
+                | Condition::Differs { metric }
+                | Condition::Content { metric, .. }
                 | Condition::Matches { metric, .. } => {
                     // Without a probe, which metrics it would have had is not known.
                     if let Some(probe) = &bound.subject

@@ -35,6 +35,10 @@ pub struct Service {
     /// Its process is killed (SIGKILL) when it still lives so long after its stop program has begun; `None`: it never is.
     /// Shorter than the time-out of that program.
     pub kill_after: Option<Duration>,
+    /// Lines that rules about the content of the file are not to see.
+    pub ignore: Vec<Ignore>,
+    /// How many bytes are kept of the output of a program, and of a line of a file that rules look into.
+    pub buffer: u32,
     /// How repairs by rules are repeated; `None`: as Monit does, without a pause of our own.
     pub patience: Option<Patience>,
     /// What must hold, in the order written. Holds the rules that follow from the kind (existence) too.
@@ -62,13 +66,23 @@ impl From<&str> for Prerequisite {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// A process found by its pidfile.
+    /// A process.
     Process {
-        /// The file that holds its process id.
-        pidfile: PathBuf,
+        /// How it is found.
+        found: Found,
     },
     /// A regular file, or a socket.
     File {
+        /// Its path; links are followed.
+        path: PathBuf,
+    },
+    /// A directory.
+    Directory {
+        /// Its path; links are followed.
+        path: PathBuf,
+    },
+    /// A named pipe, fifo(7).
+    Fifo {
         /// Its path; links are followed.
         path: PathBuf,
     },
@@ -84,6 +98,18 @@ pub enum Kind {
     },
     /// This machine.
     System,
+    /// A program that is run at each look, and whose end and output are what is seen.
+    Program {
+        /// The program, with its time-out.
+        program: Program,
+        /// How its output is understood.
+        speech: Speech,
+    },
+    /// A network interface of this machine.
+    Network {
+        /// Which.
+        link: Link,
+    },
     /// A kind that an embedder registered.
     Custom {
         /// Name in the registry.
@@ -91,6 +117,52 @@ pub enum Kind {
         /// Its options, as written.
         options: Options,
     },
+}
+
+impl Kind {
+    /// A process that names itself in this pidfile.
+    pub fn pidfile(path: impl Into<PathBuf>) -> Self {
+        Kind::Process { found: Found::Pidfile(path.into()) }
+    }
+}
+
+/// How a process is found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// By the file that holds its process id.
+    Pidfile(PathBuf),
+    /// By a pattern that its command line matches.
+    Matching(Pattern),
+}
+
+/// How the output of a program is understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Speech {
+    /// As a text.
+    #[default]
+    Plain,
+    /// As that of a Nagios plug-in: a status from 0 to 3, and performance data behind a bar.
+    Nagios,
+    /// As one JSON object whose members are readings.
+    Json,
+}
+
+/// Which network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// By its name.
+    Interface(String),
+    /// By an address that it has.
+    Address(std::net::IpAddr),
+}
+
+/// Lines of a file that no rule about its content is to see.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ignore {
+    /// The pattern.
+    pub pattern: Pattern,
+    /// Whether lines that match are left out; otherwise those that do not.
+    pub on_match: bool,
 }
 
 /// Options of a registered kind: names and plain values.
@@ -180,6 +252,23 @@ pub enum Condition {
     /// A reading of the service's own look that is a text matches a pattern, or does not.
     Matches {
         /// Name of the metric.
+        metric: String,
+        /// The pattern.
+        pattern: Pattern,
+        /// Whether a match makes the rule fail; otherwise the lack of one does.
+        fails_on_match: bool,
+    },
+    /// A reading of the service's own look differs from the first one since the configuration was loaded.
+    Differs {
+        /// Name of the metric.
+        metric: String,
+    },
+    /// What was written into the file since the look before, or what the program printed, has something that matches, or
+    /// does not. It is news each time, and over by itself.
+    Content {
+        /// Name of the reading: `output` of a program; of a file `content.N`, the lines that the N-th of its rules about
+        /// content hits, N counting from 1. A rule hits a line that matches, or, if it is about the lack of a match, each
+        /// line that does not.
         metric: String,
         /// The pattern.
         pattern: Pattern,
@@ -340,6 +429,12 @@ impl Rule {
     }
 }
 
+/// How much of an output or a line is kept unless it is said otherwise: 64 KiB.
+pub const BUFFER: u32 = 64 << 10;
+
+/// The same under a control file: what Monit keeps.
+pub const MONIT_BUFFER: u32 = 512;
+
 impl Service {
     /// A service of this name and kind, with nothing else set and no rule.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
@@ -356,6 +451,8 @@ impl Service {
             stop: None,
             restart: None,
             kill_after: None,
+            ignore: Vec::new(),
+            buffer: BUFFER,
             patience: None,
             rules: Vec::new(),
             place: Place::default(),

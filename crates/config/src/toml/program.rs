@@ -224,6 +224,18 @@ fn lossless(path: &Path, written: &str) -> String {
 
 /// A hint for a table that should be a service: which kind it could be.
 pub(super) fn kind_hint(table: &DeTable<'_>) -> Option<&'static str> {
-    let kinds = ["pidfile", "file", "filesystem", "host", "system", "probe"];
+    let kinds = [
+        "pidfile",
+        "matching",
+        "file",
+        "directory",
+        "fifo",
+        "filesystem",
+        "program",
+        "network",
+        "host",
+        "system",
+        "probe",
+    ];
     table.keys().find_map(|key| spelling::nearest(key.get_ref(), kinds))
 }

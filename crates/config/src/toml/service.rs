@@ -7,7 +7,10 @@ use ::toml::de::DeValue;
 use super::mask;
 use super::program::kind_hint;
 use super::reader::{self, Fields, Item, Reader};
-use crate::{Branch, Condition, Kind, Mode, OnReboot, Prerequisite, Rule, Service, Then, depends};
+use crate::{
+    Branch, Condition, Found, Kind, Link, Mode, OnReboot, Pattern, Prerequisite, Rule, Service, Speech, Then,
+    depends,
+};
 
 impl Reader<'_> {
     /// All services in the order written, and the system if it is not among them.
@@ -160,7 +163,19 @@ impl Reader<'_> {
 
     /// What it is: by the one key that says so.
     fn kind(&mut self, fields: &mut Fields<'_>) -> Option<Kind> {
-        let keys = ["pidfile", "file", "filesystem", "host", "system", "probe"];
+        let keys = [
+            "pidfile",
+            "matching",
+            "file",
+            "directory",
+            "fifo",
+            "filesystem",
+            "program",
+            "network",
+            "host",
+            "system",
+            "probe",
+        ];
         let mut given: Vec<Item<'_>> = keys.into_iter().filter_map(|key| fields.take(key)).collect();
         let options = fields.take("options");
         let is_probe = given.iter().any(|item| item.key == "probe");
@@ -177,18 +192,35 @@ impl Reader<'_> {
             let message = format!("{} does not say what it is", fields.what);
             // A misspelt key is told where it stands; the hint is the same.
             if kind_hint(fields.table()).is_none() {
-                let help = "it needs one of pidfile = \"…\", file = \"…\", filesystem = \"…\", host = \"…\", system = true or probe = \"…\"";
+                let help = "it needs one of pidfile = \"…\", matching = \"…\", file = \"…\", directory = \"…\", fifo = \"…\", filesystem = \"…\", program = \"…\", network = \"…\", host = \"…\", system = true or probe = \"…\"";
                 self.missing(fields.span.clone(), message, help);
             }
             return None;
         }
         let item = given.swap_remove(0);
         match item.key {
-            "pidfile" => self.path(&item).map(|pidfile| Kind::Process { pidfile }),
-            "file" => {
-                let text = self.text(&item, "the path of a file", "\"/var/log/syslog\"")?;
-                self.whole_path(&item, text)?;
-                self.resolved(&item, text).map(|path| Kind::File { path })
+            "pidfile" => self.path(&item).map(Kind::pidfile),
+            "matching" => {
+                let example = "\"^/usr/sbin/nginx\"";
+                let text =
+                    self.text(&item, "a pattern that the command line of the process matches", example)?;
+                let pattern = self.regex(&item, text)?;
+                Some(Kind::Process { found: Found::Matching(pattern) })
+            }
+            "file" => self.node(&item, "a file", "\"/var/log/syslog\"").map(|path| Kind::File { path }),
+            "directory" => {
+                self.node(&item, "a directory", "\"/var/spool/mail\"").map(|path| Kind::Directory { path })
+            }
+            "fifo" => self.node(&item, "a named pipe", "\"/run/initctl\"").map(|path| Kind::Fifo { path }),
+            "program" => self.probing(&item),
+            "network" => {
+                let text = self.text(&item, "an interface or an address that it has", "\"eth0\"")?;
+                Some(Kind::Network {
+                    link: match text.parse() {
+                        Ok(address) => Link::Address(address),
+                        Err(_) => Link::Interface(text.to_owned()),
+                    },
+                })
             }
             "filesystem" => self.source(&item).map(|path| Kind::Filesystem { path }),
             "host" => {
@@ -221,11 +253,44 @@ impl Reader<'_> {
         }
     }
 
+    /// The path of something that stands in a directory.
+    fn node(&mut self, item: &Item<'_>, what: &str, example: &str) -> Option<std::path::PathBuf> {
+        let text = self.text(item, &format!("the path of {what}"), example)?;
+        self.whole_path(item, text)?;
+        self.resolved(item, text)
+    }
+
+    /// A regular expression.
+    pub(super) fn regex(&mut self, item: &Item<'_>, text: &str) -> Option<Pattern> {
+        match Pattern::new(text) {
+            Ok(pattern) if !text.is_empty() => Some(pattern),
+            Ok(_) => {
+                self.error(
+                    item.span.clone(),
+                    "an empty pattern matches everything",
+                    "write what is to match",
+                );
+                None
+            }
+            Err(why) => {
+                let help = "patterns are regular expressions; a backslash is written twice in \"…\", and once in '…'";
+                self.error(item.span.clone(), format!("`{text}` is no pattern: {why}"), help);
+                None
+            }
+        }
+    }
+
+    /// A program that is run at each look: a command, or a table that may also say how its output is understood.
+    fn probing(&mut self, item: &Item<'_>) -> Option<Kind> {
+        let program = self.program(item)?;
+        Some(Kind::Program { program, speech: Speech::Plain })
+    }
+
     /// The rule about existence: as written, or the one that follows from the kind. What stands in place of a file is
     /// dealt with in the same way.
     fn existence(&mut self, service: &mut Service, kind: Option<&Kind>, missing: Option<Item<'_>>) {
         let missing = match missing {
-            Some(item) if matches!(kind, Some(Kind::Host { .. } | Kind::System)) => {
+            Some(item) if matches!(kind, Some(Kind::Host { .. } | Kind::System | Kind::Program { .. })) => {
                 let message = "`missing` means nothing here: neither hosts nor the system can be missing";
                 self.error(
                     item.span.clone(),
@@ -238,9 +303,14 @@ impl Reader<'_> {
         };
         let repair = match kind {
             Some(Kind::Process { .. }) => true,
-            Some(Kind::File { .. } | Kind::Filesystem { .. } | Kind::Custom { .. }) => {
-                service.start.is_some() || service.restart.is_some()
-            }
+            Some(
+                Kind::File { .. }
+                | Kind::Directory { .. }
+                | Kind::Fifo { .. }
+                | Kind::Filesystem { .. }
+                | Kind::Network { .. }
+                | Kind::Custom { .. },
+            ) => service.start.is_some() || service.restart.is_some(),
             _ if missing.is_none() => return,
             _ => false,
         };
@@ -249,7 +319,7 @@ impl Reader<'_> {
         let Some((fail, ok)) = self.gone(missing.as_ref(), usual) else { return };
         let place = missing.map(|item| self.place(item.span)).unwrap_or_default();
         let existence = Rule { fail, ok, place, ..Rule::existence() };
-        let wrong_type = matches!(kind, Some(Kind::File { .. }))
+        let wrong_type = matches!(kind, Some(Kind::File { .. } | Kind::Directory { .. } | Kind::Fifo { .. }))
             .then(|| Rule { when: Condition::WrongType, ..existence.clone() });
         service.rules.push(existence);
         service.rules.extend(wrong_type);

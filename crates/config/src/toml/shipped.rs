@@ -11,6 +11,12 @@ const PROCESS: Of = 1;
 const SYSTEM: Of = 2;
 const FILE: Of = 4;
 const FILESYSTEM: Of = 8;
+const DIRECTORY: Of = 16;
+const FIFO: Of = 32;
+const PROGRAM: Of = 64;
+const NETWORK: Of = 128;
+/// What stands in a directory.
+const NODE: Of = FILE | DIRECTORY | FIFO;
 /// Of a test, not of a service's own look.
 const TEST: Of = 0;
 
@@ -65,11 +71,11 @@ const SHIPPED: &[(Metric, Of)] = &[
     (m::SERVICE_TIME_READ, FILESYSTEM),
     (m::SERVICE_TIME_WRITE, FILESYSTEM),
     (m::SIZE, FILE),
-    (m::LINKS, FILE),
-    (m::ACCESS_TIME, FILE),
-    (m::CHANGE_TIME, FILE),
-    (m::MODIFY_TIME, FILE),
-    (m::PERMISSION, FILE | FILESYSTEM),
+    (m::LINKS, NODE),
+    (m::ACCESS_TIME, NODE),
+    (m::CHANGE_TIME, NODE),
+    (m::MODIFY_TIME, NODE),
+    (m::PERMISSION, NODE | FILESYSTEM),
     (m::SPACE, FILESYSTEM),
     (m::SPACE_PERCENT, FILESYSTEM),
     (m::SPACE_FREE, FILESYSTEM),
@@ -86,9 +92,9 @@ const SHIPPED: &[(Metric, Of)] = &[
     (m::FILESYSTEM_FLAGS, FILESYSTEM),
     (m::PID, PROCESS),
     (m::PPID, PROCESS),
-    (m::UID, PROCESS | FILE | FILESYSTEM),
+    (m::UID, PROCESS | NODE | FILESYSTEM),
     (m::EUID, PROCESS),
-    (m::GID, PROCESS | FILE | FILESYSTEM),
+    (m::GID, PROCESS | NODE | FILESYSTEM),
     (m::BOOT_TIME, SYSTEM),
     (m::RESPONSE_TIME, TEST),
     (m::HTTP_STATUS, TEST),
@@ -101,7 +107,7 @@ struct Words {
     most_used: &'static str,
 }
 
-const KINDS: [Words; 4] = [
+const KINDS: [Words; 8] = [
     Words {
         of: PROCESS,
         a: "a process",
@@ -113,6 +119,14 @@ const KINDS: [Words; 4] = [
         most_used: "`cpu`, `cpu wait`, `memory`, `swap`, `load 1`, `load 5`, `load 5 per core` and `uptime`",
     },
     Words { of: FILE, a: "a file", most_used: "`size`, `permission`, `uid` and `gid`" },
+    Words { of: DIRECTORY, a: "a directory", most_used: "`permission`, `uid`, `gid` and `links`" },
+    Words { of: FIFO, a: "a named pipe", most_used: "`permission`, `uid` and `gid`" },
+    Words { of: PROGRAM, a: "a program", most_used: "`exit.status` and `output`" },
+    Words {
+        of: NETWORK,
+        a: "a network interface",
+        most_used: "`upload rate`, `download rate` and `saturation`",
+    },
     Words {
         of: FILESYSTEM,
         a: "a file system",
@@ -126,6 +140,10 @@ fn words(kind: &Kind) -> Option<&'static Words> {
         Kind::System => SYSTEM,
         Kind::File { .. } => FILE,
         Kind::Filesystem { .. } => FILESYSTEM,
+        Kind::Directory { .. } => DIRECTORY,
+        Kind::Fifo { .. } => FIFO,
+        Kind::Program { .. } => PROGRAM,
+        Kind::Network { .. } => NETWORK,
         _ => return None,
     };
     KINDS.iter().find(|words| words.of == of)
@@ -187,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_reading_of_another_kind_is_told_with_what_goes_there() {
-        let process = Kind::Process { pidfile: "/run/x.pid".into() };
+        let process = Kind::pidfile("/run/x.pid");
         let (message, help) = stranger(&m::SPACE, &process, "space").expect("a process has none");
         assert_eq!(message, "a process has no reading `space`");
         assert!(

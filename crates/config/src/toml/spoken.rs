@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_comparison_is_read_without_a_file() {
-        let process = Kind::Process { pidfile: "/run/x.pid".into() };
+        let process = Kind::pidfile("/run/x.pid");
         let read = |text| comparison(text, &process);
         let compared = |metric: &str, limit| {
             Ok(Condition::Compare { metric: metric.into(), operator: Operator::Equal, limit })

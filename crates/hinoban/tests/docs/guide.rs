@@ -34,7 +34,7 @@ use hinoban::{Ended, Handle, Spawner, SpawnerOptions, Supervisor, action, probe,
 use tokio::sync::mpsc;
 
 fn configured() -> Config {
-    let mut worker = Service::new("worker", Kind::Process { pidfile: "/run/worker.pid".into() });
+    let mut worker = Service::new("worker", Kind::pidfile("/run/worker.pid"));
     worker.start = Some(Program {
         words: vec!["/usr/bin/worker".into(), "--detach".into()],
         uid: None,
@@ -135,7 +135,7 @@ async fn a_supervisor_runs_beside_other_tasks_and_tells_its_own_courier() {
     let mut config = configured();
     assert!(matches!(config.services[0].rules[0].when, Condition::Missing));
     let worker = Arc::make_mut(&mut config.services[0]);
-    worker.kind = Kind::Process { pidfile: folder.path().join("worker.pid") };
+    worker.kind = Kind::pidfile(folder.path().join("worker.pid"));
     worker.start = None;
     config.alerts.push(hinoban::config::Recipient {
         address: "ops@example.com".into(),

@@ -21,7 +21,8 @@ impl Parser<'_> {
         let place = self.place(&start);
         let subject = self.draft.as_ref().map_or(Subject::System, |draft| draft.subject);
         let process = subject == Subject::Process;
-        let storage = matches!(subject, Subject::File | Subject::Filesystem);
+        let storage =
+            matches!(subject, Subject::File | Subject::Directory | Subject::Fifo | Subject::Filesystem);
         let mut inverse = false;
         let when = match self.key() {
             Some(Not) if process || storage => {

@@ -1,10 +1,18 @@
 //! `check …` and the options of a service.
 
-use hinoban_config::{Kind as Type, Mistake, Mode as Repair, Prerequisite, Rule, Service};
+use std::time::Duration;
+
+use hinoban_config::{
+    Found, Kind as Type, Link, MONIT_BUFFER, Mistake, Mode as Repair, Pattern, Prerequisite, Rule, Service,
+    Speech,
+};
 
 use super::{Parse, Parser, Wrong};
 use crate::keyword::Keyword::*;
 use crate::token::{Kind, Subject, Token, Value};
+
+/// Time for the program of `check program` unless it is said otherwise.
+const PROGRAM: Duration = Duration::from_secs(300);
 
 /// A service that options and rules are being added to.
 pub(super) struct Draft {
@@ -22,10 +30,6 @@ impl Parser<'_> {
     /// thrown away.
     pub(super) fn check(&mut self, subject: Subject) -> Parse<()> {
         let check = self.take();
-        let place = self.place(&check);
-        if matches!(subject, Subject::Fifo | Subject::Directory | Subject::Network | Subject::Program) {
-            return self.unsupported(place, &format!("check {}", subject.word()));
-        }
         let read = self.head(subject, check);
         let (service, discarded) = match read {
             Ok(service) => (service, false),
@@ -56,16 +60,32 @@ impl Parser<'_> {
                 self.path_word()?;
                 Type::File { path: self.path("a path that begins with /")? }
             }
+            Subject::Directory => {
+                self.path_word()?;
+                Type::Directory { path: self.path("a path that begins with /")? }
+            }
+            Subject::Fifo => {
+                self.path_word()?;
+                Type::Fifo { path: self.path("a path that begins with /")? }
+            }
             Subject::Filesystem => {
                 self.path_word()?;
                 Type::Filesystem { path: self.source()? }
             }
+            Subject::Network => Type::Network { link: self.link()? },
+            Subject::Program => {
+                self.path_word()?;
+                Type::Program { program: self.program(PROGRAM)?, speech: Speech::Plain }
+            }
             _ => match self.key() {
                 Some(PidFile | Path) => {
                     self.take();
-                    Type::Process { pidfile: self.path("a path that begins with /")? }
+                    Type::pidfile(self.path("a path that begins with /")?)
                 }
-                Some(Match) => return self.unsupported_here("check process matching"),
+                Some(Match) => {
+                    self.take();
+                    Type::Process { found: Found::Matching(self.regex()?) }
+                }
                 _ if untyped && self.token.kind != Kind::End => return self.unknown_type(&name),
                 _ => return self.unexpected(&["pidfile", "matching"]),
             },
@@ -89,6 +109,7 @@ impl Parser<'_> {
         }
         let mut service = Service::new(name, kind);
         service.place = place;
+        service.buffer = MONIT_BUFFER;
         service.on_reboot = self.captured.on_reboot;
         Ok(service)
     }
@@ -103,6 +124,43 @@ impl Parser<'_> {
             return self.refuse("what is not a process is named by 'path'; a pidfile is of 'check process'");
         }
         self.need(Path, &["path"])
+    }
+
+    /// `interface NAME` or `address ADDRESS`.
+    fn link(&mut self) -> Parse<Link> {
+        if self.eat(Interface) {
+            return Ok(Link::Interface(self.string("the name of an interface")?));
+        }
+        self.need(Address, &["interface", "address"])?;
+        let place = self.here();
+        let text = self.string("an address of this machine")?;
+        match text.parse() {
+            Ok(address) => Ok(Link::Address(address)),
+            Err(_) => {
+                let mistake = Mistake::error(place, "this is no address").word(text);
+                self.note(
+                    mistake.help("write an IPv4 or IPv6 address that this machine has, or 'interface eth0'"),
+                );
+                Err(Wrong)
+            }
+        }
+    }
+
+    /// A regular expression, in quotes or as a bare path.
+    pub(super) fn regex(&mut self) -> Parse<Pattern> {
+        if !self.token.is_string() && self.token.kind != Kind::Path {
+            return self.unexpected(&["a regular expression in quotes"]);
+        }
+        let token = self.take();
+        let text = self.text(&token).to_owned();
+        match Pattern::new(&text) {
+            Ok(pattern) => Ok(pattern),
+            Err(why) => {
+                let mistake = Mistake::error(self.place(&token), "invalid regular expression").word(text);
+                self.note(mistake.help(why));
+                Err(Wrong)
+            }
+        }
     }
 
     /// A mount point, a device, or what a file system was mounted from, which is no path if it is on another host.
@@ -234,12 +292,15 @@ impl Parser<'_> {
         let Some(Draft { mut service, subject, tested, discarded: false }) = self.draft.take() else {
             return;
         };
-        let found = matches!(subject, Subject::Process | Subject::File | Subject::Filesystem);
+        let found = matches!(
+            subject,
+            Subject::Process | Subject::File | Subject::Directory | Subject::Fifo | Subject::Filesystem
+        );
         if found && !service.rules.iter().any(Rule::is_existence) {
             service.rules.push(Rule::existence());
         }
         match subject {
-            Subject::File => service.rules.push(Rule::wrong_type()),
+            Subject::File | Subject::Directory | Subject::Fifo => service.rules.push(Rule::wrong_type()),
             Subject::Filesystem if !service.rules.iter().any(super::change::of_flags) => {
                 service.rules.push(super::change::flags());
             }

@@ -2,7 +2,7 @@
 
 use super::{Parse, Parser};
 use crate::keyword::Keyword::*;
-use crate::token::{Kind, Subject};
+use crate::token::Kind;
 
 impl Parser<'_> {
     /// Reads a statement at the top of the grammar: `set`, `check`, or an option or rule of the open service.
@@ -73,23 +73,6 @@ impl Parser<'_> {
             action = matches!(self.key(), Some(Then | Else | Repeat));
             first = false;
             self.take();
-        }
-    }
-}
-
-impl Subject {
-    /// As it is written after `check`.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Subject::Process => "process",
-            Subject::File => "file",
-            Subject::Fifo => "fifo",
-            Subject::Directory => "directory",
-            Subject::Filesystem => "filesystem",
-            Subject::Host => "host",
-            Subject::Network => "network",
-            Subject::System => "system",
-            Subject::Program => "program",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a service is, how it stands, and since when.
 
-use hinoban_config::{Kind, Mode, Turns};
+use hinoban_config::{Found, Kind, Link, Mode, Turns};
 use hinoban_reading::Standing;
 
 use super::words::{list, span, times};
@@ -44,7 +44,19 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
 fn what(scene: &Scene<'_>) -> String {
     let view = &scene.view;
     let is = match &view.kind {
-        Kind::Process { pidfile } => format!("a process, found by the pidfile {}", pidfile.display()),
+        Kind::Process { found: Found::Pidfile(path) } => {
+            format!("a process, found by the pidfile {}", path.display())
+        }
+        Kind::Process { found: Found::Matching(pattern) } => {
+            format!("a process, found by its command line matching '{}'", pattern.text())
+        }
+        Kind::Directory { path } => format!("the directory {}", path.display()),
+        Kind::Fifo { path } => format!("the named pipe {}", path.display()),
+        Kind::Program { program, .. } => format!("the program {}", program.line()),
+        Kind::Network { link: Link::Interface(name) } => format!("the network interface {name}"),
+        Kind::Network { link: Link::Address(address) } => {
+            format!("the network interface that has the address {address}")
+        }
         Kind::File { path } => format!("the file {}", path.display()),
         Kind::Filesystem { path } => format!("the file system {}", path.display()),
         Kind::Host { address } => format!("the host {address}, tested from outside"),

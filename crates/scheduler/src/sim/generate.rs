@@ -122,7 +122,7 @@ fn program(dice: &mut Dice, name: &str) -> Program {
 fn service(dice: &mut Dice, name: &str, dialect: Dialect, mild: bool) -> Service {
     let path = format!("/run/{name}").into();
     let kind = match dice.weighed(&[60, 12, 15, 5, 8]) {
-        0 => Kind::Process { pidfile: path },
+        0 => Kind::pidfile(path),
         1 => Kind::File { path },
         2 => Kind::Host { address: name.to_owned() },
         3 => Kind::Filesystem { path },
@@ -334,7 +334,7 @@ fn varied(dice: &mut Dice, before: Option<&Config>) -> Config {
                 Arc::make_mut(&mut config.services[at]).start = Some(program);
             }
             _ if !system => {
-                let kind = Kind::Process { pidfile: format!("/run/other{}", dice.below(2)).into() };
+                let kind = Kind::pidfile(format!("/run/other{}", dice.below(2)));
                 Arc::make_mut(&mut config.services[at]).kind = kind;
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use hinoban_config::{Dialect, Kind, Operator};
+use hinoban_config::{Dialect, Found, Kind, Operator};
 use hinoban_reading::{Metric, Unit, Value, metrics as m};
 
 use super::figures::Figure;
@@ -214,9 +214,11 @@ pub(super) struct Path<'a>(pub(super) &'a Kind);
 impl Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Kind::Process { pidfile: path } | Kind::File { path } | Kind::Filesystem { path } => {
-                path.display().fmt(f)
-            }
+            Kind::Process { found: Found::Pidfile(path) }
+            | Kind::File { path }
+            | Kind::Directory { path }
+            | Kind::Fifo { path }
+            | Kind::Filesystem { path } => path.display().fmt(f),
             Kind::Host { address } => f.write_str(address),
             _ => f.write_str("(null)"),
         }

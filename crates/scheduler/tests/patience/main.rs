@@ -44,7 +44,7 @@ fn tested(rate: Rate) -> Rule {
 }
 
 fn service(name: &str) -> Service {
-    let mut service = Service::new(name, Kind::Process { pidfile: format!("/run/{name}.pid").into() });
+    let mut service = Service::new(name, Kind::pidfile(format!("/run/{name}.pid")));
     service.start = Some(program("/bin/start"));
     service.stop = Some(program("/bin/stop"));
     service.rules = vec![Rule::existence(), tested(Rate::ONCE)];
@@ -404,7 +404,7 @@ fn a_reload_keeps_the_count_and_more_patience_is_used() {
     world.run(30 * MIN);
     assert_eq!((starts(&world, "httpd").len(), gave_up(&world).len()), (7, 2));
     // Another thing under the same name has had no repairs, in this life and after a crash.
-    changed.kind = Kind::Process { pidfile: "/run/other.pid".into() };
+    changed.kind = Kind::pidfile("/run/other.pid");
     config.services[0] = changed.into();
     world.reload(&config);
     world.crash(&config);

@@ -180,6 +180,8 @@ fn names_metric(when: &Condition, name: &str) -> bool {
     match when {
         Condition::Compare { metric, .. }
         | Condition::Changed { metric, .. }
+        | Condition::Differs { metric }
+        | Condition::Content { metric, .. }
         | Condition::Matches { metric, .. } => metric == name,
         _ => false,
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, How, Observation, Reading, ReasonKind, Stamp, Standing, Unit, Value};
 use hinoban_supervisor::{
-    GivenUp, Kind, LastAction, Mode, OnReboot, PatienceView, Programs, ServiceView, Status, TestView, Turns,
-    Watching,
+    Found, GivenUp, Kind, LastAction, Link, Mode, OnReboot, PatienceView, Programs, ServiceView, Status,
+    TestView, Turns, Watching,
 };
 use serde::{Serialize, Serializer};
 
@@ -283,7 +283,13 @@ impl<'a> Service<'a> {
 fn kind(kind: &Kind) -> (&'static str, Option<Cow<'_, str>>) {
     let path = |path| Some(Path::to_string_lossy(path));
     match kind {
-        Kind::Process { pidfile } => ("process", path(pidfile)),
+        Kind::Process { found: Found::Pidfile(of) } => ("process", path(of)),
+        Kind::Process { found: Found::Matching(pattern) } => ("process", Some(pattern.text().into())),
+        Kind::Directory { path: of } => ("directory", path(of)),
+        Kind::Fifo { path: of } => ("fifo", path(of)),
+        Kind::Program { program, .. } => ("program", Some(program.line().into())),
+        Kind::Network { link: Link::Interface(name) } => ("network", Some(name.into())),
+        Kind::Network { link: Link::Address(address) } => ("network", Some(address.to_string().into())),
         Kind::File { path: of } => ("file", path(of)),
         Kind::Filesystem { path: of } => ("filesystem", path(of)),
         Kind::Host { address } => ("host", Some(address.into())),

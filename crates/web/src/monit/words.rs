@@ -10,9 +10,13 @@ use super::{About, Tone};
 pub(crate) fn type_code(kind: &Kind) -> u8 {
     match kind {
         Kind::Filesystem { .. } => 0,
+        Kind::Directory { .. } => 1,
         Kind::File { .. } => 2,
         Kind::Process { .. } => 3,
         Kind::System => 5,
+        Kind::Fifo { .. } => 6,
+        Kind::Program { .. } => 7,
+        Kind::Network { .. } => 8,
         _ => 4,
     }
 }
@@ -20,9 +24,13 @@ pub(crate) fn type_code(kind: &Kind) -> u8 {
 pub(crate) fn type_name(kind: &Kind) -> &'static str {
     match type_code(kind) {
         0 => "Filesystem",
+        1 => "Directory",
         2 => "File",
         3 => "Process",
         5 => "System",
+        6 => "Fifo",
+        7 => "Program",
+        8 => "Network",
         _ => "Remote Host",
     }
 }
@@ -33,8 +41,12 @@ pub(crate) fn type_rank(kind: &Kind) -> u8 {
         5 => 0,
         3 => 1,
         2 => 2,
-        0 => 3,
-        _ => 4,
+        6 => 3,
+        1 => 4,
+        0 => 5,
+        8 => 7,
+        7 => 8,
+        _ => 6,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hinoban_supervisor::{Kind, Mode, OnReboot, ServiceView, Status, Turns};
+use hinoban_supervisor::{Found, Kind, Link, Mode, OnReboot, ServiceView, Status, Turns};
 
 use super::{Clock, kind, units};
 
@@ -13,8 +13,15 @@ pub(super) fn facts<'a>(status: &'a Status, clock: Clock<'a>, view: &'a ServiceV
     let mut facts: Vec<Fact<'a>> = vec![("Kind", kind(&view.kind).into())];
     let path = |path: &'a std::path::Path| path.to_string_lossy();
     match &view.kind {
-        Kind::Process { pidfile } => facts.push(("Pidfile", path(pidfile))),
-        Kind::File { path: of } | Kind::Filesystem { path: of } => facts.push(("Path", path(of))),
+        Kind::Process { found: Found::Pidfile(of) } => facts.push(("Pidfile", path(of))),
+        Kind::Process { found: Found::Matching(pattern) } => facts.push(("Matching", pattern.text().into())),
+        Kind::Program { program, .. } => facts.push(("Program", program.line().into())),
+        Kind::Network { link: Link::Interface(name) } => facts.push(("Interface", name.into())),
+        Kind::Network { link: Link::Address(address) } => facts.push(("Address", address.to_string().into())),
+        Kind::File { path: of }
+        | Kind::Directory { path: of }
+        | Kind::Fifo { path: of }
+        | Kind::Filesystem { path: of } => facts.push(("Path", path(of))),
         Kind::Host { address } => facts.push(("Address", address.into())),
         _ => (),
     }

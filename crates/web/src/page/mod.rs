@@ -78,6 +78,10 @@ fn kind(kind: &Kind) -> &str {
     match kind {
         Kind::Process { .. } => "Process",
         Kind::File { .. } => "File",
+        Kind::Directory { .. } => "Directory",
+        Kind::Fifo { .. } => "Named pipe",
+        Kind::Program { .. } => "Program",
+        Kind::Network { .. } => "Network",
         Kind::Filesystem { .. } => "File system",
         Kind::Host { .. } => "Host",
         Kind::System => "This machine",

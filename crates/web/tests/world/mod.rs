@@ -80,7 +80,7 @@ pub fn view(name: &str, kind: Kind) -> ServiceView {
 }
 
 pub fn process(name: &str) -> ServiceView {
-    let mut view = view(name, Kind::Process { pidfile: "/run/x.pid".into() });
+    let mut view = view(name, Kind::pidfile("/run/x.pid"));
     view.groups.push("Apps".to_owned());
     view.observation = Some(process_readings());
     view

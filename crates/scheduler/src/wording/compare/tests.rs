@@ -1,10 +1,7 @@
 use super::*;
 
-const KIND: [fn() -> Kind; 3] = [
-    || Kind::Process { pidfile: "/run/p.pid".into() },
-    || Kind::Filesystem { path: "/data".into() },
-    || Kind::System,
-];
+const KIND: [fn() -> Kind; 3] =
+    [|| Kind::pidfile("/run/p.pid"), || Kind::Filesystem { path: "/data".into() }, || Kind::System];
 const P: usize = 0;
 const F: usize = 1;
 const S: usize = 2;
