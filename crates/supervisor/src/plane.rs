@@ -292,6 +292,37 @@ mod tests {
         assert!(!woken(&mut plane, 2, Wake::Path(other)).await);
     }
 
+    /// Of many in one folder, one asks the kernel in each cycle; the others learn of it in the next one at the latest.
+    #[tokio::test]
+    async fn neighbours_in_a_folder_that_leads_elsewhere_are_watched_there_too() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for folder in ["v1", "v2"] {
+            std::fs::create_dir(at(folder)).unwrap();
+        }
+        symlink("v1", at("current")).unwrap();
+        let mut plane = Plane::new().unwrap();
+        let cycle = |plane: &mut Plane| {
+            for n in 0..3 {
+                plane.watch(owner(n), &[Wake::Presence(at(&format!("current/x{n}")))]);
+            }
+        };
+        cycle(&mut plane);
+        cycle(&mut plane);
+        settled(&mut plane).await;
+        std::fs::remove_file(at("current")).unwrap();
+        symlink("v2", at("current")).unwrap();
+        cycle(&mut plane);
+        cycle(&mut plane);
+        settled(&mut plane).await;
+        assert_eq!(plane.paths.folders(), 1, "the old one is left");
+        for n in 0..3 {
+            std::fs::write(at(&format!("v2/x{n}")), "").unwrap();
+            assert_eq!(until(&mut plane, owner(n)).await, BTreeSet::from([owner(n)]));
+        }
+    }
+
     /// A folder through which one may go but which one may not read tells nothing: inotify_add_watch(2), EACCES.
     #[test]
     fn what_may_not_be_watched_is_told() {

@@ -1,8 +1,9 @@
 //! Paths that are watched, each through the folder it is in: a pidfile need not exist yet, and is often replaced by rename.
 //!
 //! A watch is of a folder and not of its path, which may come to lead to another: a link is switched, something is mounted
-//! over it, a folder above is renamed. So the kernel is asked anew each time, by adding the watch that should be there
-//! already: its number says whether the path still leads where it led (inotify_add_watch(2)).
+//! over it, a folder above is renamed. So the kernel is asked anew, by adding the watch that should be there already: its
+//! number says whether the path still leads where it led (inotify_add_watch(2)). One who comes to a folder that was asked
+//! for since he was last there has his answer: of hundreds of pidfiles in one folder, one asks in each cycle.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -22,11 +23,15 @@ pub(super) struct Paths {
     inotify: Result<OwnedFd, Errno>,
     folders: HashMap<i32, Folder>,
     owners: HashMap<Owner, Vec<Watched>>,
+    /// Counts what is watched for, so that it can be said what came before what.
+    turn: u64,
 }
 
 /// A folder whose watch has this number.
 #[derive(Debug, Default)]
 struct Folder {
+    /// By which path the kernel was last asked for it, and when.
+    asked: (PathBuf, u64),
     /// Whether the kernel tells what is written there.
     content: bool,
     /// How many of its watchers count what is written. There may be thousands of others.
@@ -47,6 +52,8 @@ struct Watched {
     path: PathBuf,
     content: bool,
     wd: i32,
+    /// When it was last said that it is to be watched.
+    turn: u64,
 }
 
 /// A file comes, goes, or is replaced.
@@ -66,7 +73,7 @@ const MOST: usize = 4096;
 impl Paths {
     pub(super) fn new() -> Self {
         let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK);
-        Self { inotify, folders: HashMap::new(), owners: HashMap::new() }
+        Self { inotify, folders: HashMap::new(), owners: HashMap::new(), turn: 0 }
     }
 
     /// What becomes readable when something stirs.
@@ -82,6 +89,10 @@ impl Paths {
         wanted: &[(&Path, bool)],
         troubles: &mut Vec<String>,
     ) -> bool {
+        self.turn += 1;
+        if self.is_known(owner, wanted) {
+            return false;
+        }
         let before = self.owners.remove(&owner).unwrap_or_default();
         let mut after: Vec<Watched> = Vec::new();
         let mut fresh = false;
@@ -92,7 +103,7 @@ impl Paths {
             match self.add(owner, path, content) {
                 Ok(Some((wd, new))) => {
                     fresh |= new;
-                    after.push(Watched { path: path.to_owned(), content, wd });
+                    after.push(Watched { path: path.to_owned(), content, wd, turn: self.turn });
                 }
                 Ok(None) => {}
                 Err(trouble) => troubles.push(trouble),
@@ -106,6 +117,24 @@ impl Paths {
             self.owners.insert(owner, after);
         }
         fresh
+    }
+
+    /// Whether all of this is watched for `owner` already, and others have asked for its folders meanwhile.
+    fn is_known(&mut self, owner: Owner, wanted: &[(&Path, bool)]) -> bool {
+        let Some(known) = self.owners.get_mut(&owner).filter(|known| known.len() == wanted.len()) else {
+            return false;
+        };
+        // Paths are compared as they are written: cheaper, and a false "no" only asks again.
+        let same = known.iter().zip(wanted).all(|(watched, (path, content))| {
+            let asked = self.folders.get(&watched.wd).map(|folder| &folder.asked);
+            watched.path.as_os_str() == path.as_os_str()
+                && watched.content == *content
+                && asked.is_some_and(|(folder, turn)| *turn > watched.turn && is_within(path, folder))
+        });
+        if same {
+            known.iter_mut().for_each(|watched| watched.turn = self.turn);
+        }
+        same
     }
 
     /// Gives the folder's watch, and whether it is new or tells more than before; `None` if there is no such folder.
@@ -126,6 +155,10 @@ impl Paths {
         };
         let mut fresh = !self.folders.contains_key(&wd);
         let entry = self.folders.entry(wd).or_default();
+        if entry.asked.0.as_os_str() != folder.as_os_str() {
+            entry.asked.0 = folder.to_owned();
+        }
+        entry.asked.1 = self.turn;
         fresh |= content && !entry.content;
         entry.content |= content;
         entry.readers += usize::from(content);
@@ -140,7 +173,7 @@ impl Paths {
     }
 
     fn remove(&mut self, owner: Owner, old: &Watched) {
-        let Watched { path, content, wd } = old;
+        let Watched { path, content, wd, .. } = old;
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
         let Some(entry) = self.folders.get_mut(wd) else { return };
         let watcher = Watcher { owner, content: *content };
@@ -220,6 +253,15 @@ impl Paths {
     pub(super) fn folders(&self) -> usize {
         self.folders.len()
     }
+}
+
+/// Whether this is a file in that folder, by what is written.
+fn is_within(path: &Path, folder: &Path) -> bool {
+    let (path, folder) = (path.as_os_str().as_bytes(), folder.as_os_str().as_bytes());
+    let name = path
+        .strip_prefix(folder.strip_suffix(b"/").unwrap_or(folder))
+        .and_then(|rest| rest.strip_prefix(b"/"));
+    name.is_some_and(|name| !name.is_empty() && !name.contains(&b'/'))
 }
 
 fn trouble(folder: &Path, error: Errno, limit: &str) -> String {
