@@ -6,11 +6,13 @@ use hinoban_actions::program::{Kill, Leftover, Overdue};
 use hinoban_actions::{Program, ProgramOptions, Spawner, groups_of};
 use hinoban_config as config;
 use hinoban_probe::Probe;
-use hinoban_probes::{FileProbe, FilesystemProbe, PidfileProcess, PortProbe, SystemProbe, UrlProbe, port};
+use hinoban_probes::{
+    FileProbe, FilesystemProbe, MatchingProcess, PidfileProcess, PortProbe, SystemProbe, UrlProbe, port,
+};
 use hinoban_protocols::http;
 use hinoban_supervisor::{Made, Registry};
 
-/// Everything that ships: processes by pidfile, files, file systems, the system, ports, HTTP and URLs, and programs run through `spawner`.
+/// Everything that ships: processes, files, file systems, the system, ports, HTTP and URLs, and programs run through `spawner`.
 ///
 /// Add kinds of your own with [`Registry::probe`] and [`Registry::action`].
 pub fn shipped(spawner: Arc<Spawner>) -> Registry {
@@ -37,6 +39,10 @@ fn subject(service: &config::Service) -> Option<Made> {
     let probe: Box<dyn Probe> = match &service.kind {
         config::Kind::Process { found: config::Found::Pidfile(path) } => {
             Box::new(PidfileProcess::new(path.clone()))
+        }
+        config::Kind::Process { found: config::Found::Matching(pattern) } => {
+            let matcher = pattern.clone();
+            Box::new(MatchingProcess::new(pattern.text(), move |line: &str| matcher.is_match(line)))
         }
         config::Kind::File { path } => Box::new(FileProbe::new(path.clone())),
         config::Kind::Filesystem { path } => Box::new(FilesystemProbe::new(path.clone())),

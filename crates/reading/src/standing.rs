@@ -66,6 +66,8 @@ pub enum ReasonKind {
     Zombie,
     /// The pid belongs to another process, born after the pidfile was written.
     PidReused,
+    /// No process has a command line that matches.
+    NoMatch,
     /// There is no such file.
     FileAbsent,
     /// There is something in its place, but of another type.

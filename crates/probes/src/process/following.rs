@@ -148,13 +148,18 @@ impl Following {
 
     /// From now on we follow this one, and this is what it shows.
     pub(super) fn follow(&mut self, fresh: Fresh) -> Observation {
-        // The one before may still be on its way out, as in a restart that overlaps: its ending is worth knowing.
-        if let Some(before) = self.watched.take() {
-            self.endings.want(before.identity(), before.pidfd, self.blind.as_deref());
-        }
+        // The one before may still be on its way out, as in a restart that overlaps.
+        self.let_go();
         let Fresh { task, pidfd, stat } = fresh;
         let watched = Watched { task, pidfd, meter: Meter::default(), hidden: Hidden::default() };
         self.watched.insert(watched).measure(&stat)
+    }
+
+    /// We follow nobody any more. How that one ends is worth knowing still.
+    pub(super) fn let_go(&mut self) {
+        if let Some(before) = self.watched.take() {
+            self.endings.want(before.identity(), before.pidfd, self.blind.as_deref());
+        }
     }
 
     /// What the one we follow shows, having just answered with `stat`; `None` if we follow nobody.

@@ -12,8 +12,10 @@
 mod by_pidfile;
 mod ending;
 mod following;
+mod matching;
 mod reuse;
 mod sample;
+mod table;
 mod task;
 mod words;
 
@@ -22,6 +24,8 @@ use hinoban_reading::Identity;
 use crate::proc::Stat;
 
 pub use by_pidfile::PidfileProcess;
+pub use matching::MatchingProcess;
+pub use table::{Matches, Process, matching};
 
 /// The identity of whatever process has this pid now, a zombie included.
 pub fn identity_of(pid: u32) -> Option<Identity> {

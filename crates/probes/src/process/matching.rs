@@ -1,0 +1,215 @@
+//! A process that is found by its command line.
+
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hinoban_probe::{Cause, Look, Probe, ProbeError, Wake};
+use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standing};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
+
+use super::following::{Following, Met};
+use super::words::{could_not_look, zombie};
+use super::{sample, table};
+use crate::clock;
+use crate::elsewhere::{Elsewhere, Gate};
+use crate::proc::Stat;
+
+/// Whether a command line is one of those that are looked for.
+type Matcher = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// Looks for a process whose command line matches a pattern, and then follows it until it ends. See the
+/// [module](super).
+///
+/// Of several that match it is the oldest whose parent does not match, as Monit chooses; never our own process. Once
+/// found it is the one for as long as it lives and matches, which is asked again every twenty seconds. The look that
+/// searches leaves the runtime's thread; one search serves all probes. Nothing tells of a process that appears: for some
+/// seconds after an end, and after each look before its turn that finds nobody, the probe wakes itself.
+pub struct MatchingProcess {
+    pattern: String,
+    matches: Matcher,
+    following: Following,
+    /// The one that was found first to have ended, and may not have been collected yet.
+    ended: Option<Identity>,
+    /// When the command line of the one we follow was read last, since boot.
+    matched: Duration,
+    line: Elsewhere<Option<String>>,
+    hurry: Option<Hurry>,
+}
+
+impl fmt::Debug for MatchingProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MatchingProcess")
+            .field("pattern", &self.pattern)
+            .field("following", &self.following)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a command line is believed.
+const BELIEVED: Duration = Duration::from_secs(19);
+
+#[async_trait]
+impl Probe for MatchingProcess {
+    async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
+        let own = self.hurry.as_ref().is_some_and(Hurry::rang);
+        let before = self.following.identity();
+        let living = self.following.notice_end();
+        let stat = living.map_err(|e| could_not_look(before.map_or(0, |b| b.pid), &e))?;
+        if stat.is_none() {
+            self.ended = before.or(self.ended);
+        }
+        let mut seen = match stat {
+            Some(stat) if self.still_matches(look).await => self.following.measure(&stat),
+            _ => None,
+        };
+        if seen.is_none() {
+            self.following.let_go();
+            seen = self.search(look).await?;
+        }
+        match &seen {
+            Some(_) => {
+                (self.hurry, self.ended) = (None, None);
+                table::tidy();
+            }
+            None => {
+                let first = self.hurry.is_none();
+                let begins = before.is_some() || first || (look.cause() == Cause::Early && !own);
+                Hurry::wait(&mut self.hurry, begins);
+            }
+        }
+        let mut seen = seen.unwrap_or_else(|| self.nobody());
+        seen.ending = self.following.ending();
+        seen.former = self.following.still_alive();
+        Ok(seen)
+    }
+
+    fn metrics(&self) -> &[Metric] {
+        sample::METRICS
+    }
+
+    fn wakes(&self) -> Vec<Wake> {
+        let bell = self.hurry.iter().filter_map(|h| h.bell.clone()).map(Wake::Fd);
+        self.following.wakes().chain(bell).collect()
+    }
+
+    fn limits(&self) -> Vec<String> {
+        self.following.limits()
+    }
+}
+
+impl MatchingProcess {
+    /// A probe of the process whose command line (arguments joined by blanks; the name of one that has none) `matches`.
+    /// `pattern` is what people are told it is. Nothing is read yet.
+    pub fn new(pattern: impl Into<String>, matches: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            pattern: pattern.into(),
+            matches: Arc::new(matches),
+            following: Following::default(),
+            ended: None,
+            matched: Duration::ZERO,
+            line: Elsewhere::default(),
+            hurry: None,
+        }
+    }
+
+    /// The pattern, as people are told it.
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    /// Whether the one we follow is still what we looked for: a script may have become another program.
+    async fn still_matches(&mut self, look: &Look) -> bool {
+        let now = clock::since_boot();
+        let Some(followed) = self.following.identity() else { return false };
+        if now.saturating_sub(self.matched) < BELIEVED {
+            return true;
+        }
+        let gate = Gate::new(format!("the memory of process {}", followed.pid));
+        match self.line.ask(&gate, look, move || table::command_of(followed.pid)).await {
+            Ok(Some(line)) if !(self.matches)(&line) => false,
+            // What cannot be read says nothing: it lives, and did match.
+            _ => {
+                self.matched = now;
+                true
+            }
+        }
+    }
+
+    /// Finds the process and follows it; `None` if there is none.
+    async fn search(&mut self, look: &Look) -> Result<Option<Observation>, ProbeError> {
+        let table = table::recent(look).await?;
+        let Some(chosen) = table.choose(&*self.matches) else { return Ok(None) };
+        match self.following.meet(chosen.pid)? {
+            // invariant 9: the table may be half a second old.
+            Met::Alive(fresh) if fresh.stat.start == chosen.start => {
+                self.matched = clock::since_boot();
+                Ok(Some(self.following.follow(fresh)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What is to be said when nobody was found.
+    fn nobody(&self) -> Observation {
+        if let Some(ended) = self.ended
+            && let Ok(stat) = Stat::of(ended.pid)
+            && stat.start == ended.start
+            && stat.is_zombie()
+        {
+            return zombie(ended.pid, &stat);
+        }
+        let reason = format!("no process has a command line that matches '{}'", self.pattern);
+        Observation::new(Standing::Absent(Reason::new(ReasonKind::NoMatch, reason)))
+    }
+}
+
+/// Looks that we ask for ourselves, while somebody is probably being started.
+#[derive(Debug)]
+struct Hurry {
+    since: Duration,
+    /// None if the kernel gives us no timer: then our turn has to do.
+    bell: Option<Arc<OwnedFd>>,
+}
+
+impl Hurry {
+    /// So long we look more often than our turn comes.
+    const LONG: Duration = Duration::from_secs(3);
+
+    /// Sets the bell for the next look, or takes it away.
+    fn wait(hurry: &mut Option<Self>, begins: bool) {
+        let now = clock::since_boot();
+        if begins || hurry.is_none() {
+            let since = if begins { now } else { Duration::ZERO };
+            let bell = hurry.take().and_then(|h| h.bell);
+            *hurry = Some(Self { since, bell });
+        }
+        let Some(hurry) = hurry else { return };
+        let passed = now.saturating_sub(hurry.since);
+        if passed >= Self::LONG {
+            hurry.bell = None;
+            return;
+        }
+        let pause = (passed / 4).clamp(Duration::from_millis(4), Duration::from_millis(100));
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        if hurry.bell.is_none() {
+            hurry.bell = timerfd_create(TimerfdClockId::Monotonic, flags).ok().map(Arc::new);
+        }
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let value = Timespec { tv_sec: 0, tv_nsec: i64::from(pause.subsec_nanos()) };
+        if let Some(bell) = &hurry.bell {
+            let timer = Itimerspec { it_interval: zero, it_value: value };
+            let _ = timerfd_settime(bell.as_fd(), TimerfdTimerFlags::empty(), &timer);
+        }
+    }
+
+    /// Whether the bell has rung since it was set.
+    fn rang(&self) -> bool {
+        let mut times = [0; 8];
+        self.bell.as_ref().is_some_and(|bell| rustix::io::read(&**bell, &mut times).is_ok())
+    }
+}
