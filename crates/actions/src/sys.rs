@@ -30,6 +30,9 @@ pub(crate) struct Plan {
     pub(crate) groups: Option<Vec<u32>>,
     pub(crate) nofile_soft: Option<u64>,
     pub(crate) ignore_hangup: bool,
+    /// Whether SIGTERM ends it when the thread that started it ends, which in life is with the supervisor (prctl(2),
+    /// `PR_SET_PDEATHSIG`).
+    pub(crate) tied: bool,
     /// Where the child enters itself before its exec …
     pub(crate) roll: Option<Roll>,
     /// … and which file that is now; see [`Plan::find_log`].
@@ -126,22 +129,16 @@ pub(crate) fn block_signals() {
     }
 }
 
-/// Runs the plan in a new process whose standard descriptors are `stdin`, `output` and `output`. The calling thread
-/// waits until the program has been executed. All signals must be blocked in it.
-pub(crate) fn clone_exec(
-    plan: &Plan,
-    stdin: BorrowedFd<'_>,
-    output: BorrowedFd<'_>,
-    stack: &Stack,
-) -> Result<Born, Failed> {
+/// Runs the plan in a new process whose standard descriptors are `stdio`. The calling thread waits until the program has
+/// been executed. All signals must be blocked in it.
+pub(crate) fn clone_exec(plan: &Plan, stdio: [BorrowedFd<'_>; 3], stack: &Stack) -> Result<Born, Failed> {
     let argv = pointers(&plan.argv);
     let envp = pointers(&plan.envp);
     let order = Order {
         plan,
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
-        stdin: stdin.as_raw_fd(),
-        output: output.as_raw_fd(),
+        stdio: stdio.map(|fd| fd.as_raw_fd()),
         step: AtomicI32::new(0),
         errno: AtomicI32::new(0),
     };
@@ -175,7 +172,7 @@ pub(crate) fn clone_exec(
 }
 
 /// The same through the standard library, slower, for kernels and sandboxes that refuse our clone.
-pub(crate) fn std_exec(plan: &Plan, stdin: BorrowedFd<'_>, output: BorrowedFd<'_>) -> Result<Born, Failed> {
+pub(crate) fn std_exec(plan: &Plan, stdio: [BorrowedFd<'_>; 3]) -> Result<Born, Failed> {
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::process::CommandExt;
 
@@ -191,11 +188,11 @@ pub(crate) fn std_exec(plan: &Plan, stdin: BorrowedFd<'_>, output: BorrowedFd<'_
         let value = pair.get(cut + 1..).unwrap_or_default();
         command.env(std::ffi::OsStr::from_bytes(&pair[..cut]), std::ffi::OsStr::from_bytes(value));
     }
-    let (plan, stdin, output) = (plan.clone(), stdin.as_raw_fd(), output.as_raw_fd());
+    let (plan, stdio) = (plan.clone(), stdio.map(|fd| fd.as_raw_fd()));
     // SAFETY: between fork and exec `prepare` makes system calls only.
     unsafe {
         command.pre_exec(move || {
-            prepare(&plan, stdin, output, Kept::OfStd).map_err(|_| io::Error::last_os_error())?;
+            prepare(&plan, stdio, Kept::OfStd).map_err(|_| io::Error::last_os_error())?;
             unblock_signals();
             Ok(())
         })
@@ -274,8 +271,7 @@ struct Order<'a> {
     plan: &'a Plan,
     argv: *const *const c_char,
     envp: *const *const c_char,
-    stdin: RawFd,
-    output: RawFd,
+    stdio: [RawFd; 3],
     /// Written by the child, read by the parent after it: which step failed …
     step: AtomicI32,
     /// … and why.
@@ -286,7 +282,7 @@ struct Order<'a> {
 extern "C" fn child(order: *mut c_void) -> c_int {
     // SAFETY: `clone_exec` passes a pointer to an `Order` that outlives the child's use of this memory.
     let order = unsafe { &*order.cast::<Order<'_>>() };
-    let failed = match prepare(order.plan, order.stdin, order.output, Kept::None) {
+    let failed = match prepare(order.plan, order.stdio, Kept::None) {
         Err(step) => step,
         Ok(()) => {
             unblock_signals();
@@ -311,7 +307,7 @@ enum Kept {
 }
 
 /// All that is to be changed in the child before exec. On failure errno tells why.
-fn prepare(plan: &Plan, stdin: RawFd, output: RawFd, kept: Kept) -> Result<(), Step> {
+fn prepare(plan: &Plan, stdio: [RawFd; 3], kept: Kept) -> Result<(), Step> {
     let check = |result: c_long, step: Step| if result < 0 { Err(step) } else { Ok(()) };
     // SAFETY: each call gets plain numbers or pointers into `plan`, which is alive. The ids are changed by raw system
     // calls: the C library's functions would try to change them in all threads of the parent (nptl(7)).
@@ -331,7 +327,7 @@ fn prepare(plan: &Plan, stdin: RawFd, output: RawFd, kept: Kept) -> Result<(), S
             libc::signal(libc::SIGHUP, libc::SIG_IGN);
         }
         check(libc::setsid().into(), Step::Session)?;
-        for (from, to) in [(stdin, 0), (output, 1), (output, 2)] {
+        for (from, to) in stdio.into_iter().zip(0..) {
             check(libc::dup2(from, to).into(), Step::Descriptors)?;
         }
         if let (Some(roll), Some(log)) = (&plan.roll, &plan.log) {
@@ -355,6 +351,10 @@ fn prepare(plan: &Plan, stdin: RawFd, output: RawFd, kept: Kept) -> Result<(), S
         }
         if let Some(uid) = plan.uid {
             check(libc::syscall(SYS_SETRESUID, uid, uid, uid), Step::User)?;
+        }
+        if plan.tied {
+            // After the ids, whose change takes it away. Where it is refused the program is only not ended with us.
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
         }
         if let Some(directory) = &plan.directory {
             check(libc::chdir(directory.as_ptr()).into(), Step::Directory)?;

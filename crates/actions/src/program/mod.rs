@@ -1,5 +1,6 @@
 //! Runs a command: start, stop, restart and exec.
 
+mod check;
 mod environment;
 mod kill;
 mod leftover;
@@ -14,10 +15,11 @@ use hinoban_action::{Action, ActionError, Errand, Outcome};
 use hinoban_event::{Doing, Event};
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use check::{Check, CheckOptions, Ran};
 pub use kill::Kill;
 pub use leftover::Leftover;
 
-use crate::spawner::{Child, Request, Spawner, without_nul};
+use crate::spawner::{Child, Request, Spawner, Wanted, without_nul};
 use crate::sys::Plan;
 
 /// Bytes of output kept by default.
@@ -118,6 +120,7 @@ impl Program {
             nofile_soft: self.spawner.nofile_soft(),
             roll: errand.roll.clone(),
             log: None,
+            tied: false,
             ignore_hangup: matches!(errand.doing, Doing::Start | Doing::Stop | Doing::Restart),
         })
     }
@@ -152,7 +155,7 @@ impl Action for Program {
         let begin = Instant::now();
         let deadline = Instant::from_std(errand.deadline);
         let plan = self.plan(cause, errand)?;
-        let request = Request { plan, output: self.options.output };
+        let request = Request { plan, output: Wanted::Last(self.options.output) };
         let mut child = match timeout_at(deadline, self.spawner.spawn(request)).await {
             Ok(Ok(child)) => child,
             Ok(Err(e)) => return Err(e),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hinoban_reading::{How, Identity};
 use rustix::io::Errno;
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid};
 
 use super::keeper::{Keeper, Tail};
 use crate::sys::{self, Born};
@@ -21,14 +21,16 @@ pub(crate) struct Child {
     /// Whether there is nothing left to collect.
     collected: bool,
     tail: Arc<Tail>,
+    /// What it prints as errors, where that is kept apart.
+    errors: Option<Arc<Tail>>,
     keeper: Arc<Keeper>,
 }
 
 impl Child {
     /// Reads the start time; the child cannot be collected by us before that, so the pid is still its own.
-    pub(super) fn new(born: Born, tail: Arc<Tail>, keeper: Arc<Keeper>) -> Self {
+    pub(super) fn new(born: Born, tail: Arc<Tail>, errors: Option<Arc<Tail>>, keeper: Arc<Keeper>) -> Self {
         let identity = start_time(born.pid).map(|start| Identity { pid: born.pid, start });
-        Self { pid: born.pid, identity, pidfd: Some(born.pidfd), collected: false, tail, keeper }
+        Self { pid: born.pid, identity, pidfd: Some(born.pidfd), collected: false, tail, errors, keeper }
     }
 
     /// Which process. `None` only where the parent ignores SIGCHLD, so that the kernel collects children at once.
@@ -57,6 +59,24 @@ impl Child {
         Ok(how)
     }
 
+    /// Waits until it has ended, and leaves it to be collected: so long its number is its own, and that of its group.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch the pidfd.
+    pub(crate) async fn ended(&self) -> io::Result<()> {
+        let Some(pidfd) = &self.pidfd else { return Ok(()) };
+        sys::watch(pidfd.as_fd())?.readable().await.map(drop)
+    }
+
+    /// Sends a signal to it and to all of its process group that are left, if it has not been collected yet.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        // Invariant 9: the group is called by the number of a process that is still there, if only as a zombie.
+        let own = !self.collected && self.identity.is_some_and(|i| start_time(i.pid) == Some(i.start));
+        if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw).filter(|_| own) {
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+
     /// Sends SIGKILL to it, and to it alone.
     pub(crate) fn kill(&self) {
         if let Some(pidfd) = &self.pidfd {
@@ -70,6 +90,14 @@ impl Child {
         self.tail.finish()
     }
 
+    /// The beginnings of what it printed, as it came: standard output, then standard error; and whether either is cut.
+    /// Afterwards nothing more is remembered.
+    pub(crate) fn outputs(&self) -> (Vec<u8>, Vec<u8>, bool) {
+        let (out, cut) = self.tail.take();
+        let (errors, also) = self.errors.as_ref().map(|tail| tail.take()).unwrap_or_default();
+        (out, errors, cut || also)
+    }
+
     /// Ends a child that nobody waits for any more.
     pub(super) fn unwanted(self) {
         self.kill();
@@ -80,6 +108,7 @@ impl Drop for Child {
     fn drop(&mut self) {
         if let Some(pidfd) = self.pidfd.take().filter(|_| !self.collected) {
             self.tail.forget();
+            self.errors.iter().for_each(|tail| tail.forget());
             self.keeper.adopt(pidfd, self.pid);
         }
     }

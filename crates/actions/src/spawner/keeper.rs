@@ -11,6 +11,8 @@ use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
+use super::Wanted;
+
 /// What is read of one pipe before the others have their turn: what a pipe holds, twice.
 const TURN: usize = 128 * 1024;
 
@@ -38,7 +40,7 @@ enum Kept {
     Orphan(Arc<OwnedFd>, u32),
 }
 
-/// The end of what was printed into one pipe.
+/// The end of what was printed into one pipe, or its beginning.
 #[derive(Debug)]
 pub(crate) struct Tail {
     reader: OwnedFd,
@@ -50,6 +52,10 @@ struct Last {
     bytes: VecDeque<u8>,
     /// Bytes to remember; 0: nobody wants them any more.
     room: usize,
+    /// Whether the first bytes are remembered, and not the last.
+    first: bool,
+    /// Whether there were more bytes than room.
+    cut: bool,
 }
 
 /// What reading came to.
@@ -101,9 +107,13 @@ impl Keeper {
         self.kept().is_empty()
     }
 
-    /// Reads `reader` until its last writer is gone, and remembers the last `room` bytes while they are wanted.
-    pub(super) fn read_on(&self, reader: OwnedFd, room: usize) -> Arc<Tail> {
-        let last = Last { bytes: VecDeque::new(), room };
+    /// Reads `reader` until its last writer is gone, and remembers what is wanted while it is.
+    pub(super) fn read_on(&self, reader: OwnedFd, wanted: Wanted) -> Arc<Tail> {
+        let (room, first) = match wanted {
+            Wanted::Last(room) => (room, false),
+            Wanted::First(room) => (room, true),
+        };
+        let last = Last { bytes: VecDeque::new(), room, first, cut: false };
         let tail = Arc::new(Tail { reader, last: Mutex::new(last) });
         self.keep(Kept::Output(tail.clone()));
         tail
@@ -203,13 +213,16 @@ fn collected(pidfd: &OwnedFd) -> bool {
 impl Tail {
     /// Reads what there is and takes what was remembered; from now on the rest is thrown away.
     pub(super) fn finish(&self) -> String {
+        text(self.take().0)
+    }
+
+    /// The same as it was printed, and whether there was more of it than there was room.
+    pub(super) fn take(&self) -> (Vec<u8>, bool) {
         let mut space = [0; 4096];
         self.read(&mut space);
         let mut last = self.last();
         last.room = 0;
-        let bytes = std::mem::take(&mut last.bytes);
-        drop(last);
-        text(bytes.into())
+        (std::mem::take(&mut last.bytes).into(), last.cut)
     }
 
     /// From now on everything is thrown away.
@@ -245,6 +258,12 @@ impl Tail {
 
 impl Last {
     fn push(&mut self, bytes: &[u8]) {
+        self.cut |= self.bytes.len() + bytes.len() > self.room;
+        if self.first {
+            let free = self.room.saturating_sub(self.bytes.len());
+            self.bytes.extend(&bytes[..bytes.len().min(free)]);
+            return;
+        }
         let bytes = &bytes[bytes.len().saturating_sub(self.room)..];
         let surplus = (self.bytes.len() + bytes.len()).saturating_sub(self.room);
         self.bytes.drain(..surplus);
@@ -264,15 +283,27 @@ mod tests {
 
     #[test]
     fn only_the_end_is_remembered() {
-        let mut last = Last { bytes: VecDeque::new(), room: 6 };
+        let mut last = Last { bytes: VecDeque::new(), room: 6, first: false, cut: false };
         last.push(b"abcd");
+        assert!(!last.cut);
         last.push(b"efgh");
+        assert!(last.cut);
         assert_eq!(Vec::from(last.bytes.clone()), b"cdefgh");
         last.push(b"a long line, longer than there is room for");
         assert_eq!(Vec::from(last.bytes.clone()), b"om for");
         last.room = 0;
         last.push(b"x");
         assert!(last.bytes.is_empty());
+    }
+
+    #[test]
+    fn only_the_beginning_is_remembered_where_that_is_wanted() {
+        let mut last = Last { bytes: VecDeque::new(), room: 6, first: true, cut: false };
+        for bytes in [&b"abcd"[..], b"ef", b"gh", b"i"] {
+            assert_eq!(last.cut, last.bytes.len() == 6 && bytes == b"i");
+            last.push(bytes);
+        }
+        assert_eq!((Vec::from(last.bytes), last.cut), (b"abcdef".to_vec(), true));
     }
 
     #[test]

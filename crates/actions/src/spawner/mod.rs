@@ -74,8 +74,17 @@ pub struct Spawner {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) plan: Plan,
-    /// Bytes of output to remember.
-    pub(crate) output: usize,
+    /// What of its output is remembered.
+    pub(crate) output: Wanted,
+}
+
+/// What is remembered of what a program prints.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted {
+    /// The last so many bytes, of both descriptors as they came.
+    Last(usize),
+    /// The first so many bytes of standard output, and as many of standard error.
+    First(usize),
 }
 
 #[derive(Debug)]
@@ -236,10 +245,12 @@ impl Shared {
         let stack = Stack::new();
         let mut space = vec![0; 16 * 1024];
         let mut events: Vec<epoll::Event> = Vec::with_capacity(32);
+        // What is tied to this thread must not end with it.
+        let mut tied = false;
         loop {
             loop {
                 let mut queue = self.queue();
-                if queue.threads > queue.busy + 1 {
+                if queue.threads > queue.busy + 1 && !tied {
                     queue.threads -= 1; // somebody took over while we hung
                     return;
                 }
@@ -252,6 +263,7 @@ impl Shared {
                 };
                 queue.busy += 1;
                 drop(queue);
+                tied |= request.plan.tied;
                 let born = self.bear(request, stack.as_ref());
                 self.queue().busy -= 1;
                 if let Err(Ok(child)) = answer.send(born) {
@@ -273,21 +285,28 @@ impl Shared {
         }
         let stdin = stdio::empty_input().map_err(trouble::of_resources)?;
         let (reader, writer) = stdio::pipe().map_err(trouble::of_resources)?;
+        let errors = match output {
+            Wanted::First(_) => Some(stdio::pipe().map_err(trouble::of_resources)?),
+            Wanted::Last(_) => None,
+        };
+        let second = errors.as_ref().map_or(&writer, |(_, writer)| writer);
+        let standard = [stdin.as_fd(), writer.as_fd(), second.as_fd()];
         plan.find_log();
         let clone = match stack {
             Ok(stack) if !self.std_only.load(Ordering::Relaxed) => {
-                sys::clone_exec(&plan, stdin.as_fd(), writer.as_fd(), stack)
+                sys::clone_exec(&plan, standard, stack)
             }
             _ => Err(Failed::Clone(io::Error::from_raw_os_error(libc::ENOSYS))),
         };
         let born = match clone {
             // An old kernel or a sandbox: the standard library knows a way without CLONE_PIDFD.
             Err(Failed::Clone(e)) if !short_of_resources(&e) => {
-                sys::std_exec(&plan, stdin.as_fd(), writer.as_fd())
+                sys::std_exec(&plan, standard)
             }
             other => other,
         };
         drop(writer);
+        let errors = errors.map(|(reader, _)| reader);
         let born = born.map_err(|failed| match failed {
             Failed::Child(step, e) => trouble::of_child(step, &e, &plan),
             Failed::Clone(e) => trouble::of_resources(e),
@@ -295,7 +314,8 @@ impl Shared {
         // This thread is its parent for as long as it is here, so nobody takes it for an orphan before that.
         self.keeper.born(born.pid);
         let tail = self.keeper.read_on(reader, output);
-        Ok(Child::new(born, tail, self.keeper.clone()))
+        let errors = errors.map(|reader| self.keeper.read_on(reader, output));
+        Ok(Child::new(born, tail, errors, self.keeper.clone()))
     }
 
     /// The file that a word without a slash means: the first executable one of that name on the search path.
