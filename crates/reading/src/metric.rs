@@ -78,6 +78,13 @@ pub mod metrics {
         MEMORY_TOTAL = "memory.total.bytes", Bytes; MEMORY_TOTAL_PERCENT = "memory.total.percent", Percent;
         FDS = "fds.open", Count; FDS_TOTAL = "fds.total", Count;
         FDS_SOFT = "fds.limit.soft", Count; FDS_HARD = "fds.limit.hard", Count;
+        FDS_PERCENT = "fds.percent", Percent; SECURITY = "security.attribute", Text;
+        CGROUP_MEMORY = "cgroup.memory.bytes", Bytes; CGROUP_MEMORY_LIMIT = "cgroup.memory.limit", Bytes;
+        CGROUP_MEMORY_PERCENT = "cgroup.memory.percent", Percent;
+        CGROUP_CPU = "cgroup.cpu.percent", Percent; CGROUP_THROTTLED = "cgroup.cpu.throttled.percent", Percent;
+        CGROUP_OOM_KILLS = "cgroup.oom.kills", Count;
+        CGROUP_PIDS = "cgroup.pids", Count; CGROUP_PIDS_LIMIT = "cgroup.pids.limit", Count;
+        CGROUP_PIDS_PERCENT = "cgroup.pids.percent", Percent;
         READ_BYTES = "read.bytes", Bytes; READ_RATE = "read.rate", BytesPerSecond;
         DISK_READ_BYTES = "disk.read.bytes", Bytes; DISK_READ_RATE = "disk.read.rate", BytesPerSecond;
         DISK_READ_OPS = "disk.read.operations", Count; DISK_READ_OPS_RATE = "disk.read.operations.rate", PerSecond;
@@ -98,6 +105,11 @@ pub mod metrics {
         BOOT_TIME = "boot.time", Seconds;
         PERMISSION = "permission", Count; SIZE = "size", Bytes; LINKS = "links", Count;
         ACCESS_TIME = "access.time", Seconds; CHANGE_TIME = "change.time", Seconds; MODIFY_TIME = "modify.time", Seconds;
+        TIMESTAMP = "timestamp", Seconds;
+        ACCESS_AGE = "access.age", Seconds; CHANGE_AGE = "change.age", Seconds; MODIFY_AGE = "modify.age", Seconds;
+        TIMESTAMP_AGE = "timestamp.age", Seconds;
+        CHECKSUM_MD5 = "checksum.md5", Text; CHECKSUM_SHA1 = "checksum.sha1", Text;
+        CHECKSUM_SHA256 = "checksum.sha256", Text;
         FILESYSTEM_TYPE = "filesystem.type", Text; FILESYSTEM_FLAGS = "filesystem.flags", Text;
         BLOCK_SIZE = "block.size", Bytes; SPACE_TOTAL = "space.total.bytes", Bytes;
         SPACE = "space.bytes", Bytes; SPACE_PERCENT = "space.percent", Percent;
@@ -106,6 +118,9 @@ pub mod metrics {
         INODES_TOTAL = "inodes.total", Count;
         INODES = "inodes.used", Count; INODES_PERCENT = "inodes.percent", Percent;
         INODES_FREE = "inodes.free", Count; INODES_FREE_PERCENT = "inodes.free.percent", Percent;
+        EXIT_STATUS = "exit.status", Count; EXIT_SIGNAL = "exit.signal", Count; EXIT_REASON = "exit.reason", Text;
+        RUN_TIME = "run.time", Seconds; RUN_STARTED = "run.started", Seconds; RUN_ERROR = "run.error", Text;
+        OUTPUT = "output", Text; STATE = "state", Text;
         SERVICE_TIME = "service.time", Seconds;
         SERVICE_TIME_READ = "service.time.read", Seconds; SERVICE_TIME_WRITE = "service.time.write", Seconds;
     }
