@@ -38,11 +38,12 @@ pub fn shipped(spawner: Arc<Spawner>) -> Registry {
 fn subject(service: &config::Service) -> Option<Made> {
     let probe: Box<dyn Probe> = match &service.kind {
         config::Kind::Process { found: config::Found::Pidfile(path) } => {
-            Box::new(PidfileProcess::new(path.clone()))
+            Box::new(PidfileProcess::new(path.clone()).asked(named(service)))
         }
         config::Kind::Process { found: config::Found::Matching(pattern) } => {
             let matcher = pattern.clone();
-            Box::new(MatchingProcess::new(pattern.text(), move |line: &str| matcher.is_match(line)))
+            let probe = MatchingProcess::new(pattern.text(), move |line: &str| matcher.is_match(line));
+            Box::new(probe.asked(named(service)))
         }
         config::Kind::File { path } => Box::new(FileProbe::new(path.clone())),
         config::Kind::Filesystem { path } => Box::new(FilesystemProbe::new(path.clone())),
@@ -50,6 +51,18 @@ fn subject(service: &config::Service) -> Option<Made> {
         _ => return None,
     };
     Some(Ok(probe))
+}
+
+/// The readings that rules of a service name: a probe may spare itself the others.
+fn named(service: &config::Service) -> impl Iterator<Item = &str> {
+    service.rules.iter().filter_map(|rule| match &rule.when {
+        config::Condition::Compare { metric, .. }
+        | config::Condition::Changed { metric, .. }
+        | config::Condition::Matches { metric, .. }
+        | config::Condition::Differs { metric }
+        | config::Condition::Content { metric, .. } => Some(&**metric),
+        _ => None,
+    })
 }
 
 fn test(test: &config::Test) -> Option<Made> {

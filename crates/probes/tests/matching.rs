@@ -106,7 +106,10 @@ async fn who_was_chosen_stays_until_he_ends_and_then_the_next_is_taken() {
     for _ in 0..20 {
         if let Some(ending) = seen.ending {
             assert_eq!(ending.identity.pid, first.pid());
-            assert!(matches!(ending.how, How::Signalled { signal: 9, .. } | How::Unknown { .. }), "{ending:?}");
+            assert!(
+                matches!(ending.how, How::Signalled { signal: 9, .. } | How::Unknown { .. }),
+                "{ending:?}"
+            );
             return;
         }
         seen = look_as(&mut probe, Cause::Early).await;

@@ -10,6 +10,7 @@ use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standin
 use super::following::{Following, Met};
 use super::reuse::{bears_its_name, born_after};
 use super::sample;
+use super::wanted::Wanted;
 use super::words::{could_not_look, down, gone, name_in_brackets, zombie};
 use crate::elsewhere::Elsewhere;
 use crate::mounts::{Place, Remembered};
@@ -105,6 +106,14 @@ impl PidfileProcess {
             storm: Storm::default(),
             is_followed: false,
         }
+    }
+
+    /// Readings that rules name, by the names of their metrics. They are read at each look; of the others, open files,
+    /// traffic and the security attribute are read every twenty seconds and shown as they were then, and those of the
+    /// cgroup and the load of the host are not read at all.
+    pub fn asked<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        self.following.want(Wanted::of(names));
+        self
     }
 
     /// The pidfile.

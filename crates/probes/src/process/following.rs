@@ -5,13 +5,14 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use hinoban_probe::{ProbeError, Wake};
-use hinoban_reading::{Ending, Identity, Metric, Observation, metrics};
+use hinoban_reading::{Ending, Identity, Observation};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::ending::{self, Endings};
 use super::sample::Meter;
 use super::task::Task;
+use super::wanted::Wanted;
 use super::words::{blindness, could_not_look, hidden};
 use crate::proc::{Stat, says_gone};
 
@@ -22,6 +23,7 @@ pub(super) struct Following {
     endings: Endings,
     /// Why nothing tells of an end at once.
     blind: Option<String>,
+    wanted: Wanted,
 }
 
 /// The process we believe in.
@@ -74,6 +76,11 @@ impl Watched {
 }
 
 impl Following {
+    /// From the next process on, these readings are read at each look.
+    pub(super) fn want(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
+    }
+
     /// Whom we follow.
     pub(super) fn identity(&self) -> Option<Identity> {
         self.watched.as_ref().map(Watched::identity)
@@ -151,7 +158,7 @@ impl Following {
         // The one before may still be on its way out, as in a restart that overlaps.
         self.let_go();
         let Fresh { task, pidfd, stat } = fresh;
-        let watched = Watched { task, pidfd, meter: Meter::default(), hidden: Hidden::default() };
+        let watched = Watched { task, pidfd, meter: Meter::new(self.wanted), hidden: Hidden::default() };
         self.watched.insert(watched).measure(&stat)
     }
 
@@ -208,13 +215,15 @@ impl Watched {
     fn measure(&mut self, stat: &Stat) -> Observation {
         let mut seen = Observation::up();
         seen.identity = Some(self.identity());
-        self.meter.read(&mut self.task, stat, self.pidfd.as_deref(), &mut seen);
+        let tried = self.meter.read(&mut self.task, stat, self.pidfd.as_deref(), &mut seen);
         // Asked again only where something is missing: a process may change its user.
-        let forbidden = |metric: &Metric, file: &str| {
-            seen.get(&metric.name).is_none() && is_forbidden(&format!("/proc/{}/{file}", self.task.pid))
-        };
-        self.hidden =
-            Hidden { traffic: forbidden(&metrics::READ_BYTES, "io"), files: forbidden(&metrics::FDS, "fd") };
+        let forbidden = |file: &str| is_forbidden(&format!("/proc/{}/{file}", self.task.pid));
+        if let Some(read) = tried.traffic {
+            self.hidden.traffic = !read && forbidden("io");
+        }
+        if let Some(read) = tried.files {
+            self.hidden.files = !read && forbidden("fd");
+        }
         seen
     }
 }

@@ -13,6 +13,7 @@ use rustix::time::{
 };
 
 use super::following::{Following, Met};
+use super::wanted::Wanted;
 use super::words::{could_not_look, zombie};
 use super::{sample, table};
 use crate::clock;
@@ -115,6 +116,14 @@ impl MatchingProcess {
             line: Elsewhere::default(),
             hurry: None,
         }
+    }
+
+    /// Readings that rules name, by the names of their metrics. They are read at each look; of the others, open files,
+    /// traffic and the security attribute are read every twenty seconds and shown as they were then, and those of the
+    /// cgroup and the load of the host are not read at all.
+    pub fn asked<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        self.following.want(Wanted::of(names));
+        self
     }
 
     /// The pattern, as people are told it.

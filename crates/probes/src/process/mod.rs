@@ -9,7 +9,9 @@
 //! if it is still the same, the descriptor is of that process. The descriptor wakes us within microseconds of its end,
 //! and afterwards tells how it ended.
 
+mod attributes;
 mod by_pidfile;
+mod cgroup;
 mod ending;
 mod following;
 mod matching;
@@ -17,6 +19,8 @@ mod reuse;
 mod sample;
 mod table;
 mod task;
+mod traffic;
+mod wanted;
 mod words;
 
 use hinoban_reading::Identity;

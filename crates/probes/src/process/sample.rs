@@ -1,14 +1,18 @@
 //! What is measured about a living process, with Monit's meaning of each number.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hinoban_reading::{Metric, Observation, metrics};
 
+use super::attributes::{file_limits, owners, security};
+use super::cgroup::Cgroup;
 use super::task::Task;
-use crate::proc::{Stat, labelled};
+use super::traffic::Traffic;
+use super::wanted::{RARELY, Turn, Wanted};
+use crate::proc::{Stat, number};
 use crate::{clock, sys};
 
 /// Every reading a process probe may give.
@@ -31,6 +35,7 @@ pub(super) const METRICS: &[Metric] = &[
     metrics::FDS_TOTAL,
     metrics::FDS_SOFT,
     metrics::FDS_HARD,
+    metrics::FDS_PERCENT,
     metrics::READ_BYTES,
     metrics::READ_RATE,
     metrics::DISK_READ_BYTES,
@@ -43,30 +48,56 @@ pub(super) const METRICS: &[Metric] = &[
     metrics::DISK_WRITE_RATE,
     metrics::DISK_WRITE_OPS,
     metrics::DISK_WRITE_OPS_RATE,
+    metrics::SECURITY,
+    metrics::LOAD_1,
+    metrics::LOAD_5,
+    metrics::LOAD_15,
+    metrics::LOAD_1_CORE,
+    metrics::LOAD_5_CORE,
+    metrics::LOAD_15_CORE,
+    metrics::CGROUP_MEMORY,
+    metrics::CGROUP_MEMORY_LIMIT,
+    metrics::CGROUP_MEMORY_PERCENT,
+    metrics::CGROUP_CPU,
+    metrics::CGROUP_THROTTLED,
+    metrics::CGROUP_OOM_KILLS,
+    metrics::CGROUP_PIDS,
+    metrics::CGROUP_PIDS_LIMIT,
+    metrics::CGROUP_PIDS_PERCENT,
 ];
 
-/// The counters of `/proc/PID/io`: label, total, rate. Monit counts system calls as operations.
-const COUNTERS: [(&str, Metric, Metric); 6] = [
-    ("rchar:", metrics::READ_BYTES, metrics::READ_RATE),
-    ("read_bytes:", metrics::DISK_READ_BYTES, metrics::DISK_READ_RATE),
-    ("syscr:", metrics::DISK_READ_OPS, metrics::DISK_READ_OPS_RATE),
-    ("wchar:", metrics::WRITE_BYTES, metrics::WRITE_RATE),
-    ("write_bytes:", metrics::DISK_WRITE_BYTES, metrics::DISK_WRITE_RATE),
-    ("syscw:", metrics::DISK_WRITE_OPS, metrics::DISK_WRITE_OPS_RATE),
-];
-
-/// How long is believed what rarely changes.
-const RARELY: Duration = Duration::from_secs(20);
+/// How many of them a look mostly gives.
+const MOSTLY: usize = 32;
 
 /// What the last look left, to tell rates from.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
+    wanted: Wanted,
     /// When, and the processor time until then.
     cpu: Option<(Duration, u64)>,
-    io: Option<(Duration, [u64; 6])>,
+    traffic: Traffic,
     descendants: HashMap<u32, Descendant>,
-    /// Limits on open files, and when they were asked for: they rarely change.
-    file_limits: Option<(Duration, u64, u64)>,
+    files: Files,
+    security: Option<String>,
+    cgroup: Option<Box<Cgroup>>,
+    /// When limits and the security attribute are asked for again.
+    turn: Turn,
+}
+
+/// Open files, as they were counted last: of the process, and of all its descendants.
+#[derive(Debug, Default)]
+struct Files {
+    turn: Turn,
+    open: Option<(u64, u64)>,
+    /// The limits, soft and hard.
+    limits: Option<(u64, u64)>,
+}
+
+/// Whether what another user may be forbidden to see was seen, where that was tried.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    pub(super) traffic: Option<bool>,
+    pub(super) files: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -88,6 +119,11 @@ struct Family {
 }
 
 impl Meter {
+    /// A meter that reads at each look what is wanted.
+    pub(super) fn new(wanted: Wanted) -> Self {
+        Self { wanted, cgroup: wanted.cgroup.then(Box::default), ..Self::default() }
+    }
+
     /// Reads everything and adds it. Rates appear from the second look on; an interval shorter than a tenth of a second
     /// (a look that an event brought) is left to grow, since processor time comes in ticks of ten milliseconds.
     pub(super) fn read(
@@ -96,10 +132,10 @@ impl Meter {
         stat: &Stat,
         pidfd: Option<&OwnedFd>,
         seen: &mut Observation,
-    ) {
+    ) -> Tried {
         const SHORTEST: Duration = Duration::from_millis(100);
         let now = clock::since_boot();
-        seen.readings.reserve(METRICS.len());
+        seen.readings.reserve(MOSTLY);
         seen.push(&metrics::PID, task.pid);
         seen.push(&metrics::PPID, stat.ppid);
         if let Some([uid, euid, gid]) = owners(task.pid, pidfd) {
@@ -113,7 +149,8 @@ impl Meter {
         let since = self.cpu.map(|(then, cpu)| (now.saturating_sub(then), stat.cpu.saturating_sub(cpu)));
         let measured = since.filter(|(interval, _)| *interval >= SHORTEST);
         let moves_on = since.is_none() || measured.is_some();
-        let family = self.walk(task, stat, moves_on);
+        let counts = self.files.turn.has_come(self.wanted.files, now);
+        let family = self.walk(task, stat, moves_on, counts);
         if moves_on {
             self.cpu = Some((now, stat.cpu));
         }
@@ -133,36 +170,41 @@ impl Meter {
             seen.push(&metrics::MEMORY_TOTAL, total);
             seen.push(&metrics::MEMORY_TOTAL_PERCENT, 100.0 * total as f64 / all);
         }
-        if let Some(open) = task.descriptors() {
-            seen.push(&metrics::FDS, open);
-            seen.push(&metrics::FDS_TOTAL, open + family.descriptors);
+        let mut tried = Tried::default();
+        if counts {
+            self.files.turn.taken(now);
+            self.files.open = task.descriptors().map(|open| (open, open + family.descriptors));
+            tried.files = Some(self.files.open.is_some());
         }
-        if let Some((soft, hard)) = self.file_limits(task.pid, now) {
-            seen.push(&metrics::FDS_SOFT, soft);
-            seen.push(&metrics::FDS_HARD, hard);
+        self.read_rarely(task.pid, now);
+        self.files.show(seen);
+        tried.traffic = self.traffic.read(task, now, self.wanted.traffic, SHORTEST, seen);
+        if let Some(security) = &self.security {
+            seen.push(&metrics::SECURITY, security.as_str());
         }
-        self.read_io(task, now, SHORTEST, seen);
+        if self.wanted.load {
+            load(seen);
+        }
+        if let Some(cgroup) = &mut self.cgroup {
+            cgroup.read(task.pid, now, seen);
+        }
+        tried
     }
 
-    fn read_io(&mut self, task: &mut Task, now: Duration, shortest: Duration, seen: &mut Observation) {
-        let mut buffer = [0; 512];
-        let Some(text) = task.io(&mut buffer) else { return };
-        let totals = COUNTERS.each_ref().map(|(label, ..)| labelled(text, label).unwrap_or(0));
-        let interval = self.io.map(|(then, _)| now.saturating_sub(then));
-        let measured = interval.filter(|i| *i >= shortest);
-        for (i, (_, total, rate)) in COUNTERS.iter().enumerate() {
-            seen.push(total, totals[i]);
-            if let (Some(interval), Some((_, before))) = (measured, &self.io) {
-                seen.push(rate, totals[i].saturating_sub(before[i]) as f64 / interval.as_secs_f64());
-            }
+    /// What changes rarely.
+    fn read_rarely(&mut self, pid: u32, now: Duration) {
+        let due = self.turn.has_come(false, now);
+        if due || self.wanted.security {
+            self.security = Some(security(pid));
         }
-        if interval.is_none() || measured.is_some() {
-            self.io = Some((now, totals));
+        if due {
+            self.turn.taken(now);
+            self.files.limits = file_limits(pid);
         }
     }
 
     /// Visits all descendants, breadth first.
-    fn walk(&mut self, root: &mut Task, stat: &Stat, moves_on: bool) -> Family {
+    fn walk(&mut self, root: &mut Task, stat: &Stat, moves_on: bool, counts: bool) -> Family {
         let mut family = Family::default();
         let mut waiting = Vec::new();
         root.children(stat.threads, &mut waiting);
@@ -187,7 +229,9 @@ impl Meter {
                 descendant.cpu = Some(stat.cpu);
             }
             family.memory += descendant.task.memory().unwrap_or(0);
-            family.descriptors += descendant.task.descriptors().unwrap_or(0);
+            if counts {
+                family.descriptors += descendant.task.descriptors().unwrap_or(0);
+            }
             descendant.task.children(stat.threads, &mut waiting);
         }
         self.descendants.retain(|_, d| d.seen);
@@ -207,13 +251,40 @@ impl Meter {
         };
         Some((self.descendants.get_mut(&pid)?, stat))
     }
+}
 
-    fn file_limits(&mut self, pid: u32, now: Duration) -> Option<(u64, u64)> {
-        if self.file_limits.is_none_or(|(asked, ..)| now.saturating_sub(asked) >= RARELY) {
-            let limits = sys::file_limits_of(pid).ok().or_else(|| limits_by_file(pid));
-            self.file_limits = limits.map(|(soft, hard)| (now, soft, hard));
+impl Files {
+    fn show(&self, seen: &mut Observation) {
+        if let Some((open, total)) = self.open {
+            seen.push(&metrics::FDS, open);
+            seen.push(&metrics::FDS_TOTAL, total);
         }
-        self.file_limits.map(|(_, soft, hard)| (soft, hard))
+        if let Some((soft, hard)) = self.limits {
+            seen.push(&metrics::FDS_SOFT, soft);
+            seen.push(&metrics::FDS_HARD, hard);
+        }
+        if let (Some((open, _)), Some((soft, hard))) = (self.open, self.limits)
+            && soft.min(hard) > 0
+        {
+            seen.push(&metrics::FDS_PERCENT, 100.0 * open as f64 / soft.min(hard) as f64);
+        }
+    }
+}
+
+/// The load of the host, and that for each processor that is online.
+fn load(seen: &mut Observation) {
+    let loads = [
+        (metrics::LOAD_1, metrics::LOAD_1_CORE),
+        (metrics::LOAD_5, metrics::LOAD_5_CORE),
+        (metrics::LOAD_15, metrics::LOAD_15_CORE),
+    ];
+    let text = std::fs::read("/proc/loadavg").unwrap_or_default();
+    let processors = f64::from(sys::processors());
+    for ((all, each), text) in loads.iter().zip(text.split(|b| *b == b' ')) {
+        if let Some(load) = number::<f64>(text) {
+            seen.push(all, load);
+            seen.push(each, load / processors);
+        }
     }
 }
 
@@ -240,43 +311,9 @@ fn total_memory(now: Duration) -> f64 {
     }
 }
 
-/// Real and effective user and real group: from the pidfd (Linux 6.13, under 1 µs), or from `status` (13 µs).
-fn owners(pid: u32, pidfd: Option<&OwnedFd>) -> Option<[u32; 3]> {
-    let info = pidfd.and_then(|fd| sys::pidfd_info(fd.as_fd(), sys::PIDFD_INFO_CREDS).ok());
-    if let Some(info) = info.filter(|i| i.mask & sys::PIDFD_INFO_CREDS != 0) {
-        return Some([info.ruid, info.euid, info.rgid]);
-    }
-    let text = std::fs::read(format!("/proc/{pid}/status")).ok()?;
-    let ids = |label: &str, nth: usize| -> Option<u32> {
-        let line = text.split(|b| *b == b'\n').find_map(|l| l.strip_prefix(label.as_bytes()))?;
-        crate::proc::number(line.trim_ascii().split(|b| *b == b'\t').nth(nth)?)
-    };
-    Some([ids("Uid:", 0)?, ids("Uid:", 1)?, ids("Gid:", 0)?])
-}
-
-fn limits_by_file(pid: u32) -> Option<(u64, u64)> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("Max open files"))?;
-    let mut words = line.split_whitespace();
-    let mut limit = || match words.next()? {
-        "unlimited" => Some(u64::MAX),
-        n => n.parse().ok(),
-    };
-    Some((limit()?, limit()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn both_sources_of_owners_and_limits_agree() {
-        let us = std::process::id();
-        let pid = rustix::process::getpid();
-        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
-        assert_eq!(owners(us, pidfd.as_ref()), owners(us, None));
-        assert_eq!(sys::file_limits_of(us).ok(), limits_by_file(us));
-    }
 
     #[test]
     fn one_busy_thread_is_all_of_a_process_with_one_thread() {
