@@ -7,6 +7,8 @@ mod cursor;
 mod http;
 mod httpd;
 mod mail;
+mod outcome;
+mod process;
 mod program;
 mod resource;
 mod rule;
@@ -43,6 +45,10 @@ struct Captured {
     start: Duration,
     stop: Duration,
     restart: Duration,
+    /// Of `check program`.
+    program: Duration,
+    /// Bytes that are kept of what a program prints.
+    output: u32,
     on_reboot: OnReboot,
 }
 
@@ -95,6 +101,8 @@ impl<'a> Parser<'a> {
                 start: thirty,
                 stop: thirty,
                 restart: thirty,
+                program: Duration::from_secs(300),
+                output: hinoban_config::MONIT_BUFFER,
                 on_reboot: OnReboot::Start,
             },
             draft: None,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hinoban_reading::Value;
+use hinoban_reading::{Value, metrics};
 
 use super::{Patience, Test, Turns};
 use crate::{Pattern, Place};
@@ -421,6 +421,47 @@ impl Rule {
     /// The rule that a file has beside those written: what is there must be a file.
     pub fn wrong_type() -> Self {
         Self { when: Condition::WrongType, ..Self::existence() }
+    }
+
+    /// The rule that a program has beside those written: it must be possible to run it.
+    pub fn runnable() -> Self {
+        let metric = metrics::RUN_ERROR.name.into_owned();
+        Self {
+            when: Condition::Compare { metric, operator: Operator::NotEqual, limit: Value::from("") },
+            fail: Branch::once(Then::Alert),
+            ok: Branch::once(Then::Alert),
+            place: Place::default(),
+        }
+    }
+
+    /// The rule that a program has if none about its end is written: tell when it fails. A Nagios plug-in fails if it
+    /// says `CRITICAL` or `UNKNOWN`, any other with a status that is not 0.
+    pub fn succeeds(speech: Speech) -> Self {
+        let when = match speech {
+            Speech::Nagios => Pattern::new("^(critical|unknown)$").ok().map(|pattern| {
+                let metric = metrics::PLUGIN_STATE.name.into_owned();
+                Condition::Matches { metric, pattern, fails_on_match: true }
+            }),
+            _ => None,
+        };
+        let status = || Condition::Compare {
+            metric: metrics::EXIT_STATUS.name.into_owned(),
+            operator: Operator::NotEqual,
+            limit: Value::Int(0),
+        };
+        Self { when: when.unwrap_or_else(status), ..Self::runnable() }
+    }
+
+    /// Whether it is about how a program ended.
+    pub fn is_of_an_end(&self) -> bool {
+        let ends = [metrics::EXIT_STATUS, metrics::EXIT_SIGNAL, metrics::EXIT_REASON, metrics::PLUGIN_STATE];
+        match &self.when {
+            Condition::Compare { metric, .. }
+            | Condition::Changed { metric, .. }
+            | Condition::Differs { metric }
+            | Condition::Matches { metric, .. } => ends.iter().any(|end| *end.name == **metric),
+            _ => false,
+        }
     }
 
     /// Whether it is about existence.

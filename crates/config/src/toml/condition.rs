@@ -8,10 +8,13 @@ use super::metric::{self, Named};
 use super::reader::{Item, Reader};
 use super::shipped;
 use crate::units::UnitError;
-use crate::{Condition, Kind, Operator, spelling};
+use crate::{Condition, Kind, Operator, Speech, spelling};
 
 /// What a condition looks like.
 pub(super) const SHAPE: &str = "write a reading, a sign and a limit: \"total cpu > 80%\", \"queue.depth >= 100\"; or \"pid changed\", \"version matches '^1'\"";
+
+/// What a Nagios plug-in can say that something is.
+const STATES: [&str; 4] = ["ok", "warning", "critical", "unknown"];
 
 /// Longer signs first: `>=` is not `>` and a limit that begins with `=`.
 const SIGNS: [(&str, Operator); 9] = [
@@ -149,6 +152,14 @@ impl Reader<'_> {
             }
             Named::Other(name) => self.own_name(item, text, left, name, kind)?,
         }
+        let state = matches!(&named, Named::One(metric) if metric.name == m::PLUGIN_STATE.name);
+        if state && let Some(Kind::Program { speech: Speech::Plain | Speech::Json, .. }) = kind {
+            let help =
+                "write program = { run = \"…\", format = \"nagios\" }; of any program, `exit.status` is read";
+            let span = self.part(item, text, left);
+            self.error(span, format!("`{left}` is read of programs that print in the format nagios"), help);
+            return None;
+        }
         Some(named)
     }
 
@@ -171,6 +182,13 @@ impl Reader<'_> {
                 format!("`{}` is a moment, and moments cannot be compared yet", metric.name),
                 help,
             );
+            return None;
+        }
+        if let (true, Limit::Text(text)) = (metric.name == m::PLUGIN_STATE.name, &limit)
+            && !STATES.contains(text)
+        {
+            let help = "it is `ok`, `warning`, `critical` or `unknown`".to_owned();
+            self.error(span, format!("a plug-in is never `{text}`"), help);
             return None;
         }
         let value = match (metric.unit, limit) {
@@ -238,10 +256,23 @@ impl Reader<'_> {
                 && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
         });
         let most_used = kind.and_then(shipped::most_used);
-        if canonical && most_used.is_none() {
+        if canonical && most_used.is_none() || kind.is_some_and(|kind| shipped::of_family(kind, written)) {
             return Some(());
         }
         let span = self.part(item, text, written);
+        let format = |family| match (kind, written.starts_with(family)) {
+            (Some(Kind::Program { .. }), true) => match family {
+                "perf." => Some("nagios"),
+                _ => Some("json"),
+            },
+            _ => None,
+        };
+        if let Some(format) = format("perf.").or(format("json.")) {
+            let help = format!("write program = {{ run = \"…\", format = \"{format}\" }}");
+            let message = format!("`{written}` is read of programs that print in the format {format}");
+            self.error(span, message, help);
+            return None;
+        }
         let help = match spelling::nearest(written, metric::vocabulary()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if most_used.is_some() => format!("the most used are {}", most_used.unwrap_or_default()),

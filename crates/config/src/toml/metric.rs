@@ -38,6 +38,9 @@ const SPOKEN: &[(&str, Metric)] = &[
     ("cpu guest", m::CPU_GUEST),
     ("cpu guestnice", m::CPU_GUESTNICE),
     ("total fds", m::FDS_TOTAL),
+    ("security", m::SECURITY),
+    ("cgroup cpu", m::CGROUP_CPU),
+    ("cgroup throttled", m::CGROUP_THROTTLED),
     ("space available", m::SPACE_AVAILABLE),
 ];
 
@@ -46,6 +49,8 @@ const EITHER: &[(&str, Metric, Metric)] = &[
     ("memory", m::MEMORY, m::MEMORY_PERCENT),
     ("total memory", m::MEMORY_TOTAL, m::MEMORY_TOTAL_PERCENT),
     ("swap", m::SWAP, m::SWAP_PERCENT),
+    ("cgroup memory", m::CGROUP_MEMORY, m::CGROUP_MEMORY_PERCENT),
+    ("cgroup pids", m::CGROUP_PIDS, m::CGROUP_PIDS_PERCENT),
     ("space", m::SPACE, m::SPACE_PERCENT),
     ("space free", m::SPACE_FREE, m::SPACE_FREE_PERCENT),
     ("inodes", m::INODES, m::INODES_PERCENT),
@@ -64,8 +69,18 @@ pub(super) fn named(words: &str, kind: Option<&Kind>) -> Named {
         // There is nothing else it could read from.
         plain.insert_str(0, "disk ");
     }
+    if let Some(Kind::Program { .. }) = kind {
+        match &*plain {
+            "status" | "exit value" | "exit code" => return Named::One(m::EXIT_STATUS),
+            "state" => return Named::One(m::PLUGIN_STATE),
+            _ => {}
+        }
+    }
     if plain == "fds" {
-        return Named::One(if kind == Some(&Kind::System) { m::FDS_ALLOCATED } else { m::FDS });
+        return match kind {
+            Some(Kind::System) => Named::One(m::FDS_ALLOCATED),
+            _ => Named::Either { amount: m::FDS, percent: m::FDS_PERCENT },
+        };
     }
     if let Some((_, amount, percent)) = EITHER.iter().find(|(spoken, ..)| *spoken == plain) {
         return Named::Either { amount: amount.clone(), percent: percent.clone() };
@@ -136,7 +151,9 @@ mod tests {
             ("load 15", m::LOAD_15),
             ("cpu(wait)", m::CPU_WAIT),
             ("response time", m::RESPONSE_TIME),
-            ("file descriptors", m::FDS),
+            ("security attribute", m::SECURITY),
+            ("cgroup oom kills", m::CGROUP_OOM_KILLS),
+            ("cgroup cpu", m::CGROUP_CPU),
             ("load 5 per core", m::LOAD_5_CORE),
             ("loadavg(15min) per core", m::LOAD_15_CORE),
             ("load per core", m::LOAD_1_CORE),
@@ -149,6 +166,8 @@ mod tests {
             assert_eq!(named(words, None), Named::One(metric), "{words}");
         }
         assert_eq!(named("filedescriptors", Some(&Kind::System)), Named::One(m::FDS_ALLOCATED));
+        let fds = Named::Either { amount: m::FDS, percent: m::FDS_PERCENT };
+        assert_eq!(named("file descriptors", None), fds);
         assert!(
             matches!(named("total mem", None), Named::Either { percent, .. } if percent == m::MEMORY_TOTAL_PERCENT)
         );

@@ -7,7 +7,7 @@ use ::toml::de::{DeTable, DeValue};
 
 use super::reader::{Fields, Item, Reader};
 use super::words;
-use crate::{Kind, Program, spelling, units};
+use crate::{Kind, Program, Service, Speech, spelling, units};
 
 /// Time for a program unless it is said otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,6 +29,45 @@ impl Reader<'_> {
         let program = self.program_in(&mut fields, run, "run");
         self.close(fields);
         program
+    }
+
+    /// A program that is run at each look: a command, or a table that may also say how its output is understood.
+    pub(super) fn probing(&mut self, item: &Item<'_>) -> Option<Kind> {
+        let DeValue::Table(table) = item.value else {
+            return Some(Kind::Program { program: self.program(item)?, speech: Speech::Plain });
+        };
+        let mut fields = Fields::new(format!("`{}`", item.key), table, item.span.clone());
+        // Its value is read by itself.
+        drop(fields.take("output-limit"));
+        let words = [("plain", Speech::Plain), ("nagios", Speech::Nagios), ("json", Speech::Json)];
+        let speech =
+            fields.take("format").map(|item| self.word(&item, &words)).unwrap_or(Some(Speech::Plain));
+        let run = fields.take("run");
+        let program = self.program_in(&mut fields, run, "run");
+        self.close(fields);
+        Some(Kind::Program { program: program?, speech: speech? })
+    }
+
+    /// `output-limit` of the program that this service is.
+    pub(super) fn output_limit(&mut self, service: &mut Service, table: &DeTable<'_>) {
+        const MOST: u64 = 16 << 20;
+        let span = service.place.span.clone();
+        let Some(item) = Fields::new("", table, span).take("program") else { return };
+        let DeValue::Table(table) = item.value else { return };
+        let Some(item) = Fields::new("", table, item.span.clone()).take("output-limit") else { return };
+        let example = "\"64 kB\"";
+        let Some(text) = self.text(&item, "a size", example) else { return };
+        match units::size(text) {
+            Ok(bytes @ 1..=MOST) => service.buffer = bytes as u32,
+            Ok(_) => {
+                let help = "it may be from 1 B to 16 MiB; what a program prints is held in memory";
+                self.error(item.span, format!("`output-limit` cannot be {text}"), help);
+            }
+            Err(e) => {
+                let help = format!("write a size such as {example}");
+                self.error(item.span, format!("\"{text}\" is no size: {e}"), help);
+            }
+        }
     }
 
     /// `kill-after` of the stop program in this value: when the process is killed that still lives.

@@ -8,8 +8,7 @@ use super::mask;
 use super::program::kind_hint;
 use super::reader::{self, Fields, Item, Reader};
 use crate::{
-    Branch, Condition, Found, Kind, Link, Mode, OnReboot, Pattern, Prerequisite, Rule, Service, Speech, Then,
-    depends,
+    Branch, Condition, Found, Kind, Link, Mode, OnReboot, Pattern, Prerequisite, Rule, Service, Then, depends,
 };
 
 impl Reader<'_> {
@@ -144,6 +143,7 @@ impl Reader<'_> {
         }
         let missing = fields.take("missing");
         self.existence(&mut service, kind.as_ref(), missing);
+        self.output_limit(&mut service, table);
         let checks = fields.take("check");
         self.close(fields);
 
@@ -153,6 +153,13 @@ impl Reader<'_> {
             if let Some(fields) = self.fields(&check, "this check", &example) {
                 service.rules.extend(self.check(fields, kind.as_ref()));
             }
+        }
+        if let Some(Kind::Program { speech, .. }) = kind {
+            // What is written is judged first, and that it can be run at all before that.
+            if !service.rules.iter().any(Rule::is_of_an_end) {
+                service.rules.insert(0, Rule::succeeds(speech));
+            }
+            service.rules.push(Rule::runnable());
         }
         if matches!(kind, Some(Kind::Host { .. })) && !written {
             let help = format!("add [[service.{name}.check]] with `http`, `tcp` or `url`");
@@ -280,18 +287,13 @@ impl Reader<'_> {
         }
     }
 
-    /// A program that is run at each look: a command, or a table that may also say how its output is understood.
-    fn probing(&mut self, item: &Item<'_>) -> Option<Kind> {
-        let program = self.program(item)?;
-        Some(Kind::Program { program, speech: Speech::Plain })
-    }
-
     /// The rule about existence: as written, or the one that follows from the kind. What stands in place of a file is
     /// dealt with in the same way.
     fn existence(&mut self, service: &mut Service, kind: Option<&Kind>, missing: Option<Item<'_>>) {
         let missing = match missing {
             Some(item) if matches!(kind, Some(Kind::Host { .. } | Kind::System | Kind::Program { .. })) => {
-                let message = "`missing` means nothing here: neither hosts nor the system can be missing";
+                let message =
+                    "`missing` means nothing here: neither hosts nor programs nor the system can be missing";
                 self.error(
                     item.span.clone(),
                     message,

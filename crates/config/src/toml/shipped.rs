@@ -2,7 +2,7 @@
 
 use hinoban_reading::{Metric, Unit, metrics as m};
 
-use crate::Kind;
+use crate::{Kind, Speech};
 
 /// Kinds that have a reading, as bits.
 type Of = u8;
@@ -28,12 +28,12 @@ const SHIPPED: &[(Metric, Of)] = &[
     (m::MEMORY_PERCENT, PROCESS | SYSTEM),
     (m::MEMORY_TOTAL, PROCESS),
     (m::MEMORY_TOTAL_PERCENT, PROCESS),
-    (m::LOAD_1, SYSTEM),
-    (m::LOAD_5, SYSTEM),
-    (m::LOAD_15, SYSTEM),
-    (m::LOAD_1_CORE, SYSTEM),
-    (m::LOAD_5_CORE, SYSTEM),
-    (m::LOAD_15_CORE, SYSTEM),
+    (m::LOAD_1, SYSTEM | PROCESS),
+    (m::LOAD_5, SYSTEM | PROCESS),
+    (m::LOAD_15, SYSTEM | PROCESS),
+    (m::LOAD_1_CORE, SYSTEM | PROCESS),
+    (m::LOAD_5_CORE, SYSTEM | PROCESS),
+    (m::LOAD_15_CORE, SYSTEM | PROCESS),
     (m::SWAP, SYSTEM),
     (m::SWAP_PERCENT, SYSTEM),
     (m::UPTIME, PROCESS | SYSTEM),
@@ -52,6 +52,7 @@ const SHIPPED: &[(Metric, Of)] = &[
     (m::FDS_TOTAL, PROCESS),
     (m::FDS_SOFT, PROCESS),
     (m::FDS_HARD, PROCESS),
+    (m::FDS_PERCENT, PROCESS),
     (m::FDS_ALLOCATED, SYSTEM),
     (m::FDS_UNUSED, SYSTEM),
     (m::FDS_MAXIMUM, SYSTEM),
@@ -75,6 +76,14 @@ const SHIPPED: &[(Metric, Of)] = &[
     (m::ACCESS_TIME, NODE),
     (m::CHANGE_TIME, NODE),
     (m::MODIFY_TIME, NODE),
+    (m::TIMESTAMP, NODE),
+    (m::MODIFY_AGE, NODE),
+    (m::CHANGE_AGE, NODE),
+    (m::ACCESS_AGE, NODE),
+    (m::TIMESTAMP_AGE, NODE),
+    (m::CHECKSUM_SHA256, FILE),
+    (m::CHECKSUM_SHA1, FILE),
+    (m::CHECKSUM_MD5, FILE),
     (m::PERMISSION, NODE | FILESYSTEM),
     (m::SPACE, FILESYSTEM),
     (m::SPACE_PERCENT, FILESYSTEM),
@@ -95,7 +104,24 @@ const SHIPPED: &[(Metric, Of)] = &[
     (m::UID, PROCESS | NODE | FILESYSTEM),
     (m::EUID, PROCESS),
     (m::GID, PROCESS | NODE | FILESYSTEM),
+    (m::SECURITY, PROCESS),
+    (m::CGROUP_MEMORY, PROCESS),
+    (m::CGROUP_MEMORY_LIMIT, PROCESS),
+    (m::CGROUP_MEMORY_PERCENT, PROCESS),
+    (m::CGROUP_CPU, PROCESS),
+    (m::CGROUP_THROTTLED, PROCESS),
+    (m::CGROUP_OOM_KILLS, PROCESS),
+    (m::CGROUP_PIDS, PROCESS),
+    (m::CGROUP_PIDS_LIMIT, PROCESS),
+    (m::CGROUP_PIDS_PERCENT, PROCESS),
     (m::BOOT_TIME, SYSTEM),
+    (m::EXIT_STATUS, PROGRAM),
+    (m::EXIT_SIGNAL, PROGRAM),
+    (m::EXIT_REASON, PROGRAM),
+    (m::RUN_TIME, PROGRAM),
+    (m::RUN_ERROR, PROGRAM),
+    (m::OUTPUT, PROGRAM),
+    (m::PLUGIN_STATE, PROGRAM),
     (m::RESPONSE_TIME, TEST),
     (m::HTTP_STATUS, TEST),
 ];
@@ -121,7 +147,11 @@ const KINDS: [Words; 8] = [
     Words { of: FILE, a: "a file", most_used: "`size`, `permission`, `uid` and `gid`" },
     Words { of: DIRECTORY, a: "a directory", most_used: "`permission`, `uid`, `gid` and `links`" },
     Words { of: FIFO, a: "a named pipe", most_used: "`permission`, `uid` and `gid`" },
-    Words { of: PROGRAM, a: "a program", most_used: "`exit.status` and `output`" },
+    Words {
+        of: PROGRAM,
+        a: "a program",
+        most_used: "`exit.status`, `output` and `run.time`, and of a Nagios plug-in `plugin.state`",
+    },
     Words {
         of: NETWORK,
         a: "a network interface",
@@ -152,6 +182,16 @@ fn words(kind: &Kind) -> Option<&'static Words> {
 /// All of them, the most used first.
 pub(super) fn all() -> impl Iterator<Item = &'static Metric> {
     SHIPPED.iter().map(|(metric, _)| metric)
+}
+
+/// Whether a reading is of one of the open families of this kind: what a program measures has names of its own.
+pub(super) fn of_family(kind: &Kind, name: &str) -> bool {
+    let own = |family| name.strip_prefix(family).is_some_and(|rest: &str| !rest.is_empty());
+    match kind {
+        Kind::Program { speech: Speech::Nagios, .. } => own("perf."),
+        Kind::Program { speech: Speech::Json, .. } => own("json."),
+        _ => false,
+    }
 }
 
 /// What is most used of a kind that ships; `None` of the others, whose readings are their own.

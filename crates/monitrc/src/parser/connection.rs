@@ -37,12 +37,10 @@ impl Parser<'_> {
             Some(Url) => self.url_test()?,
             Some(UnixSocket) if process => return self.unsupported(place, "if failed unixsocket"),
             Some(Ping | Icmp) if !process => return self.unsupported(place, "if failed ping"),
-            Some(Uid | Euid | Gid | Security) if process => {
-                return self.unsupported(place, "if failed uid, gid");
-            }
+            Some(Uid | Euid | Gid | Security) if process && !succeeded => return self.attribute_of_process(),
             _ => {
                 return self.unexpected(if process {
-                    &["port", "host", "url", "unixsocket"]
+                    &["port", "host", "url", "unixsocket", "uid", "euid", "gid", "security attribute"]
                 } else {
                     &["port", "host", "url", "ping"]
                 });

@@ -42,6 +42,13 @@ impl Parser<'_> {
                     "children",
                     "threads",
                     "uptime",
+                    "filedescriptors",
+                    "total filedescriptors",
+                    "read",
+                    "write",
+                    "disk read",
+                    "disk write",
+                    "loadavg",
                     "N restarts within M cycles",
                 ],
                 Subject::System => {
@@ -50,6 +57,12 @@ impl Parser<'_> {
                 _ => &["failed", "succeeded", "N restarts within M cycles"],
             });
         };
+        if matches!(key, Disk | Read | Write) {
+            let activity = self.activity()?;
+            let operator = self.operator()?;
+            let (metric, limit) = self.activity_limit(activity)?;
+            return Ok(Condition::Compare { metric: metric.name.into_owned(), operator, limit });
+        }
         self.take();
         let core = matches!(key, Load1 | Load5 | Load15) && self.eat(Core);
         let operator = self.operator()?;
@@ -146,7 +159,21 @@ impl Parser<'_> {
 fn comparable(key: Keyword, subject: Subject) -> bool {
     match subject {
         Subject::Process => {
-            matches!(key, Cpu | TotalCpu | Memory | TotalMemory | Children | Threads | Uptime)
+            matches!(
+                key,
+                Cpu | TotalCpu
+                    | Memory
+                    | TotalMemory
+                    | Children
+                    | Threads
+                    | Uptime
+                    | Disk
+                    | Read
+                    | Write
+                    | Load1
+                    | Load5
+                    | Load15
+            )
         }
         Subject::System => {
             cpu_part(key).is_some() || matches!(key, Cpu | Memory | Swap | Load1 | Load5 | Load15 | Uptime)

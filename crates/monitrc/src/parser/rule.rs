@@ -48,19 +48,10 @@ impl Parser<'_> {
                 self.connection(subject, inverse, place.clone())?
             }
             Some(Changed) if process || storage => return self.changed(subject, place),
-            Some(FileDescriptors | Disk | Read | Write) if process => {
-                return self.unsupported_here("if filedescriptors, read, write");
-            }
+            Some(Changed | Status | Content) if subject == Subject::Program => return self.outcome(place),
+            Some(FileDescriptors | Total) if process => self.descriptors()?,
             Some(FileDescriptors) if subject == Subject::System => {
                 return self.unsupported_here("if filedescriptors");
-            }
-            Some(Load1 | Load5 | Load15) if process => {
-                return self.unsupported_here("if loadavg of a process");
-            }
-            Some(Total) if process => {
-                self.take();
-                self.need(FileDescriptors, &["cpu", "memory", "filedescriptors"])?;
-                return self.unsupported(place, "if total filedescriptors");
             }
             None if self.token.kind == Kind::Number => {
                 return self.restarts(place);
@@ -73,7 +64,7 @@ impl Parser<'_> {
     }
 
     /// Everything behind the condition. `inverse`: the rule is about success, and recovers by failing.
-    fn branches(&mut self, inverse: bool) -> Parse<(Branch, Branch)> {
+    pub(super) fn branches(&mut self, inverse: bool) -> Parse<(Branch, Branch)> {
         let fail = self.branch()?;
         Ok((fail, self.recovery(inverse)?))
     }

@@ -1,7 +1,5 @@
 //! `check …` and the options of a service.
 
-use std::time::Duration;
-
 use hinoban_config::{
     Found, Kind as Type, Link, MONIT_BUFFER, Mistake, Mode as Repair, Pattern, Prerequisite, Rule, Service,
     Speech,
@@ -10,9 +8,6 @@ use hinoban_config::{
 use super::{Parse, Parser, Wrong};
 use crate::keyword::Keyword::*;
 use crate::token::{Kind, Subject, Token, Value};
-
-/// Time for the program of `check program` unless it is said otherwise.
-const PROGRAM: Duration = Duration::from_secs(300);
 
 /// A service that options and rules are being added to.
 pub(super) struct Draft {
@@ -75,7 +70,7 @@ impl Parser<'_> {
             Subject::Network => Type::Network { link: self.link()? },
             Subject::Program => {
                 self.path_word()?;
-                Type::Program { program: self.program(PROGRAM)?, speech: Speech::Plain }
+                Type::Program { program: self.program(self.captured.program)?, speech: Speech::Plain }
             }
             _ => match self.key() {
                 Some(PidFile | Path) => {
@@ -109,7 +104,7 @@ impl Parser<'_> {
         }
         let mut service = Service::new(name, kind);
         service.place = place;
-        service.buffer = MONIT_BUFFER;
+        service.buffer = if subject == Subject::Program { self.captured.output } else { MONIT_BUFFER };
         service.on_reboot = self.captured.on_reboot;
         Ok(service)
     }
@@ -304,6 +299,15 @@ impl Parser<'_> {
             Subject::Filesystem if !service.rules.iter().any(super::change::of_flags) => {
                 service.rules.push(super::change::flags());
             }
+            Subject::Program if !tested => {
+                let mistake =
+                    Mistake::error(service.place.clone(), "'check program' statement is incomplete:");
+                let mistake = mistake.word(service.name.clone());
+                self.note(mistake.help(
+                    "a program is watched through its rules; add one, such as 'if status != 0 then alert'",
+                ));
+            }
+            Subject::Program => service.rules.push(Rule::runnable()),
             Subject::Host if !tested => {
                 let mistake = Mistake::error(service.place.clone(), "'check host' statement is incomplete:");
                 let mistake = mistake.word(service.name.clone());

@@ -140,7 +140,13 @@ impl Parser<'_> {
             if !matches!(
                 limit,
                 Some(
-                    SizeLimit | NetworkTimeout | ProgramTimeout | StopTimeout | StartTimeout | RestartTimeout
+                    SizeLimit
+                        | ProgramOutput
+                        | NetworkTimeout
+                        | ProgramTimeout
+                        | StopTimeout
+                        | StartTimeout
+                        | RestartTimeout
                 )
             ) {
                 return self.unexpected(&[
@@ -162,10 +168,13 @@ impl Parser<'_> {
             }
             self.take();
             let n = self.int("a number")?.unsigned_abs();
-            if limit == Some(SizeLimit) {
-                // Sizes of buffers that no supported statement has: understood, and without effect.
-                if matches!(self.key(), Some(Byte | Kilobyte | Megabyte | Gigabyte)) {
-                    self.take();
+            if matches!(limit, Some(SizeLimit | ProgramOutput)) {
+                let bytes = n.saturating_mul(self.byte_unit().unwrap_or(1).unsigned_abs());
+                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+                match limit {
+                    Some(ProgramOutput) => self.captured.output = bytes,
+                    // Sizes of buffers that no supported statement has: understood, and without effect.
+                    _ => {}
                 }
                 continue;
             }
@@ -180,6 +189,7 @@ impl Parser<'_> {
                 Some(StartTimeout) => self.captured.start = time,
                 Some(StopTimeout) => self.captured.stop = time,
                 Some(RestartTimeout) => self.captured.restart = time,
+                Some(ProgramTimeout) => self.captured.program = time,
                 _ => {}
             }
         }

@@ -70,7 +70,7 @@ pub enum Speech {
 /// kept; `run.error`, a text: why it could not be run at all, empty if it was. One that could not be run has no other
 /// reading.
 ///
-/// A Nagios plug-in also has `state` (`ok`, `warning`, `critical`, `unknown`) and its performance data, `perf.LABEL`; its `output`
+/// A Nagios plug-in also has `plugin.state` (`ok`, `warning`, `critical`, `unknown`) and its performance data, `perf.LABEL`; its `output`
 /// is what it printed to its standard output without these. A JSON program has the members of what it printed, `json.NAME`;
 /// its `output` is what it printed as errors.
 ///
@@ -125,7 +125,7 @@ impl ProgramProbe {
                     2 => "critical",
                     _ => "unknown",
                 };
-                seen.push(&metrics::STATE, state);
+                seen.push(&metrics::PLUGIN_STATE, state);
                 seen.push(&metrics::OUTPUT, spoken.text.as_str());
                 seen.readings.extend(spoken.readings);
             }
@@ -177,7 +177,7 @@ const NAGIOS: &[Metric] = &[
     metrics::RUN_STARTED,
     metrics::RUN_ERROR,
     metrics::OUTPUT,
-    metrics::STATE,
+    metrics::PLUGIN_STATE,
     // Each has a unit of its own.
     Metric::new("perf.*", Unit::Count),
 ];

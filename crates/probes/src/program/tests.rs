@@ -104,13 +104,13 @@ async fn a_plug_in_has_a_state_and_performance_data() {
         [(0, "ok"), (1, "warning"), (2, "critical"), (3, "unknown"), (4, "unknown"), (255, "unknown")]
     {
         let seen = look(Speech::Nagios, Ok(exited(status, load, "noise"))).await.unwrap();
-        assert_eq!(said(&seen, metrics::STATE), state);
+        assert_eq!(said(&seen, metrics::PLUGIN_STATE), state);
         assert_eq!(said(&seen, metrics::OUTPUT), "WARNING - load 5");
         assert_eq!(seen.get("perf.load1"), Some(&Value::Real(5.0)));
     }
     let killed = Ran { how: How::Signalled { signal: 1, core: false }, ..exited(0, "", "last words") };
     let seen = look(Speech::Nagios, Ok(killed)).await.unwrap();
-    assert_eq!(said(&seen, metrics::STATE), "critical", "signal 1 is no warning");
+    assert_eq!(said(&seen, metrics::PLUGIN_STATE), "critical", "signal 1 is no warning");
     assert_eq!(said(&seen, metrics::OUTPUT), "last words", "who prints no output may print errors");
 }
 
