@@ -16,7 +16,9 @@ pub mod pidfile;
 pub mod port;
 mod proc;
 pub mod process;
+pub mod program;
 mod storm;
+mod sums;
 #[allow(unsafe_code)]
 mod sys;
 pub mod system;
@@ -26,6 +28,7 @@ pub mod url;
 pub use file::FileProbe;
 pub use filesystem::FilesystemProbe;
 pub use port::PortProbe;
-pub use process::PidfileProcess;
+pub use process::{MatchingProcess, PidfileProcess};
+pub use program::ProgramProbe;
 pub use system::SystemProbe;
 pub use url::UrlProbe;
