@@ -125,9 +125,12 @@ pub enum Wake {
     Fd(Arc<OwnedFd>),
     /// A path that appears, disappears, or changes. The file need not exist.
     Path(PathBuf),
-    /// A path that appears, disappears, or is replaced by another file. What is written into it wakes nobody: it may be
-    /// a log that is written to all the time. The file need not exist.
+    /// A path that appears, disappears, is replaced by another file, or gets another owner or mode. What is written into
+    /// it wakes nobody: it may be a log that is written to all the time. The file need not exist.
     Presence(PathBuf),
+    /// A directory in which something appears, disappears, or is replaced. It must exist; whether it does is told by
+    /// [`Presence`](Self::Presence).
+    Entries(PathBuf),
 }
 
 /// We could not look. Says nothing about the thing itself.

@@ -19,7 +19,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use paths::Paths;
+use paths::{News, Paths};
 
 /// Whose probe.
 pub(crate) type Owner = (ServiceId, Part);
@@ -102,7 +102,7 @@ impl Plane {
             }
             keep
         });
-        let mut paths: Vec<(&Path, bool)> = Vec::new();
+        let mut paths: Vec<(&Path, News)> = Vec::new();
         for wake in wakes {
             match wake {
                 Wake::Fd(fd) if fds.iter().any(|(_, raw)| *raw == fd.as_raw_fd()) => {}
@@ -110,8 +110,9 @@ impl Plane {
                     Ok(key) => fds.push((key, fd.as_raw_fd())),
                     Err(trouble) => troubles.push(trouble),
                 },
-                Wake::Path(path) => paths.push((path, true)),
-                Wake::Presence(path) => paths.push((path, false)),
+                Wake::Path(path) => paths.push((path, News::Content)),
+                Wake::Presence(path) => paths.push((path, News::Presence)),
+                Wake::Entries(path) => paths.push((path, News::Entries)),
                 _ => {}
             }
         }
@@ -211,6 +212,35 @@ mod tests {
         assert_eq!(until(&mut plane, owner(1)).await, BTreeSet::from([owner(1)]));
         plane.watch(owner(1), &[]);
         plane.watch(owner(2), &[]);
+        assert_eq!(plane.paths.folders(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_comes_and_goes_in_a_folder_wakes_whoever_watches_it_and_writing_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (spool, file) = (dir.path().join("spool"), dir.path().join("spool/x"));
+        std::fs::create_dir(&spool).unwrap();
+        let mut plane = Plane::new().unwrap();
+        plane.watch(owner(1), &[Wake::Presence(spool.clone()), Wake::Entries(spool.clone())]);
+        plane.watch(owner(2), &[Wake::Presence(spool.clone())]);
+        plane.watch(owner(3), &[Wake::Path(spool.join("other"))]);
+        settled(&mut plane).await;
+
+        std::fs::write(&file, "new").unwrap();
+        assert_eq!(until(&mut plane, owner(1)).await, BTreeSet::from([owner(1)]));
+        settled(&mut plane).await;
+        std::fs::write(&file, "the same").unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        assert_eq!(told(&mut plane).1, BTreeSet::new());
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(until(&mut plane, owner(1)).await, BTreeSet::from([owner(1)]));
+
+        // Its own mode is news for whoever wants to know whether it is there.
+        std::fs::set_permissions(&spool, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        assert!(until(&mut plane, owner(2)).await.contains(&owner(1)));
+        for n in 1..=3 {
+            plane.watch(owner(n), &[]);
+        }
         assert_eq!(plane.paths.folders(), 0);
     }
 
@@ -343,8 +373,8 @@ mod tests {
             rustix::thread::set_thread_res_uid(user, user, user).unwrap();
             let mut troubles = Vec::new();
             let mut paths = Paths::new();
-            paths.watch(owner(1), &[(&shut.join("x"), false)], &mut troubles);
-            paths.watch(owner(1), &[(&shut.join("no/such"), false)], &mut troubles);
+            paths.watch(owner(1), &[(&shut.join("x"), News::Presence)], &mut troubles);
+            paths.watch(owner(1), &[(&shut.join("no/such"), News::Presence)], &mut troubles);
             (troubles, shut)
         });
         let (troubles, shut) = thread.join().unwrap();

@@ -36,7 +36,37 @@ struct Folder {
     content: bool,
     /// How many of its watchers count what is written. There may be thousands of others.
     readers: usize,
+    /// By name; that of whoever watches all of the folder is empty.
     names: HashMap<OsString, Vec<Watcher>>,
+}
+
+/// What counts of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// That it comes or goes.
+    Presence,
+    /// That, and what is written into it.
+    Content,
+    /// What comes and goes in it, for it is a folder.
+    Entries,
+}
+
+impl News {
+    /// The folder to be watched, and the name in it.
+    fn place(self, path: &Path) -> Option<(&Path, &OsStr)> {
+        match self {
+            News::Presence | News::Content => Some((path.parent()?, path.file_name()?)),
+            News::Entries => Some((path, OsStr::new(""))),
+        }
+    }
+
+    /// Whether that folder is this one, by how both are written.
+    fn is_in(self, path: &Path, folder: &Path) -> bool {
+        match self {
+            News::Presence | News::Content => is_within(path, folder),
+            News::Entries => path.as_os_str() == folder.as_os_str(),
+        }
+    }
 }
 
 /// Who watches a name, and whether what is written into it counts. Somebody to whom two paths of it lead is there twice.
@@ -50,17 +80,18 @@ struct Watcher {
 #[derive(Debug)]
 struct Watched {
     path: PathBuf,
-    content: bool,
+    news: News,
     wd: i32,
     /// When it was last said that it is to be watched.
     turn: u64,
 }
 
-/// A file comes, goes, or is replaced.
+/// A file comes, goes, is replaced, or gets another owner or mode.
 const PRESENCE: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::DELETE)
+    .union(WatchFlags::ATTRIB)
     .union(WatchFlags::DELETE_SELF)
     .union(WatchFlags::MOVE_SELF);
 
@@ -81,12 +112,12 @@ impl Paths {
         self.inotify.as_ref().ok()
     }
 
-    /// Watches for `owner` exactly these paths, each with whether what is written into it counts, and tells what cannot be
+    /// Watches for `owner` exactly these paths, each with what counts of it, and tells what cannot be
     /// watched. Gives whether the kernel began only now to tell something: what happened between the look and now is not known.
     pub(super) fn watch(
         &mut self,
         owner: Owner,
-        wanted: &[(&Path, bool)],
+        wanted: &[(&Path, News)],
         troubles: &mut Vec<String>,
     ) -> bool {
         self.turn += 1;
@@ -96,14 +127,15 @@ impl Paths {
         let before = self.owners.remove(&owner).unwrap_or_default();
         let mut after: Vec<Watched> = Vec::new();
         let mut fresh = false;
-        for &(path, content) in wanted {
-            if after.iter().any(|known| known.path == path) {
+        for &(path, news) in wanted {
+            let entries = news == News::Entries;
+            if after.iter().any(|known| known.path == path && (known.news == News::Entries) == entries) {
                 continue;
             }
-            match self.add(owner, path, content) {
+            match self.add(owner, path, news) {
                 Ok(Some((wd, new))) => {
                     fresh |= new;
-                    after.push(Watched { path: path.to_owned(), content, wd, turn: self.turn });
+                    after.push(Watched { path: path.to_owned(), news, wd, turn: self.turn });
                 }
                 Ok(None) => {}
                 Err(trouble) => troubles.push(trouble),
@@ -120,16 +152,16 @@ impl Paths {
     }
 
     /// Whether all of this is watched for `owner` already, and others have asked for its folders meanwhile.
-    fn is_known(&mut self, owner: Owner, wanted: &[(&Path, bool)]) -> bool {
+    fn is_known(&mut self, owner: Owner, wanted: &[(&Path, News)]) -> bool {
         let Some(known) = self.owners.get_mut(&owner).filter(|known| known.len() == wanted.len()) else {
             return false;
         };
         // Paths are compared as they are written: cheaper, and a false "no" only asks again.
-        let same = known.iter().zip(wanted).all(|(watched, (path, content))| {
+        let same = known.iter().zip(wanted).all(|(watched, (path, news))| {
             let asked = self.folders.get(&watched.wd).map(|folder| &folder.asked);
             watched.path.as_os_str() == path.as_os_str()
-                && watched.content == *content
-                && asked.is_some_and(|(folder, turn)| *turn > watched.turn && is_within(path, folder))
+                && watched.news == *news
+                && asked.is_some_and(|(folder, turn)| *turn > watched.turn && news.is_in(path, folder))
         });
         if same {
             known.iter_mut().for_each(|watched| watched.turn = self.turn);
@@ -138,8 +170,9 @@ impl Paths {
     }
 
     /// Gives the folder's watch, and whether it is new or tells more than before; `None` if there is no such folder.
-    fn add(&mut self, owner: Owner, path: &Path, content: bool) -> Result<Option<(i32, bool)>, String> {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+    fn add(&mut self, owner: Owner, path: &Path, news: News) -> Result<Option<(i32, bool)>, String> {
+        let Some((folder, name)) = news.place(path) else { return Ok(None) };
+        let content = news == News::Content;
         let inotify = match &self.inotify {
             Ok(inotify) => inotify,
             Err(error) => return Err(trouble(folder, *error, "max_user_instances")),
@@ -173,14 +206,15 @@ impl Paths {
     }
 
     fn remove(&mut self, owner: Owner, old: &Watched) {
-        let Watched { path, content, wd, .. } = old;
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return };
+        let Watched { path, news, wd, .. } = old;
+        let Some((folder, name)) = news.place(path) else { return };
         let Some(entry) = self.folders.get_mut(wd) else { return };
-        let watcher = Watcher { owner, content: *content };
+        let content = *news == News::Content;
+        let watcher = Watcher { owner, content };
         if let Some(watchers) = entry.names.get_mut(name) {
             if let Some(at) = watchers.iter().position(|w| *w == watcher) {
                 watchers.swap_remove(at);
-                entry.readers -= usize::from(*content);
+                entry.readers -= usize::from(content);
             }
             if watchers.is_empty() {
                 entry.names.remove(name);
@@ -234,7 +268,10 @@ impl Paths {
             match event.file_name() {
                 Some(name) => {
                     let name = OsStr::from_bytes(name.to_bytes());
-                    owners.extend(folder.names.get(name).map(woken).into_iter().flatten());
+                    let all = folder.names.get(OsStr::new(""));
+                    // Those who watch the folder do not ask what becomes of what is in it.
+                    let all = all.filter(|_| !events.contains(ReadFlags::ATTRIB));
+                    owners.extend([folder.names.get(name), all].into_iter().flatten().flat_map(woken));
                 }
                 None => owners.extend(folder.names.values().flat_map(woken)),
             }
