@@ -12,13 +12,18 @@ use hinoban_probes::{
 use hinoban_protocols::http;
 use hinoban_supervisor::{Made, Registry};
 
+use crate::programs;
+
 /// Everything that ships: processes, files, file systems, the system, ports, HTTP and URLs, and programs run through `spawner`.
 ///
 /// Add kinds of your own with [`Registry::probe`] and [`Registry::action`].
 pub fn shipped(spawner: Arc<Spawner>) -> Registry {
     let registry = Registry::empty().leftovers(|programs| Arc::new(Leftover::new(programs)));
     let registry = registry.kills(|process| Arc::new(Kill::new(process)));
-    registry.subjects(subject).tests(test).programs(move |program, service| {
+    let runs = spawner.clone();
+    let looks = move |service: &config::Service| Some(Ok(Box::new(programs::probe(service, &runs)?) as _));
+    let registry = registry.subjects(subject).subjects(looks);
+    registry.tests(test).programs(move |program, service| {
         let mut options = ProgramOptions::new(program.words.iter().cloned());
         options.uid = program.uid;
         options.gid = program.gid;

@@ -24,6 +24,7 @@
 mod kinds;
 mod log;
 mod mail;
+mod programs;
 
 pub use hinoban_action as action;
 pub use hinoban_actions as actions;

@@ -273,6 +273,10 @@ fn count_lateness(lateness: &mut Lateness, scheduler: &Scheduler, clock: &Clock,
 fn limit(service: &Service, part: Part) -> Duration {
     let test = match part {
         Part::Subject if matches!(service.kind, hinoban_config::Kind::Custom { .. }) => return CUSTOM_LIMIT,
+        // It ends by itself when its own time is over; the rest is for what does not heed that.
+        Part::Subject if let hinoban_config::Kind::Program { program, .. } = &service.kind => {
+            return program.timeout + SUBJECT_LIMIT;
+        }
         Part::Subject => return SUBJECT_LIMIT,
         Part::Test(rule) => service.rules.get(rule).map(|r| &r.when),
     };

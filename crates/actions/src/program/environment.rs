@@ -37,6 +37,10 @@ pub(super) fn of(
             ("MONIT_PROCESS_CPU_PERCENT", format!("{cpu:.1}")),
         ]);
     }
+    // Only programs have one.
+    if let Some(status) = read(&metrics::EXIT_STATUS.name) {
+        all.push(("MONIT_PROGRAM_STATUS", status.to_string()));
+    }
     for (_, value) in &mut all {
         value.truncate(value.floor_char_boundary(LONGEST));
     }
@@ -121,6 +125,12 @@ mod tests {
             "MONIT_PROCESS_CPU_PERCENT=12.3",
         ];
         assert_eq!(told(Doing::Start, read, false), expected);
+    }
+
+    #[test]
+    fn the_status_of_a_program_is_told() {
+        let told = told(Doing::Exec, Observation::up().with(&metrics::EXIT_STATUS, 3i64), false);
+        assert_eq!(told[4..], ["MONIT_PROGRAM_STATUS=3"]);
     }
 
     #[test]

@@ -1,0 +1,58 @@
+//! Programs that look: the probe's side of them meets the one that runs them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hinoban_action::ActionError;
+use hinoban_actions::program::{Check, CheckOptions};
+use hinoban_actions::{Spawner, groups_of};
+use hinoban_config::{Kind, Service, Speech};
+use hinoban_probes::ProgramProbe;
+use hinoban_probes::program::{self, Ran, Run, Unrun};
+
+/// The probe of a service that is a program; `None` of any other.
+pub(crate) fn probe(service: &Service, spawner: &Arc<Spawner>) -> Option<ProgramProbe> {
+    let Kind::Program { program, speech } = &service.kind else { return None };
+    let options = CheckOptions {
+        words: program.words.clone(),
+        uid: program.uid,
+        gid: program.gid,
+        // A user's own groups, as a login would give; without a group file there are none to add.
+        groups: program.uid.and_then(|uid| groups_of(uid, program.gid).ok()).map(|(_, groups)| groups),
+        service: service.name.clone(),
+        output: usize::try_from(service.buffer).unwrap_or(usize::MAX),
+        timeout: program.timeout,
+    };
+    let runs = Runs { check: Check::new(options, spawner.clone()), timeout: program.timeout };
+    let speech = match speech {
+        Speech::Plain => program::Speech::Plain,
+        Speech::Nagios => program::Speech::Nagios,
+        Speech::Json => program::Speech::Json,
+    };
+    Some(ProgramProbe::new(Arc::new(runs), speech))
+}
+
+#[derive(Debug)]
+struct Runs {
+    check: Check,
+    timeout: Duration,
+}
+
+#[async_trait]
+impl Run for Runs {
+    async fn run(&self) -> Result<Ran, Unrun> {
+        let ran = self.check.run().await.map_err(|error| match error {
+            ActionError::NotRunnable(why) => Unrun::NotRunnable(why),
+            other => Unrun::Failed(other.to_string()),
+        })?;
+        Ok(Ran {
+            how: ran.how,
+            overdue: ran.overdue.then_some(self.timeout),
+            out: ran.out,
+            errors: ran.errors,
+            cut: ran.cut,
+            took: ran.took,
+        })
+    }
+}
