@@ -277,6 +277,7 @@ fn class_of(metric: &str) -> Option<Class> {
         (m::UID, Class::Uid),
         (m::EUID, Class::Uid),
         (m::GID, Class::Gid),
+        (m::SECURITY, Class::Invalid),
         (m::SIZE, Class::Size),
         (m::PERMISSION, Class::Permission),
         (m::UPTIME, Class::Uptime),

@@ -3,7 +3,7 @@
 
 use hinoban_config::{Change, Condition, Expect};
 use hinoban_event::Comparison;
-use hinoban_reading::{ReasonKind, Unit, Value};
+use hinoban_reading::{ReasonKind, Unit, Value, metrics};
 
 use crate::rules;
 use crate::watched::Watched;
@@ -32,6 +32,10 @@ pub(crate) fn fails(watched: &Watched, rule: usize) -> Option<bool> {
             let value = seen.filter(|s| s.standing.is_up())?.get(metric)?;
             Some(match (value, limit) {
                 (Value::Int(a), Value::Int(b)) => operator.holds(a, *b),
+                // As Monit compares it: upper and lower case are the same.
+                (Value::Text(a), Value::Text(b)) if *metric == *metrics::SECURITY.name => {
+                    operator.holds(a.to_lowercase(), b.to_lowercase())
+                }
                 (Value::Text(a), Value::Text(b)) => operator.holds(&a, b),
                 (a, b) => matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if operator.holds(a, b)),
             })
@@ -86,8 +90,9 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
         Condition::Compare { metric, operator, limit } => {
             let reading = seen.readings.iter().find(|r| r.name == *metric)?;
             let (unit, value, operator) = (reading.unit, &reading.value, *operator);
-            let text =
-                wording::compare(Compared { kind, metric, unit, operator, value, limit }, failed, dialect);
+            let service = &*watched.name;
+            let told = Compared { service, kind, metric, unit, operator, value, limit };
+            let text = wording::compare(told, failed, dialect);
             let compared = Some(Box::new(Comparison {
                 metric: reading.name.clone(),
                 unit,

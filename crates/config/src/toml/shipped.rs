@@ -212,6 +212,7 @@ pub(super) fn texts(kind: &Kind) -> Option<String> {
             "{} has no reading that is a text; compare it with a limit, or ask whether it changed",
             own.a
         ),
+        [one] => format!("the only text of {} is `{one}`", own.a),
         _ => format!("the texts of {} are `{}`", own.a, texts.join("` and `")),
     })
 }

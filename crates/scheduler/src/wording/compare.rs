@@ -10,6 +10,8 @@ use super::figures::Figure;
 /// One comparison, to be told.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compared<'a> {
+    /// The name of the service.
+    pub(crate) service: &'a str,
     pub(crate) kind: &'a Kind,
     pub(crate) metric: &'a str,
     pub(crate) unit: Unit,
@@ -33,6 +35,10 @@ enum Form {
     Size,
     /// How long something has run.
     Uptime,
+    /// Who owns it.
+    Owner,
+    /// What a security module says of it.
+    Security,
 }
 
 /// How a metric is called.
@@ -62,7 +68,7 @@ const fn same(metric: Metric, form: Form, name: &'static str) -> Phrase {
 }
 
 /// What Monit 5.33 says, quirks included: gathered from its log, by rules that fail and that hold.
-static PHRASES: [Phrase; 45] = [
+static PHRASES: &[Phrase] = &[
     same(m::CPU, Form::Of, "cpu usage"),
     phrase(m::CPU_TOTAL, Form::Of, "total cpu usage", "cpu usage", "total cpu usage"),
     same(m::CPU_USER, Form::Of, "cpu user usage"),
@@ -97,6 +103,13 @@ static PHRASES: [Phrase; 45] = [
         "filedescriptors",
         "total open file descriptors",
     ),
+    phrase(
+        m::FDS_PERCENT,
+        Form::Files,
+        "filedescriptors",
+        "filedescriptors",
+        "open file descriptors of its limit",
+    ),
     phrase(m::FDS_ALLOCATED, Form::Files, "filedescriptors", "filedescriptors", "open file descriptors"),
     phrase(m::READ_RATE, Form::Bare, "read rate", "read", "read rate"),
     phrase(m::WRITE_RATE, Form::Bare, "write rate", "write", "write rate"),
@@ -104,6 +117,19 @@ static PHRASES: [Phrase; 45] = [
     phrase(m::DISK_WRITE_RATE, Form::Bare, "physical write activity", "write", "disk write rate"),
     phrase(m::DISK_READ_OPS_RATE, Form::Bare, "read rate", "read", "disk read operations"),
     phrase(m::DISK_WRITE_OPS_RATE, Form::Bare, "write rate", "write", "disk write operations"),
+    same(m::UID, Form::Owner, "uid"),
+    same(m::EUID, Form::Owner, "euid"),
+    same(m::GID, Form::Owner, "gid"),
+    phrase(m::SECURITY, Form::Security, "Security attribute", "attribute", "security attribute"),
+    same(m::CGROUP_MEMORY, Form::Of, "cgroup memory"),
+    same(m::CGROUP_MEMORY_PERCENT, Form::Of, "cgroup memory"),
+    same(m::CGROUP_MEMORY_LIMIT, Form::Of, "cgroup memory limit"),
+    same(m::CGROUP_CPU, Form::Of, "cgroup cpu usage"),
+    same(m::CGROUP_THROTTLED, Form::Of, "cgroup cpu throttling"),
+    same(m::CGROUP_OOM_KILLS, Form::Of, "number of OOM kills in its cgroup"),
+    same(m::CGROUP_PIDS, Form::Of, "cgroup pids"),
+    same(m::CGROUP_PIDS_PERCENT, Form::Of, "cgroup pids"),
+    same(m::CGROUP_PIDS_LIMIT, Form::Of, "cgroup pids limit"),
     same(m::SIZE, Form::Size, "size"),
     same(m::SPACE, Form::Bare, "space usage"),
     same(m::SPACE_PERCENT, Form::Bare, "space usage"),
@@ -185,13 +211,21 @@ impl Compared<'_> {
                 format!("{name} usage of {value} matches limit [{short} {sign} {limit}]")
             }
             (Form::Files, false) => {
-                let usage = if name == short { "" } else { " usage" };
+                let usage = if name == short && unit != Unit::Percent { "" } else { " usage" };
                 format!("{name}{usage} test succeeded [current {short} usage = {value}]")
             }
             (Form::Size, true) => {
                 format!("{name} test failed for {} -- current {name} is {value}", Path(self.kind))
             }
             (Form::Size, false) => format!("{name} check succeeded [current {name} = {value}]"),
+            (Form::Owner, true) => {
+                format!("{name} test failed for {} -- current {short} is {}", self.service, self.value)
+            }
+            (Form::Owner, false) => format!("{name} test succeeded [current {short} = {}]", self.value),
+            (Form::Security, true) => {
+                format!("{name} test failed for {} -- current {short} is '{}'", self.service, self.value)
+            }
+            (Form::Security, false) => format!("{name} test succeeded [current {short} = '{}']", self.value),
             (Form::Uptime, true) => {
                 let (path, seconds) = (Path(self.kind), self.value.as_i64().unwrap_or_default());
                 format!("{name} test failed for {path} -- current {name} is {seconds} seconds")

@@ -16,6 +16,7 @@ fn says(kind: usize, metric: &Metric, value: f64, sign: &str, limit: f64, dialec
     let number = |x: f64| if x.fract() == 0.0 { Value::Int(x as i64) } else { Value::Real(x) };
     let (value, limit, kind) = (number(value), number(limit), KIND[kind]());
     let compared = Compared {
+        service: "p",
         kind: &kind,
         metric: &metric.name,
         unit: metric.unit,
@@ -32,7 +33,7 @@ fn comparisons_read_as_monit_tells_them() {
     const MB: f64 = 1024.0 * 1024.0;
     const GB: f64 = 1024.0 * MB;
     #[rustfmt::skip]
-    let table: [(usize, Metric, f64, &str, f64, &str, &str); 47] = [
+    let table: [(usize, Metric, f64, &str, f64, &str, &str); 51] = [
         (P, m::CPU, 47.46, ">", 0.0, "cpu usage of 47.5% matches resource limit [cpu usage > 0.0%]", "cpu usage check succeeded [current cpu usage = 47.5%]"),
         (P, m::CPU_TOTAL, 100.0, ">", 5.0, "total cpu usage of 100.0% matches resource limit [cpu usage > 5.0%]", "total cpu usage check succeeded [current cpu usage = 100.0%]"),
         (S, m::CPU, 0.0, "!=", 3.33, "cpu usage of 0.0% matches resource limit [cpu usage != 3.3%]", "cpu usage check succeeded [current cpu usage = 0.0%]"),
@@ -57,6 +58,10 @@ fn comparisons_read_as_monit_tells_them() {
         (S, m::LOAD_15_CORE, 0.5, ">", 0.01, "loadavg per core (15min) of 0.5 matches resource limit [loadavg per core (15min) > 0.0]", "loadavg per core (15min) check succeeded [current loadavg per core (15min) = 0.5]"),
         (P, m::THREADS, 1.0, ">", 0.0, "threads count 1 matches resource limit [threads > 0]", "threads check succeeded [current threads = 1]"),
         (P, m::CHILDREN, 0.0, ">=", 0.0, "children count 0 matches resource limit [children >= 0]", "children check succeeded [current children = 0]"),
+        (P, m::UID, 0.0, "!=", 33.0, "uid test failed for p -- current uid is 0", "uid test succeeded [current uid = 0]"),
+        (P, m::EUID, 0.0, "!=", 33.0, "euid test failed for p -- current euid is 0", "euid test succeeded [current euid = 0]"),
+        (P, m::GID, 0.0, "!=", 33.0, "gid test failed for p -- current gid is 0", "gid test succeeded [current gid = 0]"),
+        (P, m::FDS_PERCENT, 0.025, ">", 0.01, "filedescriptors usage of 0.0% matches limit [filedescriptors > 0.0%]", "filedescriptors usage test succeeded [current filedescriptors usage = 0.0%]"),
         (P, m::UPTIME, 24.0, "<", 7200.0, "uptime test failed for /run/p.pid -- current uptime is 24 seconds", "uptime test succeeded [current uptime = 24 seconds]"),
         (S, m::UPTIME, 9753.0, ">", 1.0, "uptime test failed for (null) -- current uptime is 9753 seconds", "uptime test succeeded [current uptime = 9753 seconds]"),
         (P, m::FDS, 5.0, ">", 1.0, "filedescriptors usage of 5 matches limit [filedescriptors > 1]", "filedescriptors test succeeded [current filedescriptors usage = 5]"),
