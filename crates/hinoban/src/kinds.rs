@@ -50,7 +50,11 @@ fn subject(service: &config::Service) -> Option<Made> {
             let probe = MatchingProcess::new(pattern.text(), move |line: &str| matcher.is_match(line));
             Box::new(probe.asked(named(service)))
         }
-        config::Kind::File { path } => Box::new(FileProbe::new(path.clone())),
+        config::Kind::File { path } => Box::new(FileProbe::new(path.clone()).asked(named(service))),
+        config::Kind::Directory { path } => {
+            Box::new(FileProbe::directory(path.clone()).asked(named(service)))
+        }
+        config::Kind::Fifo { path } => Box::new(FileProbe::fifo(path.clone()).asked(named(service))),
         config::Kind::Filesystem { path } => Box::new(FilesystemProbe::new(path.clone())),
         config::Kind::System => Box::new(SystemProbe::new()),
         _ => return None,

@@ -30,7 +30,7 @@ const PATIENT: u32 = 10;
 /// Looks at one file, directory or named pipe. See the [module](self).
 ///
 /// Readings: `permission`, `uid`, `gid`, `links`, `access.time`, `change.time`, `modify.time`, and of a file `size`. Only if
-/// [somebody asks for them](Self::naming): how many seconds ago those times were (`access.age`, `change.age`,
+/// [somebody asks for them](Self::asked): how many seconds ago those times were (`access.age`, `change.age`,
 /// `modify.age`), the later one of the last two (`timestamp`, `timestamp.age`), and the checksums of a regular file,
 /// `checksum.md5`, `checksum.sha1` and `checksum.sha256`, in small hexadecimal letters. As in Monit there are no ages while
 /// one of the three times is 0, which stands for unknown.
@@ -45,7 +45,7 @@ const PATIENT: u32 = 10;
 pub struct FileProbe {
     path: PathBuf,
     sort: Sort,
-    asked: Asked,
+    wants: Wants,
     sums: Sums,
     place: Remembered,
     elsewhere: Elsewhere<Result<Node, ProbeError>>,
@@ -86,7 +86,7 @@ impl Sort {
 
 /// What is read or watched only because somebody asks for it.
 #[derive(Debug, Default)]
-struct Asked {
+struct Wants {
     access_age: bool,
     change_age: bool,
     modify_age: bool,
@@ -128,7 +128,7 @@ impl Probe for FileProbe {
             tokio::time::sleep(REPLACING).await;
             node = self.look_once(look).await?;
         }
-        if self.asked.stir && self.sort == Sort::File && look.cause() == Cause::Early {
+        if self.wants.stir && self.sort == Sort::File && look.cause() == Cause::Early {
             node = self.settled(node, look).await?;
         }
         self.was_there = matches!(node, Node::There(_));
@@ -171,11 +171,11 @@ impl Probe for FileProbe {
         if self.place.last() == Place::Remote || self.storm.rages() {
             return wakes;
         }
-        let stir = self.asked.stir && self.sort == Sort::File;
+        let stir = self.wants.stir && self.sort == Sort::File;
         for path in std::iter::once(&self.path).chain(&self.also).cloned() {
             wakes.push(if stir { Wake::Path(path) } else { Wake::Presence(path) });
         }
-        if self.asked.stir && self.sort == Sort::Directory && self.was_there {
+        if self.wants.stir && self.sort == Sort::Directory && self.was_there {
             wakes.push(Wake::Entries(self.path.clone()));
         }
         wakes
@@ -207,7 +207,7 @@ impl FileProbe {
         Self {
             path,
             sort,
-            asked: Asked::default(),
+            wants: Wants::default(),
             sums: Sums::default(),
             place: Remembered::default(),
             elsewhere: Elsewhere::default(),
@@ -220,17 +220,17 @@ impl FileProbe {
 
     /// Reads these metrics too if they are among those that are read only for whoever asks, and looks early at what
     /// changes them. Others are left aside.
-    pub fn naming<'a>(mut self, metrics: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn asked<'a>(mut self, metrics: impl IntoIterator<Item = &'a str>) -> Self {
         for name in metrics {
             let is = |metric: Metric| *metric.name == *name;
-            self.asked.access_age |= is(metrics::ACCESS_AGE);
-            self.asked.change_age |= is(metrics::CHANGE_AGE);
-            self.asked.modify_age |= is(metrics::MODIFY_AGE);
-            self.asked.timestamp |= is(metrics::TIMESTAMP);
-            self.asked.timestamp_age |= is(metrics::TIMESTAMP_AGE);
+            self.wants.access_age |= is(metrics::ACCESS_AGE);
+            self.wants.change_age |= is(metrics::CHANGE_AGE);
+            self.wants.modify_age |= is(metrics::MODIFY_AGE);
+            self.wants.timestamp |= is(metrics::TIMESTAMP);
+            self.wants.timestamp_age |= is(metrics::TIMESTAMP_AGE);
             let still = [metrics::PERMISSION, metrics::UID, metrics::GID, metrics::ACCESS_TIME];
             let known = METRICS.iter().any(|metric| *metric.name == *name);
-            self.asked.stir |= known && !still.into_iter().any(is) && !is(metrics::ACCESS_AGE);
+            self.wants.stir |= known && !still.into_iter().any(is) && !is(metrics::ACCESS_AGE);
             let sum = Sum::ALL.into_iter().find(|sum| is(sum.metric()));
             sum.into_iter().for_each(|sum| self.sums.want(sum));
         }
@@ -275,7 +275,7 @@ impl FileProbe {
     /// How long ago the times were that are asked for, in whole seconds of the clock on the wall.
     fn push_ages(&self, seen: &mut Observation, stat: &Stat, look: &Look) {
         let (access, change, modify) = (stat.st_atime, stat.st_ctime, stat.st_mtime);
-        let asked = &self.asked;
+        let asked = &self.wants;
         if [access, change, modify].contains(&0) {
             return;
         }
