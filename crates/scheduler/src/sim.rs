@@ -2,6 +2,7 @@
 //! happening to the next. Years pass in seconds, and every run is the same.
 
 mod behaviour;
+mod bounds;
 mod crash;
 mod dice;
 mod generate;
@@ -210,7 +211,7 @@ impl World {
     pub fn set_clock(&mut self, by: i64) {
         self.skew += by * 1_000_000;
         if let Some(proof) = &mut self.proof {
-            proof.counts_anew();
+            proof.clock(self.now);
         }
         self.feed(Input::ClockJumped);
     }

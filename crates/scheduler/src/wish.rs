@@ -243,6 +243,8 @@ impl Scheduler {
             watched.forget();
             let service = watched.service.name.clone();
             out.push(Effect::Remember(Remembered::Monitoring { service, on: true, why: None }));
+            // After a boot it may have begun anew without anybody having been told.
+            self.remember_repairs(i, out);
             self.emit(now, i, Fact::Monitoring { on: true }, out);
             self.schedule(i);
         }

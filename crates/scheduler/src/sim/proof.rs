@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use hinoban_config::{Condition, Kind, Mode, Rate, Service, Then, Turns};
-use hinoban_event::{Class, Doing, Event, Fact};
-use hinoban_reading::{Identity, Moment, Stamp};
+use hinoban_event::{Doing, Event, Fact};
+use hinoban_reading::{Identity, Moment};
 
+use super::bounds::Bounds;
 use super::shown::shown;
 use super::situation::{Meets, Situation};
 use super::{HEARD, World};
@@ -45,8 +46,8 @@ pub(super) struct Proof {
     /// What was asked for before the last wish.
     undone: Vec<(String, bool)>,
     numbers: HashSet<u64>,
-    /// When restarts of what lives were decided.
-    spent: Vec<Stamp>,
+    /// What is promised of patience.
+    bounds: Bounds,
     line: String,
     /// Ticks in the second that runs.
     ticks: (u64, u32),
@@ -86,8 +87,6 @@ struct Track {
     made: u32,
     /// What caused the last repair.
     cause: Option<u64>,
-    /// When that was decided.
-    repaired: Option<Stamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +101,7 @@ impl Proof {
     pub(super) fn of(world: &World, timeline: bool) -> Self {
         let mut proof = Self { timeline: timeline.then(Vec::new), ..Self::default() };
         proof.meet(world);
+        proof.bounds.meet(world);
         proof
     }
 
@@ -142,6 +142,7 @@ impl Proof {
         }
         self.before.clear();
         self.undone.clear();
+        self.bounds.before(world, input);
         for (i, watched) in scheduler.services.iter().enumerate() {
             if let Some(meets) = scheduler.meets(i, input) {
                 *self.visits.entry((scheduler.situation(i), meets)).or_default() += 1;
@@ -162,7 +163,6 @@ impl Proof {
             }
             Input::Command { service, doing, .. } => {
                 let name = scheduler.service(*service).map(|s| s.name.clone()).unwrap_or_default();
-                self.counts_anew();
                 let wants = !matches!(doing, Doing::Stop | Doing::Unmonitor);
                 let reach = if wants { above(world, &name) } else { below(world, &name) };
                 for name in reach.iter().chain([&name]) {
@@ -222,6 +222,8 @@ impl Proof {
                 self.breaks(now, "time does not stand still", format!("{} ticks in a second", self.ticks.1));
             }
         }
+        self.bounds.after(world, effects, cut);
+        self.heed();
         let mut recovered: Vec<(&str, usize)> = Vec::new();
         for effect in effects {
             match effect {
@@ -404,32 +406,19 @@ impl Proof {
             track.made += 1;
             if track.made > track.counted {
                 let text = format!("{}: {} made, {} counted", service.name, track.made, track.counted);
-                return self.breaks(now, "each repair counts", text);
-            }
-        }
-        let before = track.repaired.replace(cause.at);
-        if let (Some(before), Some(patience)) = (before, service.patience)
-            && before <= cause.at
-            && cause.at.since(before) < patience.first * 9 / 10
-        {
-            let text = format!("{}: again after {:?}", service.name, cause.at.since(before));
-            return self.breaks(now, "a repair that was in vain is not made again at once", text);
-        }
-        let lives = failure.class == Class::Connection && failure.then == Doing::Restart;
-        if let Some(budget) = world.scheduler.budget.filter(|_| lives) {
-            self.spent.retain(|at| cause.at.since(*at) < budget.within);
-            self.spent.push(cause.at);
-            if self.spent.len() > budget.restarts as usize {
-                let text = format!("{} restarts within {:?}", self.spent.len(), budget.within);
-                self.breaks(now, "the host bears no more than its budget", text);
+                self.breaks(now, "each repair counts", text);
             }
         }
     }
 
-    /// What was counted up to now says nothing of what comes: the wall clock was set, or an operator had a hand in it.
-    pub(super) fn counts_anew(&mut self) {
-        self.spent.clear();
-        self.tracks.values_mut().for_each(|track| track.repaired = None);
+    /// The wall clock was set.
+    pub(super) fn clock(&mut self, now: Moment) {
+        self.bounds.clock(now);
+    }
+
+    /// What patience promises is judged elsewhere.
+    fn heed(&mut self) {
+        self.broken = self.broken.take().or_else(|| self.bounds.broken.take());
     }
 
     /// What must be so of a service at any time.
@@ -488,7 +477,7 @@ impl Proof {
     /// Another configuration was taken on.
     pub(super) fn reloaded(&mut self, world: &World, report: &Reload) {
         self.says(world.now, || format!("reloaded: {report:?}"));
-        self.counts_anew();
+        self.bounds.reloaded(world, report);
         for gone in &report.removed {
             self.tracks.remove(gone);
         }
@@ -516,6 +505,7 @@ impl Proof {
         self.says(world.now, || {
             if booted { "the host was booted" } else { "the supervisor was killed" }.to_owned()
         });
+        self.bounds.revived(world);
         for watched in world.scheduler.services.iter().filter(|w| !w.leaving) {
             let Some(track) = self.tracks.get_mut(&watched.service.name) else { continue };
             (track.counted, track.made, track.cause, track.answered) = (0, 0, None, None);
@@ -569,7 +559,7 @@ pub(super) fn above(world: &World, name: &str) -> Vec<String> {
 }
 
 /// Names of all that depends on a service, however far.
-fn below(world: &World, name: &str) -> Vec<String> {
+pub(super) fn below(world: &World, name: &str) -> Vec<String> {
     let all = world.scheduler.services().map(|(_, service)| service.name.clone());
     all.filter(|other| above(world, other).iter().any(|above| above == name)).collect()
 }

@@ -7,8 +7,8 @@ mod budget;
 use std::time::Duration;
 
 use hinoban_config::{
-    Branch, Budget, Condition, Config, Dialect, Expect, Family, Kind, Operator, Patience, PortTest, Program,
-    Protocol, Rate, Rule, Service, Test, Then,
+    Branch, Budget, Condition, Config, Dialect, Expect, Family, Kind, OnReboot, Operator, Patience, PortTest,
+    Program, Protocol, Rate, Rule, Service, Test, Then,
 };
 use hinoban_event::{Doing, Event, Fact};
 use hinoban_reading::{Moment, Now, Stamp, Value, metrics};
@@ -286,6 +286,23 @@ fn a_crash_of_ours_forgets_neither_the_count_nor_the_pause_nor_the_reminder() {
     assert_eq!((starts(&world, "httpd").len(), gave_up(&world).len()), (5, 2));
     let shown = patience(&world, "httpd").repairs;
     assert_eq!((shown.tried, shown.gave_up.unwrap().times), (5, 2));
+}
+
+#[test]
+fn what_a_boot_has_ended_is_not_brought_back_by_a_crash() {
+    let config = one(|service| service.on_reboot = OnReboot::NoStart);
+    let mut world = world(&config);
+    world.command("httpd", Doing::Monitor);
+    world.of("httpd").tests_pass = false;
+    world.run(10 * MIN);
+    assert_eq!((starts(&world, "httpd").len(), gave_up(&world).len()), (5, 1));
+    world.reboot(&config);
+    world.run(MIN);
+    world.appear("httpd");
+    world.command("httpd", Doing::Monitor);
+    world.crash(&config);
+    world.run(10 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 10, "it has all its repairs again");
 }
 
 #[test]
