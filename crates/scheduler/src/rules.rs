@@ -286,6 +286,12 @@ fn class_of(metric: &str) -> Option<Class> {
         (m::CHANGE_TIME, Class::Timestamp),
         (m::MODIFY_TIME, Class::Timestamp),
         (m::FILESYSTEM_FLAGS, Class::FsFlag),
+        (m::EXIT_STATUS, Class::Status),
+        (m::EXIT_SIGNAL, Class::Status),
+        (m::EXIT_REASON, Class::Status),
+        (m::RUN_ERROR, Class::Status),
+        (m::PLUGIN_STATE, Class::Status),
+        (m::OUTPUT, Class::Content),
     ];
     classes.into_iter().find(|(of, _)| *of.name == *metric).map(|(_, class)| class)
 }

@@ -1,7 +1,7 @@
 //! What a rule makes of the last look. Words are made when somebody wants them: most looks find that all is well, and
 //! nobody asks.
 
-use hinoban_config::{Change, Condition, Expect};
+use hinoban_config::{Change, Condition, Dialect, Expect};
 use hinoban_event::Comparison;
 use hinoban_reading::{ReasonKind, Unit, Value, metrics};
 
@@ -90,9 +90,11 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
         Condition::Compare { metric, operator, limit } => {
             let reading = seen.readings.iter().find(|r| r.name == *metric)?;
             let (unit, value, operator) = (reading.unit, &reading.value, *operator);
-            let service = &*watched.name;
-            let told = Compared { service, kind, metric, unit, operator, value, limit };
-            let text = wording::compare(told, failed, dialect);
+            let text = wording::outcome(kind, metric, seen, failed, dialect).unwrap_or_else(|| {
+                let service = &*watched.name;
+                let told = Compared { service, kind, metric, unit, operator, value, limit };
+                wording::compare(told, failed, dialect)
+            });
             let compared = Some(Box::new(Comparison {
                 metric: reading.name.clone(),
                 unit,
@@ -106,12 +108,19 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
             let unit = unit(watched, metric)?;
             let baseline = watched.baseline(rule)?;
             let (before, value) = (baseline.before.as_ref()?, &baseline.value);
-            let text = wording::change(Changed { kind, metric, unit, before, value }, tongue);
+            let text = match dialect {
+                Dialect::Monit if *metric == *metrics::EXIT_STATUS.name => {
+                    wording::status_changed(seen, before, value)
+                }
+                _ => wording::change(Changed { kind, metric, unit, before, value }, tongue),
+            };
             Some(Sight { text, ..Sight::default() })
         }
         Condition::Matches { metric, pattern, fails_on_match } => {
             let value = seen.get(metric)?;
-            let text = wording::matched(metric, value, pattern.text(), failed == *fails_on_match);
+            let text = wording::outcome(kind, metric, seen, failed, dialect).unwrap_or_else(|| {
+                wording::matched(metric, value, pattern.text(), failed == *fails_on_match)
+            });
             Some(Sight { text, ..Sight::default() })
         }
         _ => None,

@@ -140,6 +140,11 @@ static PHRASES: &[Phrase] = &[
     phrase(m::INODES_FREE, Form::Bare, "inode free", "inode free", "free inodes"),
     phrase(m::INODES_FREE_PERCENT, Form::Bare, "inode free", "inode free", "free inodes"),
     same(m::SERVICE_TIME, Form::Bare, "service time"),
+    same(m::EXIT_STATUS, Form::Of, "exit status"),
+    same(m::EXIT_SIGNAL, Form::Of, "signal that ended it"),
+    same(m::RUN_TIME, Form::Of, "run time"),
+    same(m::OUTPUT, Form::Of, "output"),
+    same(m::PLUGIN_STATE, Form::Of, "state"),
 ];
 
 fn known(metric: &str) -> Option<&'static Phrase> {

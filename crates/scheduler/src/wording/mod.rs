@@ -7,6 +7,7 @@ mod connection;
 mod existence;
 mod figures;
 mod limit;
+mod outcome;
 mod rule;
 
 use hinoban_config::Dialect;
@@ -17,6 +18,7 @@ pub(crate) use compare::{Compared, compare, known_name, name_of, unit_of};
 pub(crate) use connection::test;
 pub(crate) use existence::{detail, existence, is_there, is_wrong_type, wrong_type};
 pub(crate) use limit::{given_up, limit, word};
+pub(crate) use outcome::{outcome, status_changed};
 pub(crate) use rule::{often, rule};
 
 /// In which words things are told.

@@ -1,7 +1,7 @@
 //! A rule in words, for pages and the status.
 
 use hinoban_config::{Branch, Change, Condition, Expect, Rule, Test, Then};
-use hinoban_reading::{Unit, Value};
+use hinoban_reading::{Unit, Value, metrics};
 
 use super::compare::name_of;
 use super::connection::{protocol, target, url_target};
@@ -38,6 +38,9 @@ fn condition(when: &Condition) -> String {
         Condition::Missing => "does not exist".to_owned(),
         Condition::Exists => "exists".to_owned(),
         Condition::WrongType => "not a regular file".to_owned(),
+        Condition::Compare { metric, .. } if *metric == *metrics::RUN_ERROR.name => {
+            "cannot be run".to_owned()
+        }
         Condition::Compare { metric, operator, limit } => {
             let unit = unit_of(metric).unwrap_or(Unit::Count);
             format!("{} {} {}", name_of(metric), operator.sign(), unit.show(limit))
