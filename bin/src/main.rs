@@ -19,6 +19,7 @@ mod names;
 mod pages;
 mod pidfile;
 mod places;
+mod procmatch;
 mod reach;
 mod run;
 mod signals;

@@ -14,6 +14,7 @@ use crate::flags::{self, Answer, Flags};
 use crate::load::{find, load, name, shown, told};
 use crate::pidfile::Running;
 use crate::places::Places;
+use crate::procmatch::procmatch;
 use crate::reach::{Daemon, found, mine, reachable, through};
 use crate::run::{self, Plan};
 use crate::terminal::{complain, has_colours, say, show};
@@ -37,6 +38,7 @@ enum Verb {
     Incident,
     Explain,
     Simulate,
+    Procmatch,
     Reload,
     Quit,
     Validate,
@@ -61,9 +63,7 @@ impl Verb {
             Some("reload") => Verb::Reload,
             Some("quit") => Verb::Quit,
             Some("validate") => Verb::Validate,
-            Some("procmatch") => {
-                return Err("procmatch is not there; `pgrep -af PATTERN` finds processes".to_owned());
-            }
+            Some("procmatch") => Verb::Procmatch,
             Some(word) => return Err(format!("Invalid argument -- {word}  (-h will show valid arguments)")),
         })
     }
@@ -118,6 +118,9 @@ fn done(result: Result<ExitCode, String>) -> ExitCode {
 fn attempt(flags: Flags) -> Result<ExitCode, String> {
     let verb = Verb::of(flags.words.first().map(String::as_str))?;
     verb.alone(&flags.words)?;
+    if verb == Verb::Procmatch {
+        return procmatch(&flags.words);
+    }
     let path = find(&flags)?;
     let loaded = load(&path, &flags).map_err(|why| why.text())?;
     if let (Verb::Reload | Verb::Validate, [word, name, ..]) = (&verb, flags.words.as_slice()) {
@@ -155,6 +158,7 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
         Verb::Incident => incident(&plan),
         Verb::Explain => explain(&plan),
         Verb::Simulate => simulate::simulate(&plan),
+        Verb::Procmatch => procmatch(&plan.flags.words),
         Verb::Reload => reload(&plan),
         Verb::Quit => quit(&plan),
         Verb::Validate => validate(plan),

@@ -27,7 +27,8 @@ pub(super) fn process(rows: &mut Rows<'_>, seen: Readings<'_>) {
     let size = |share, bytes| Some(format!("{} [{}]", percent(share)?, figures::bytes(seen.real(bytes)?)));
     rows.value("memory", size(m::MEMORY_PERCENT, m::MEMORY));
     rows.value("memory total", size(m::MEMORY_TOTAL_PERCENT, m::MEMORY_TOTAL));
-    rows.value("security attribute", None);
+    let security = seen.text(m::SECURITY).filter(|text| !text.is_empty());
+    rows.value("security attribute", security.map(str::to_owned));
     let open = seen.int(m::FDS).map(|open| match seen.real(m::FDS_SOFT) {
         Some(soft) if soft > 0.0 => format!("{open} [{:.1}% of {soft:.0} limit]", 100.0 * open as f64 / soft),
         _ => open.to_string(),
