@@ -22,6 +22,7 @@ mod sums;
 #[allow(unsafe_code)]
 mod sys;
 pub mod system;
+pub mod tail;
 mod tls;
 pub mod url;
 
@@ -31,4 +32,5 @@ pub use port::PortProbe;
 pub use process::{MatchingProcess, PidfileProcess};
 pub use program::ProgramProbe;
 pub use system::SystemProbe;
+pub use tail::FileContent;
 pub use url::UrlProbe;

@@ -120,6 +120,7 @@ pub mod metrics {
         INODES_FREE = "inodes.free", Count; INODES_FREE_PERCENT = "inodes.free.percent", Percent;
         EXIT_STATUS = "exit.status", Count; EXIT_SIGNAL = "exit.signal", Count; EXIT_REASON = "exit.reason", Text;
         RUN_TIME = "run.time", Seconds; RUN_STARTED = "run.started", Seconds; RUN_ERROR = "run.error", Text;
+        CONTENT = "content.*", Text;
         OUTPUT = "output", Text; PLUGIN_STATE = "plugin.state", Text;
         SERVICE_TIME = "service.time", Seconds;
         SERVICE_TIME_READ = "service.time.read", Seconds; SERVICE_TIME_WRITE = "service.time.write", Seconds;
