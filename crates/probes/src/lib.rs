@@ -11,6 +11,7 @@ mod failure;
 pub mod file;
 pub mod filesystem;
 mod mounts;
+pub mod network;
 mod node;
 pub mod pidfile;
 pub mod port;
@@ -28,6 +29,7 @@ pub mod url;
 
 pub use file::FileProbe;
 pub use filesystem::FilesystemProbe;
+pub use network::NetworkProbe;
 pub use port::PortProbe;
 pub use process::{MatchingProcess, PidfileProcess};
 pub use program::ProgramProbe;

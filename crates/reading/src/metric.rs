@@ -124,5 +124,26 @@ pub mod metrics {
         OUTPUT = "output", Text; PLUGIN_STATE = "plugin.state", Text;
         SERVICE_TIME = "service.time", Seconds;
         SERVICE_TIME_READ = "service.time.read", Seconds; SERVICE_TIME_WRITE = "service.time.write", Seconds;
+        LINK_SPEED = "link.speed", BitsPerSecond; LINK_DUPLEX = "link.duplex", Text;
+        LINK_CAPACITY = "link.capacity", Text;
+        DOWNLOAD_BYTES = "download.bytes", Bytes; DOWNLOAD_RATE = "download.rate", BytesPerSecond;
+        DOWNLOAD_PACKETS = "download.packets", Count; DOWNLOAD_PACKETS_RATE = "download.packets.rate", PerSecond;
+        DOWNLOAD_ERRORS = "download.errors", Count; DOWNLOAD_ERRORS_RATE = "download.errors.rate", PerSecond;
+        DOWNLOAD_DROPPED = "download.dropped", Count; DOWNLOAD_DROPPED_RATE = "download.dropped.rate", PerSecond;
+        UPLOAD_BYTES = "upload.bytes", Bytes; UPLOAD_RATE = "upload.rate", BytesPerSecond;
+        UPLOAD_PACKETS = "upload.packets", Count; UPLOAD_PACKETS_RATE = "upload.packets.rate", PerSecond;
+        UPLOAD_ERRORS = "upload.errors", Count; UPLOAD_ERRORS_RATE = "upload.errors.rate", PerSecond;
+        UPLOAD_DROPPED = "upload.dropped", Count; UPLOAD_DROPPED_RATE = "upload.dropped.rate", PerSecond;
+        DOWNLOAD_TOTAL = "download.total.*", Bytes; DOWNLOAD_PACKETS_TOTAL = "download.packets.total.*", Count;
+        UPLOAD_TOTAL = "upload.total.*", Bytes; UPLOAD_PACKETS_TOTAL = "upload.packets.total.*", Count;
+        SATURATION = "saturation.percent", Percent;
+        DOWNLOAD_SATURATION = "saturation.download.percent", Percent;
+        UPLOAD_SATURATION = "saturation.upload.percent", Percent;
+        PRESSURE_CPU = "pressure.cpu.*", Percent; PRESSURE_MEMORY = "pressure.memory.*", Percent;
+        PRESSURE_IO = "pressure.io.*", Percent;
+        PROCESSES = "processes", Count; PIDS_PERCENT = "pids.percent", Percent; PIDS_MAXIMUM = "pids.maximum", Count;
+        FDS_ALLOCATED_PERCENT = "fds.allocated.percent", Percent;
+        SWAP_IN_RATE = "swap.in.rate", PerSecond; SWAP_OUT_RATE = "swap.out.rate", PerSecond;
+        SERVICES_FALLEN = "services.fallen", Count;
     }
 }

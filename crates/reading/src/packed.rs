@@ -24,7 +24,7 @@ const REAL_8: u8 = 0xF6;
 const TEXT: u8 = 0xF7;
 
 /// In the order of their numbers here.
-const UNITS: [Unit; 8] = [
+const UNITS: [Unit; 9] = [
     Unit::Count,
     Unit::Bytes,
     Unit::BytesPerSecond,
@@ -33,6 +33,7 @@ const UNITS: [Unit; 8] = [
     Unit::Percent,
     Unit::Ratio,
     Unit::Text,
+    Unit::BitsPerSecond,
 ];
 
 impl Packed {

@@ -28,6 +28,10 @@ impl fmt::Display for Shown<'_> {
                 bytes(f, x)?;
                 f.write_str("/s")
             }
+            Unit::BitsPerSecond => {
+                Scaled::new(x, 1000.0).write(f, ["bit", "kbit", "Mbit", "Gbit", "Tbit", "Pbit", "Ebit"])?;
+                f.write_str("/s")
+            }
             Unit::PerSecond => write!(f, "{x:.1}/s"),
             Unit::Seconds => seconds(f, x),
             Unit::Percent => write!(f, "{x:.1}%"),
@@ -118,6 +122,8 @@ mod tests {
             (Unit::Bytes, 1.53e9, "1.4 GiB"),
             (Unit::Bytes, 1e12, "1 TB"),
             (Unit::BytesPerSecond, 1_572_864.0, "1.5 MiB/s"),
+            (Unit::BitsPerSecond, 1e9, "1 Gbit/s"),
+            (Unit::BitsPerSecond, 2.5e9, "2.5 Gbit/s"),
             (Unit::PerSecond, 1.94, "1.9/s"),
             (Unit::Seconds, 0.0, "0 s"),
             (Unit::Seconds, 0.000_784, "0.784 ms"),

@@ -74,6 +74,10 @@ pub enum ReasonKind {
     WrongType,
     /// There is no mounted file system by that name.
     NotMounted,
+    /// A network interface has no link.
+    LinkDown,
+    /// There is no network interface of that name, or none with that address.
+    LinkAbsent,
     /// The name could not be resolved.
     Unresolved,
     /// The connection was refused.

@@ -13,6 +13,8 @@ pub enum Unit {
     Bytes,
     /// Bytes in each second.
     BytesPerSecond,
+    /// Bits in each second, as the speed of a wire is told.
+    BitsPerSecond,
     /// Things in each second.
     PerSecond,
     /// Seconds; fractions allowed.
