@@ -7,9 +7,11 @@ use hinoban_actions::{Program, ProgramOptions, Spawner, groups_of};
 use hinoban_config as config;
 use hinoban_probe::Probe;
 use hinoban_probes::{
-    FileProbe, FilesystemProbe, MatchingProcess, PidfileProcess, PortProbe, SystemProbe, UrlProbe, port,
+    FileProbe, FilesystemProbe, MatchingProcess, NetworkProbe, PidfileProcess, PortProbe, SystemProbe,
+    UrlProbe, port,
 };
 use hinoban_protocols::http;
+use hinoban_reading::Total;
 use hinoban_supervisor::{Made, Registry};
 
 use crate::programs;
@@ -56,6 +58,13 @@ fn subject(service: &config::Service) -> Option<Made> {
         }
         config::Kind::Fifo { path } => Box::new(FileProbe::fifo(path.clone()).asked(named(service))),
         config::Kind::Filesystem { path } => Box::new(FilesystemProbe::new(path.clone())),
+        config::Kind::Network { link } => {
+            let probe = match link {
+                config::Link::Interface(name) => NetworkProbe::interface(name),
+                config::Link::Address(address) => NetworkProbe::address(*address),
+            };
+            Box::new(named(service).filter_map(Total::parse).fold(probe, NetworkProbe::total))
+        }
         config::Kind::System => Box::new(SystemProbe::new()),
         _ => return None,
     };

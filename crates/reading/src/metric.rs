@@ -139,8 +139,16 @@ pub mod metrics {
         SATURATION = "saturation.percent", Percent;
         DOWNLOAD_SATURATION = "saturation.download.percent", Percent;
         UPLOAD_SATURATION = "saturation.upload.percent", Percent;
-        PRESSURE_CPU = "pressure.cpu.*", Percent; PRESSURE_MEMORY = "pressure.memory.*", Percent;
-        PRESSURE_IO = "pressure.io.*", Percent;
+        PRESSURE_CPU_SOME_10 = "pressure.cpu.some.avg10", Percent; PRESSURE_CPU_SOME_60 = "pressure.cpu.some.avg60", Percent;
+        PRESSURE_CPU_SOME_300 = "pressure.cpu.some.avg300", Percent;
+        PRESSURE_MEMORY_SOME_10 = "pressure.memory.some.avg10", Percent; PRESSURE_MEMORY_SOME_60 = "pressure.memory.some.avg60", Percent;
+        PRESSURE_MEMORY_SOME_300 = "pressure.memory.some.avg300", Percent;
+        PRESSURE_MEMORY_FULL_10 = "pressure.memory.full.avg10", Percent; PRESSURE_MEMORY_FULL_60 = "pressure.memory.full.avg60", Percent;
+        PRESSURE_MEMORY_FULL_300 = "pressure.memory.full.avg300", Percent;
+        PRESSURE_IO_SOME_10 = "pressure.io.some.avg10", Percent; PRESSURE_IO_SOME_60 = "pressure.io.some.avg60", Percent;
+        PRESSURE_IO_SOME_300 = "pressure.io.some.avg300", Percent;
+        PRESSURE_IO_FULL_10 = "pressure.io.full.avg10", Percent; PRESSURE_IO_FULL_60 = "pressure.io.full.avg60", Percent;
+        PRESSURE_IO_FULL_300 = "pressure.io.full.avg300", Percent;
         PROCESSES = "processes", Count; PIDS_PERCENT = "pids.percent", Percent; PIDS_MAXIMUM = "pids.maximum", Count;
         FDS_ALLOCATED_PERCENT = "fds.allocated.percent", Percent;
         SWAP_IN_RATE = "swap.in.rate", PerSecond; SWAP_OUT_RATE = "swap.out.rate", PerSecond;

@@ -212,6 +212,7 @@ impl Reader<'_> {
                 Limit::Plain(value),
             ) => value,
             (Unit::PerSecond, Limit::Rate(value)) => value,
+            (Unit::BitsPerSecond, Limit::BitRate(bits)) => Value::from(bits),
             (Unit::Seconds, Limit::Duration(duration)) => seconds(duration),
             (Unit::Text, Limit::Text(text)) => Value::from(text),
             (unit, _) => {

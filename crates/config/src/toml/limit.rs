@@ -12,6 +12,7 @@ pub(super) enum Limit<'t> {
     Plain(Value),
     Size(u64),
     SizeRate(u64),
+    BitRate(u64),
     Rate(Value),
     Duration(std::time::Duration),
     Text(&'t str),
@@ -21,7 +22,7 @@ pub(super) enum Limit<'t> {
 pub(super) fn loose(limit: Limit<'_>) -> Value {
     match limit {
         Limit::Percent(value) | Limit::Plain(value) | Limit::Rate(value) => value,
-        Limit::Size(bytes) | Limit::SizeRate(bytes) => Value::from(bytes),
+        Limit::Size(n) | Limit::SizeRate(n) | Limit::BitRate(n) => Value::from(n),
         Limit::Duration(duration) => seconds(duration),
         Limit::Text(text) => Value::from(text),
     }
@@ -56,6 +57,11 @@ pub(super) fn limit(text: &str) -> Result<Limit<'_>, UnitError> {
         let before = before.trim_end();
         return match plain(before) {
             Some(value) => Ok(Limit::Rate(value)),
+            None if before.to_lowercase().ends_with("bit") => {
+                // The sizes of thousands are the same of bits and of bytes.
+                let thousands = &before[..before.len() - "bit".len()];
+                units::size(&format!("{thousands}B")).map(Limit::BitRate)
+            }
             None => units::size(before).map(Limit::SizeRate),
         };
     }
@@ -94,6 +100,8 @@ mod tests {
         assert_eq!(limit("0.5 %"), Ok(Limit::Percent(Value::Real(0.5))));
         assert_eq!(limit("-3"), Ok(Limit::Plain(Value::Int(-3))));
         assert_eq!(limit("10 MB/s"), Ok(Limit::SizeRate(10_000_000)));
+        assert_eq!(limit("1 Gbit/s"), Ok(Limit::BitRate(1_000_000_000)));
+        assert_eq!(limit("56 kbit/s"), Ok(Limit::BitRate(56_000)));
         assert_eq!(limit("100/s"), Ok(Limit::Rate(Value::Int(100))));
         assert_eq!(limit("30m"), Ok(Limit::Duration(std::time::Duration::from_secs(1800))));
         assert_eq!(limit("running"), Ok(Limit::Text("running")));

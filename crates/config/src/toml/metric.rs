@@ -1,9 +1,9 @@
 //! The readings a rule may name: canonical names, and the words people use for them.
 
-use hinoban_reading::{Metric, Unit, metrics as m};
+use hinoban_reading::{Metric, Period, Total, Traffic, Unit, metrics as m};
 
 use super::shipped;
-use crate::Kind;
+use crate::{Kind, units};
 
 /// What a name in a rule may mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,18 @@ const SPOKEN: &[(&str, Metric)] = &[
     ("cgroup cpu", m::CGROUP_CPU),
     ("cgroup throttled", m::CGROUP_THROTTLED),
     ("space available", m::SPACE_AVAILABLE),
+    ("upload", m::UPLOAD_RATE),
+    ("download", m::DOWNLOAD_RATE),
+    ("saturation", m::SATURATION),
+    ("upload saturation", m::UPLOAD_SATURATION),
+    ("download saturation", m::DOWNLOAD_SATURATION),
+    ("saturation upload", m::UPLOAD_SATURATION),
+    ("saturation download", m::DOWNLOAD_SATURATION),
+    ("speed", m::LINK_SPEED),
+    ("duplex", m::LINK_DUPLEX),
+    ("link", m::LINK_CAPACITY),
+    ("capacity", m::LINK_CAPACITY),
+    ("pids", m::PIDS_PERCENT),
 ];
 
 /// Words for what can be said in bytes or numbers and in percent.
@@ -76,9 +88,16 @@ pub(super) fn named(words: &str, kind: Option<&Kind>) -> Named {
             _ => {}
         }
     }
+    if let Some(Kind::Network { .. }) = kind
+        && let Some(total) = Total::parse(words).or_else(|| total(&plain))
+    {
+        return Named::One(total.metric());
+    }
     if plain == "fds" {
         return match kind {
-            Some(Kind::System) => Named::One(m::FDS_ALLOCATED),
+            Some(Kind::System) => {
+                Named::Either { amount: m::FDS_ALLOCATED, percent: m::FDS_ALLOCATED_PERCENT }
+            }
             _ => Named::Either { amount: m::FDS, percent: m::FDS_PERCENT },
         };
     }
@@ -92,6 +111,30 @@ pub(super) fn named(words: &str, kind: Option<&Kind>) -> Named {
         Some(metric) => Named::One(metric.clone()),
         None => Named::Other(words.to_owned()),
     }
+}
+
+/// `total upload in last 2h`, `download packets total 30m`: in which order these words stand makes no difference.
+fn total(plain: &str) -> Option<Total> {
+    let (mut upload, mut packets, mut time) = (None, false, String::new());
+    for word in plain.split(' ') {
+        match word {
+            "upload" | "download" if upload.is_none() => upload = Some(word == "upload"),
+            "packets" | "packet" => packets = true,
+            "total" | "in" | "the" | "last" | "within" => {}
+            word => time += word,
+        }
+    }
+    let of = match (upload?, packets) {
+        (false, false) => Traffic::DownloadBytes,
+        (false, true) => Traffic::DownloadPackets,
+        (true, false) => Traffic::UploadBytes,
+        (true, true) => Traffic::UploadPackets,
+    };
+    let time =
+        units::duration(&time).ok().filter(|time| time.subsec_nanos() == 0 && *time <= Total::LONGEST)?;
+    let whole = |unit: &Period| time.as_secs() > 0 && time.as_secs().is_multiple_of(unit.seconds());
+    let unit = [Period::Day, Period::Hour, Period::Minute].into_iter().find(whole)?;
+    Some(Total { of, count: u32::try_from(time.as_secs() / unit.seconds()).ok()?, unit })
 }
 
 /// All words that [`named`] knows.
@@ -129,6 +172,7 @@ pub(super) fn example(unit: Unit) -> &'static str {
     match unit {
         Unit::Bytes => "a size such as `100 MB` or `1 GiB`",
         Unit::BytesPerSecond => "a size a second such as `10 MB/s`",
+        Unit::BitsPerSecond => "a speed such as `1 Gbit/s`",
         Unit::PerSecond => "a number a second such as `100/s`",
         Unit::Seconds => "a duration such as `30s` or `1h`",
         Unit::Percent => "a percentage such as `80%`",
@@ -165,7 +209,25 @@ mod tests {
         ] {
             assert_eq!(named(words, None), Named::One(metric), "{words}");
         }
-        assert_eq!(named("filedescriptors", Some(&Kind::System)), Named::One(m::FDS_ALLOCATED));
+        let files = Named::Either { amount: m::FDS_ALLOCATED, percent: m::FDS_ALLOCATED_PERCENT };
+        assert_eq!(named("filedescriptors", Some(&Kind::System)), files);
+        let eth0 = Kind::Network { link: crate::Link::Interface("eth0".into()) };
+        for (words, metric) in [
+            ("upload rate", "upload.rate"),
+            ("download", "download.rate"),
+            ("upload saturation", "saturation.upload.percent"),
+            ("link", "link.capacity"),
+            ("upload.total.1h", "upload.total.1h"),
+            ("total upload in last 2 hours", "upload.total.2h"),
+            ("Download packets total 90m", "download.packets.total.90m"),
+            ("total download last 24h", "download.total.1d"),
+        ] {
+            let Named::One(found) = named(words, Some(&eth0)) else { panic!("{words}") };
+            assert_eq!(found.name, metric, "{words}");
+        }
+        for words in ["total upload in last 2 years", "total upload 30s", "total 1h", "upload.total.0h"] {
+            assert!(matches!(named(words, Some(&eth0)), Named::Other(_)), "{words}");
+        }
         let fds = Named::Either { amount: m::FDS, percent: m::FDS_PERCENT };
         assert_eq!(named("file descriptors", None), fds);
         assert!(
