@@ -106,6 +106,12 @@ fn subject(config: &Config, text: &str) -> Result<Subject, String> {
             Kind::File { path } => {
                 (Mishap::Gone, format!("the file of {name}, {}, is missing", path.display()))
             }
+            Kind::Directory { path } => {
+                (Mishap::Gone, format!("the directory of {name}, {}, is missing", path.display()))
+            }
+            Kind::Fifo { path } => {
+                (Mishap::Gone, format!("the named pipe of {name}, {}, is missing", path.display()))
+            }
             Kind::Filesystem { path } => {
                 (Mishap::Gone, format!("the file system of {name}, {}, is not mounted", path.display()))
             }
@@ -149,6 +155,7 @@ fn about(service: &Service) -> Vec<&str> {
     for rule in &service.rules {
         if let Condition::Compare { metric, .. }
         | Condition::Changed { metric, .. }
+        | Condition::Content { metric, .. }
         | Condition::Matches { metric, .. } = &rule.when
             && !metrics.contains(&metric.as_str())
         {

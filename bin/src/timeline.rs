@@ -100,7 +100,14 @@ impl Timeline<'_> {
         use hinoban::config::Kind;
         let service = self.config.services.iter().find(|service| service.name == name);
         service.is_some_and(|s| {
-            matches!(s.kind, Kind::File { .. } | Kind::Filesystem { .. } | Kind::Host { .. })
+            matches!(
+                s.kind,
+                Kind::File { .. }
+                    | Kind::Directory { .. }
+                    | Kind::Fifo { .. }
+                    | Kind::Filesystem { .. }
+                    | Kind::Host { .. }
+            )
         })
     }
 

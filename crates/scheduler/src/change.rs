@@ -4,10 +4,13 @@
 //! one before. That nothing changed can be said of a whole cycle only, so a look before its turn is a sample if it found a
 //! change, and none otherwise. What is gone has no value; the last one it had is waiting for it when it is back.
 //!
+//! Rules may also ask for a difference from the first value. That one stays until the configuration is loaded again: who
+//! reloads takes what is there for right.
+//!
 //! A process that we start ourselves is another one, and nobody need be told; what an operator or something else starts
 //! beside us is told of. Values outlive the supervisor, but for those of processes and the options of mounts, as in Monit.
 
-use hinoban_config::{Change, Condition, Kind, Rate, Rule, Service};
+use hinoban_config::{Change, Condition, Dialect, Kind, Rate, Rule, Service};
 use hinoban_reading::{Now, Value, metrics};
 
 use crate::machine::{Out, Scheduler};
@@ -38,14 +41,27 @@ pub(crate) fn of(rule: &Rule) -> Option<(&str, Change)> {
     }
 }
 
-/// Whether what this rule tells is that something changed.
-pub(crate) fn is_news(rule: &Rule) -> bool {
-    of(rule).is_some_and(|(_, expect)| expect == Change::Changed)
+/// What a rule is about, if that is a difference from the first value.
+fn of_first(rule: &Rule) -> Option<&str> {
+    match &rule.when {
+        Condition::Differs { metric } => Some(metric),
+        _ => None,
+    }
 }
 
-/// Room for what the rules of a service are to remember; none if none is about change.
+/// Whether what this rule tells is that something changed, or was written: that is over by itself.
+pub(crate) fn is_news(rule: &Rule) -> bool {
+    let changed = of(rule).is_some_and(|(_, expect)| expect == Change::Changed);
+    changed || matches!(rule.when, Condition::Content { .. })
+}
+
+/// Room for what the rules of a service are to remember; none if none compares with what was before.
 pub(crate) fn room(service: &Service) -> Option<Box<[Option<Baseline>]>> {
-    service.rules.iter().any(|rule| of(rule).is_some()).then(|| vec![None; service.rules.len()].into())
+    service
+        .rules
+        .iter()
+        .any(|rule| of(rule).is_some() || of_first(rule).is_some())
+        .then(|| vec![None; service.rules.len()].into())
 }
 
 /// Whether a value is that of one process, and of no other.
@@ -79,7 +95,8 @@ impl Watched {
         let service = &self.service;
         let Some(changes) = &mut self.changes else { return };
         for (rule, baseline) in service.rules.iter().zip(changes) {
-            let same = of(rule).is_some_and(|(metric, _)| outlives(&service.kind, metric));
+            let metric = of(rule).map(|(metric, _)| metric).or_else(|| of_first(rule));
+            let same = metric.is_some_and(|metric| outlives(&service.kind, metric));
             if same && condition_name(&rule.when) == condition {
                 *baseline = Some(Baseline { value: value.clone(), before: None });
             }
@@ -108,6 +125,27 @@ impl Watched {
 }
 
 impl Scheduler {
+    /// Takes what was last read as the first value of a rule that asks whether it is still so, unless it has one. Under a
+    /// control file that is forgotten with the supervisor, as in Monit, which takes it when it reads that file.
+    pub(crate) fn learn_first(&mut self, i: usize, rule: usize, out: &mut Out) {
+        let watched = &mut self.services[i];
+        let service = watched.service.clone();
+        let Some(metric) = of_first(&service.rules[rule]) else { return };
+        let seen = watched.subject.seen.as_ref().filter(|seen| seen.standing.is_up());
+        let Some(value) = seen.and_then(|seen| seen.get(metric)) else { return };
+        let Some(first @ None) = watched.changes.as_mut().and_then(|changes| changes.get_mut(rule)) else {
+            return;
+        };
+        *first = Some(Baseline { value: value.clone(), before: None });
+        if self.dialect == Dialect::Toml && outlives(&service.kind, metric) {
+            out.push(Effect::Remember(Remembered::Baseline {
+                service: service.name.clone(),
+                condition: condition_name(&service.rules[rule].when),
+                value,
+            }));
+        }
+    }
+
     /// Judges a rule about change by what was last read.
     pub(crate) fn judge_change(&mut self, now: Now, i: usize, rule: usize, early: bool, out: &mut Out) {
         let watched = &mut self.services[i];

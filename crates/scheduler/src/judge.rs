@@ -38,12 +38,23 @@ impl Scheduler {
                 continue;
             }
             let bad = || sight::fails(&self.services[i], rule) == Some(true);
-            if after && matches!(service.rules[rule].when, Condition::Compare { .. }) && bad() {
+            let measured =
+                matches!(service.rules[rule].when, Condition::Compare { .. } | Condition::Differs { .. });
+            if after && measured && bad() {
                 continue;
             }
             self.judge(now, i, rule, early, out);
             if self.halted(i) {
                 return;
+            }
+        }
+        // Rules about content last, and in the order written.
+        for rule in 0..service.rules.len() {
+            if matches!(service.rules[rule].when, Condition::Content { .. }) {
+                self.judge_content(now, i, rule, early, out);
+                if self.halted(i) {
+                    return;
+                }
             }
         }
         if !up {
@@ -55,7 +66,10 @@ impl Scheduler {
     fn judge(&mut self, now: Now, i: usize, rule: usize, early: bool, out: &mut Out) {
         if change::of(&self.services[i].service.rules[rule]).is_some() {
             self.judge_change(now, i, rule, early, out);
-        } else if let Some(failed) = sight::fails(&self.services[i], rule) {
+            return;
+        }
+        self.learn_first(i, rule, out);
+        if let Some(failed) = sight::fails(&self.services[i], rule) {
             self.sample(now, i, rule, failed, early, out);
         }
     }
@@ -135,7 +149,10 @@ impl Stage {
             Stage::Type => matches!(when, Condition::WrongType),
             Stage::Reading => matches!(
                 when,
-                Condition::Compare { .. } | Condition::Changed { .. } | Condition::Matches { .. }
+                Condition::Compare { .. }
+                    | Condition::Changed { .. }
+                    | Condition::Differs { .. }
+                    | Condition::Matches { .. }
             ),
         }
     }

@@ -7,7 +7,7 @@ use hinoban_reading::{ReasonKind, Unit, Value, metrics};
 
 use crate::rules;
 use crate::watched::Watched;
-use crate::wording::{self, Changed, Compared, Tongue};
+use crate::wording::{self, Changed, Compared, Differing, Tongue};
 
 /// What one rule saw in one look, in words.
 #[derive(Debug, Default)]
@@ -40,6 +40,10 @@ pub(crate) fn fails(watched: &Watched, rule: usize) -> Option<bool> {
                 (a, b) => matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if operator.holds(a, b)),
             })
         }
+        Condition::Differs { metric } => {
+            let value = seen.filter(|s| s.standing.is_up())?.get(metric)?;
+            Some(watched.baseline(rule)?.value != value)
+        }
         Condition::Changed { metric, expect } => {
             seen.filter(|s| s.standing.is_up())?.reading(metric)?;
             Some(watched.baseline(rule)?.changed()? == (*expect == Change::Changed))
@@ -54,6 +58,7 @@ pub(crate) fn fails(watched: &Watched, rule: usize) -> Option<bool> {
             let seen = watched.test(rule)?.seen.as_ref()?;
             Some(seen.standing.is_up() == (*expect == Expect::Succeeded))
         }
+        Condition::Content { .. } => watched.content(rule).map(|(_, failed)| failed),
         Condition::Restarts { count, within } => Some(watched.tally.reaches(*count, *within)),
         _ => None,
     }
@@ -76,6 +81,11 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
         let detail = if failed { wording::given_up(&then, &watched.name) } else { None };
         return Some(Sight { text, detail, ..Sight::default() });
     }
+    if let Condition::Content { metric, pattern, fails_on_match } = when {
+        let (text, _) = watched.content(rule)?;
+        let content = wording::Content { metric, pattern: pattern.shown(), fails_on_match: *fails_on_match, text };
+        return Some(Sight { text: wording::content(content, failed, dialect), ..Sight::default() });
+    }
     let seen = &watched.subject.seen.as_ref()?.open();
     let reason = seen.standing.reason().map(|r| r.kind);
     match when {
@@ -84,7 +94,7 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
             Some(Sight { text, detail: wording::detail(seen, dialect), reason, compared: None })
         }
         Condition::WrongType => {
-            let text = wording::wrong_type(seen, dialect);
+            let text = wording::wrong_type(kind, seen, dialect);
             Some(Sight { text, detail: wording::detail(seen, dialect), reason, compared: None })
         }
         Condition::Compare { metric, operator, limit } => {
@@ -93,7 +103,8 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
             let text = wording::outcome(kind, metric, seen, failed, dialect).unwrap_or_else(|| {
                 let service = &*watched.name;
                 let told = Compared { service, kind, metric, unit, operator, value, limit };
-                wording::compare(told, failed, dialect)
+                let attribute = wording::attribute(told, seen, failed, tongue);
+                attribute.unwrap_or_else(|| wording::compare(told, failed, dialect))
             });
             let compared = Some(Box::new(Comparison {
                 metric: reading.name.clone(),
@@ -114,6 +125,12 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
                 }
                 _ => wording::change(Changed { kind, metric, unit, before, value }, tongue),
             };
+            Some(Sight { text, ..Sight::default() })
+        }
+        Condition::Differs { metric } => {
+            let reading = seen.readings.iter().find(|r| r.name == *metric)?;
+            let (unit, value, first) = (reading.unit, &reading.value, &watched.baseline(rule)?.value);
+            let text = wording::differing(Differing { metric, unit, first, value }, failed, tongue);
             Some(Sight { text, ..Sight::default() })
         }
         Condition::Matches { metric, pattern, fails_on_match } => {

@@ -142,7 +142,9 @@ fn supposed(scene: &Scene<'_>, at: usize, rule: &Rule) -> String {
     match (&rule.when, &scene.watched.service.kind) {
         (Condition::Missing, _) if gone => "If it stays as it is".to_owned(),
         (Condition::Missing, Kind::Process { .. }) => format!("If it died{now}"),
-        (Condition::Missing, Kind::File { .. }) => format!("If it were missing{now}"),
+        (Condition::Missing, Kind::File { .. } | Kind::Directory { .. } | Kind::Fifo { .. }) => {
+            format!("If it were missing{now}")
+        }
         (Condition::Missing, Kind::Filesystem { .. }) => format!("If it were not mounted{now}"),
         (Condition::Missing, _) => format!("If it were down{now}"),
         (Condition::Exists, _) => format!("If it existed{now}"),
@@ -153,6 +155,23 @@ fn supposed(scene: &Scene<'_>, at: usize, rule: &Rule) -> String {
             let left = many(count.saturating_sub(tally.restarts).max(1), word);
             let cycles = many(within.saturating_sub(tally.cycles).max(1), "cycle");
             format!("After {left} by rules within {cycles}")
+        }
+        (Condition::Content { metric, pattern, fails_on_match }, _) => {
+            let verb = if *fails_on_match { "matches" } else { "does not match" };
+            let shown = pattern.shown();
+            match crate::content::is_output(metric) {
+                true => format!("If it printed{now} what {verb} {shown}"),
+                false if rate.is_empty() => format!("If a line were written that {verb} {shown}"),
+                false => {
+                    format!(
+                        "If lines were written{rate} that {}",
+                        verb.replace("matches", "match").replace("does", "do")
+                    ) + &format!(" {shown}")
+                }
+            }
+        }
+        (Condition::Differs { metric }, _) => {
+            format!("If {} were seen{now} to be another than at first", wording::name_of(metric))
         }
         (Condition::Changed { metric, expect: Change::Changed }, _) => {
             format!("If {} changed{now}", wording::name_of(metric))
@@ -180,6 +199,13 @@ fn mended(scene: &Scene<'_>, at: usize, rule: &Rule) -> String {
         Condition::Exists => format!("Once it is gone{rate}"),
         Condition::WrongType => format!("Once there is what belongs there{rate}"),
         Condition::Changed { metric, .. } => format!("Once {} changes again{rate}", wording::name_of(metric)),
+        Condition::Content { .. } => format!("Once a look finds no more of it{rate}"),
+        Condition::Differs { metric } => {
+            format!(
+                "Once {} is again what it was at first{rate}, or is taken for right by `hinoban reload`",
+                wording::name_of(metric)
+            )
+        }
         Condition::Restarts { .. } => "Once it is well and no longer restarted again and again".to_owned(),
         Condition::Test { test, expect } => {
             let word = if *expect == Expect::Failed { "succeeds" } else { "fails" };

@@ -161,9 +161,11 @@ fn end(world: &mut World, service: &Service, mishap: &Mishap) {
             behaviour.tests_pass = true;
             behaviour.appears_after = starts;
             // Only a process waits for somebody to start it.
-            if matches!(service.kind, Kind::File { .. } | Kind::Filesystem { .. })
-                && !world.lives(&service.name)
-            {
+            let by_itself = matches!(
+                service.kind,
+                Kind::File { .. } | Kind::Directory { .. } | Kind::Fifo { .. } | Kind::Filesystem { .. }
+            );
+            if by_itself && !world.lives(&service.name) {
                 world.appear(&service.name);
             }
         }
@@ -197,6 +199,7 @@ pub(crate) fn about(when: &Condition) -> Option<&str> {
     match when {
         Condition::Compare { metric, .. }
         | Condition::Changed { metric, .. }
+        | Condition::Content { metric, .. }
         | Condition::Matches { metric, .. } => Some(metric),
         _ => None,
     }
@@ -222,7 +225,7 @@ fn calm(service: &Service, metric: &str) -> Value {
                 values.extend([limit.clone(), Value::from("as usual")]);
             }
             Condition::Compare { limit, .. } => values.extend(around(limit)),
-            Condition::Matches { pattern, .. } => {
+            Condition::Content { pattern, .. } | Condition::Matches { pattern, .. } => {
                 values.extend([Value::from("as usual"), Value::from(pattern.text()), Value::from("")]);
             }
             _ => values.push(Value::Int(1)),
@@ -254,7 +257,9 @@ fn fails(when: &Condition, value: &Value) -> bool {
             (Value::Text(a), Value::Text(b)) => operator.holds(a, b),
             (a, b) => matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if operator.holds(a, b)),
         },
-        Condition::Matches { pattern, fails_on_match, .. } => {
+        Condition::Content { metric, .. } if !crate::content::is_output(metric) => *value != Value::from(""),
+        Condition::Content { pattern, fails_on_match, .. }
+        | Condition::Matches { pattern, fails_on_match, .. } => {
             pattern.is_match(&value.to_string()) == *fails_on_match
         }
         Condition::Changed { expect, .. } => *expect == Change::Unchanged,

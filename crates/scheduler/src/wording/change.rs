@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use super::Tongue;
 use super::compare::{Path, name_of};
 use super::figures::Figure;
+use super::node::is_checksum;
 
 /// A reading beside the one before it, to be told.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +45,12 @@ impl Changed<'_> {
         let Self { before, value, .. } = self;
         let (changed, path) = (before != value, Path(self.kind));
         let is = |metric: Metric| *self.metric == *metric.name;
-        let stamp = [(m::ACCESS_TIME, "access"), (m::CHANGE_TIME, "change"), (m::MODIFY_TIME, "modify")];
+        let stamp = [
+            (m::ACCESS_TIME, "access"),
+            (m::CHANGE_TIME, "change"),
+            (m::MODIFY_TIME, "modify"),
+            (m::TIMESTAMP, "modify/change"),
+        ];
         if let Some((_, name)) = stamp.into_iter().find(|(metric, _)| is(metric.clone())) {
             return Some(match changed {
                 true => {
@@ -55,6 +61,8 @@ impl Changed<'_> {
             });
         }
         Some(match changed {
+            true if is_checksum(self.metric) => format!("checksum changed to {value}"),
+            false if is_checksum(self.metric) => "checksum has not changed".to_owned(),
             true if is(m::PID) => format!("process PID changed from {before} to {value}"),
             false if is(m::PID) => "process PID has not changed since last cycle".to_owned(),
             true if is(m::PPID) => format!("process PPID changed from {before} to {value}"),
@@ -82,17 +90,18 @@ impl Changed<'_> {
 }
 
 /// A value as people write it.
-struct Reading<'a> {
-    metric: &'a str,
-    unit: Unit,
-    value: &'a Value,
-    zone: &'a TimeZone,
+pub(super) struct Reading<'a> {
+    pub(super) metric: &'a str,
+    pub(super) unit: Unit,
+    pub(super) value: &'a Value,
+    pub(super) zone: &'a TimeZone,
 }
 
 impl Display for Reading<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_time =
-            [m::ACCESS_TIME, m::CHANGE_TIME, m::MODIFY_TIME].iter().any(|t| *t.name == *self.metric);
+        let is_time = [m::ACCESS_TIME, m::CHANGE_TIME, m::MODIFY_TIME, m::TIMESTAMP]
+            .iter()
+            .any(|t| *t.name == *self.metric);
         match self.value {
             Value::Text(_) => write!(f, "'{}'", Cut(self.value)),
             value if *self.metric == *m::PERMISSION.name => f.write_str(&octal(value)),
@@ -128,7 +137,7 @@ fn octal(mode: &Value) -> String {
 }
 
 /// Seconds since the Unix epoch as Monit writes them: local time without a zone.
-fn date(seconds: &Value, zone: &TimeZone) -> Option<String> {
+pub(super) fn date(seconds: &Value, zone: &TimeZone) -> Option<String> {
     let at = Stamp::from_micros(seconds.as_i64()?.checked_mul(1_000_000)?);
     let at = jiff::Timestamp::from_microsecond(at.micros()).ok()?;
     Some(at.to_zoned(zone.clone()).strftime("%a, %d %b %Y %H:%M:%S").to_string())
@@ -166,6 +175,9 @@ mod tests {
                 "modify time for /p changed from Mon, 23 Nov 2026 14:32:10 to Mon, 23 Nov 2026 14:32:11",
             ),
             (says(m::CHANGE_TIME, int(1), int(1)), "change time was not changed for /p"),
+            (says(m::TIMESTAMP, int(1), int(1)), "modify/change time was not changed for /p"),
+            (says(m::CHECKSUM_MD5, "ab".into(), "cd".into()), "checksum changed to cd"),
+            (says(m::CHECKSUM_MD5, "ab".into(), "ab".into()), "checksum has not changed"),
             (
                 says(m::FILESYSTEM_FLAGS, "rw,relatime".into(), "rw,noexec,relatime".into()),
                 "filesystem flags changed from 'rw,relatime' to 'rw,noexec,relatime'",

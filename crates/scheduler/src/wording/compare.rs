@@ -140,6 +140,21 @@ static PHRASES: &[Phrase] = &[
     phrase(m::INODES_FREE, Form::Bare, "inode free", "inode free", "free inodes"),
     phrase(m::INODES_FREE_PERCENT, Form::Bare, "inode free", "inode free", "free inodes"),
     same(m::SERVICE_TIME, Form::Bare, "service time"),
+    same(m::PERMISSION, Form::Of, "permission"),
+    same(m::LINKS, Form::Of, "links"),
+    phrase(m::ACCESS_AGE, Form::Of, "access time", "access time", "time since the last access"),
+    phrase(m::CHANGE_AGE, Form::Of, "change time", "change time", "time since the last change of status"),
+    phrase(m::MODIFY_AGE, Form::Of, "modify time", "modify time", "time since the last modification"),
+    phrase(
+        m::TIMESTAMP_AGE,
+        Form::Of,
+        "modify/change time",
+        "modify/change time",
+        "time since the last change",
+    ),
+    same(m::CHECKSUM_MD5, Form::Of, "MD5 checksum"),
+    same(m::CHECKSUM_SHA1, Form::Of, "SHA-1 checksum"),
+    same(m::CHECKSUM_SHA256, Form::Of, "SHA-256 checksum"),
     same(m::EXIT_STATUS, Form::Of, "exit status"),
     same(m::EXIT_SIGNAL, Form::Of, "signal that ended it"),
     same(m::RUN_TIME, Form::Of, "run time"),
@@ -163,8 +178,12 @@ pub(crate) fn known_name(metric: &str) -> Option<&'static str> {
 
 /// How people call a metric: `space usage`; what is not ours by its own name.
 pub(crate) fn name_of(metric: &str) -> &str {
-    let times =
-        [(m::ACCESS_TIME, "access time"), (m::CHANGE_TIME, "change time"), (m::MODIFY_TIME, "modify time")];
+    let times = [
+        (m::ACCESS_TIME, "access time"),
+        (m::CHANGE_TIME, "change time"),
+        (m::MODIFY_TIME, "modify time"),
+        (m::TIMESTAMP, "time of the last change"),
+    ];
     let time = || times.iter().find(|(time, _)| *time.name == *metric).map(|(_, name)| *name);
     known(metric).map(|p| p.own).or_else(time).unwrap_or(metric)
 }

@@ -3,6 +3,8 @@
 use hinoban_config::{Dialect, Kind};
 use hinoban_reading::{Observation, ReasonKind, Standing, Value, metrics};
 
+use super::node::{of_our_type, of_type};
+
 /// The state of the thing itself. `expected`: the rule wants it there, as rules mostly do.
 pub(crate) fn existence(kind: &Kind, seen: &Observation, expected: bool, dialect: Dialect) -> String {
     let there = is_there(&seen.standing);
@@ -15,6 +17,15 @@ pub(crate) fn existence(kind: &Kind, seen: &Observation, expected: bool, dialect
         }
         (Kind::Process { .. }, _) => "process is not running".to_owned(),
         (Kind::File { .. }, _) => if there { "file exists" } else { "file doesn't exist" }.to_owned(),
+        (Kind::Directory { .. }, _) => {
+            if there { "directory exists" } else { "directory doesn't exist" }.to_owned()
+        }
+        (Kind::Fifo { .. }, Dialect::Monit) => {
+            if there { "fifo exists" } else { "fifo doesn't exist" }.to_owned()
+        }
+        (Kind::Fifo { .. }, Dialect::Toml) => {
+            if there { "named pipe exists" } else { "named pipe doesn't exist" }.to_owned()
+        }
         (Kind::Filesystem { path }, Dialect::Monit) => {
             let path = path.display();
             match (expected, there) {
@@ -38,11 +49,12 @@ pub(crate) fn existence(kind: &Kind, seen: &Observation, expected: bool, dialect
 }
 
 /// Whether what is there is of the type that was asked for.
-pub(crate) fn wrong_type(seen: &Observation, dialect: Dialect) -> String {
-    match (is_wrong_type(&seen.standing), dialect) {
-        (false, _) => "is a regular file".to_owned(),
-        (true, Dialect::Monit) => "is neither a regular file nor a socket".to_owned(),
-        (true, Dialect::Toml) => with_reason("is neither a regular file nor a socket", seen),
+pub(crate) fn wrong_type(kind: &Kind, seen: &Observation, dialect: Dialect) -> String {
+    let right = !is_wrong_type(&seen.standing);
+    match dialect {
+        Dialect::Monit => of_type(kind, right).to_owned(),
+        Dialect::Toml if right => of_our_type(kind, right).to_owned(),
+        Dialect::Toml => with_reason(of_our_type(kind, right), seen),
     }
 }
 
@@ -82,12 +94,17 @@ mod tests {
     fn existence_reads_as_monit_tells_it() {
         let file = Kind::File { path: "/p".into() };
         let filesystem = Kind::Filesystem { path: "/p".into() };
+        let (directory, fifo) = (Kind::Directory { path: "/p".into() }, Kind::Fifo { path: "/p".into() });
         let gone = |kind| Observation::new(Standing::Absent(Reason::new(kind, "why")));
         let table = [
             (&file, true, Observation::up(), "file exists"),
             (&file, false, Observation::up(), "file exists"),
             (&file, true, gone(ReasonKind::FileAbsent), "file doesn't exist"),
             (&file, false, gone(ReasonKind::FileAbsent), "file doesn't exist"),
+            (&directory, true, gone(ReasonKind::FileAbsent), "directory doesn't exist"),
+            (&directory, false, Observation::up(), "directory exists"),
+            (&fifo, true, gone(ReasonKind::FileAbsent), "fifo doesn't exist"),
+            (&fifo, true, Observation::up(), "fifo exists"),
             (&filesystem, true, Observation::up(), "succeeded getting filesystem statistics for '/p'"),
             (&filesystem, true, gone(ReasonKind::NotMounted), "unable to read filesystem '/p' state"),
             (&filesystem, false, Observation::up(), "filesystem '/p' exists"),
@@ -112,10 +129,15 @@ mod tests {
         let seen = Observation::new(Standing::Down(reason));
         let file = Kind::File { path: "/p".into() };
         assert_eq!(existence(&file, &seen, true, Dialect::Monit), "file exists");
-        assert_eq!(wrong_type(&seen, Dialect::Monit), "is neither a regular file nor a socket");
-        assert_eq!(wrong_type(&Observation::up(), Dialect::Monit), "is a regular file");
+        assert_eq!(wrong_type(&file, &seen, Dialect::Monit), "is neither a regular file nor a socket");
+        assert_eq!(wrong_type(&file, &Observation::up(), Dialect::Monit), "is a regular file");
+        let fifo = Kind::Fifo { path: "/p".into() };
+        assert_eq!(wrong_type(&fifo, &seen, Dialect::Monit), "is not fifo");
+        assert_eq!(wrong_type(&fifo, &seen, Dialect::Toml), "is not a named pipe: /p is a directory");
+        let directory = Kind::Directory { path: "/p".into() };
+        assert_eq!(wrong_type(&directory, &Observation::up(), Dialect::Monit), "is directory");
         assert_eq!(
-            wrong_type(&seen, Dialect::Toml),
+            wrong_type(&file, &seen, Dialect::Toml),
             "is neither a regular file nor a socket: /p is a directory"
         );
     }

@@ -4,9 +4,11 @@
 mod change;
 mod compare;
 mod connection;
+mod content;
 mod existence;
 mod figures;
 mod limit;
+mod node;
 mod outcome;
 mod rule;
 
@@ -16,8 +18,10 @@ use jiff::tz::TimeZone;
 pub(crate) use change::{Changed, change, matched};
 pub(crate) use compare::{Compared, compare, known_name, name_of, unit_of};
 pub(crate) use connection::test;
+pub(crate) use content::{Content, content};
 pub(crate) use existence::{detail, existence, is_there, is_wrong_type, wrong_type};
 pub(crate) use limit::{given_up, limit, word};
+pub(crate) use node::{Differing, attribute, differing};
 pub(crate) use outcome::{outcome, status_changed};
 pub(crate) use rule::{often, rule};
 

@@ -2,8 +2,11 @@
 
 use hinoban_config::{Branch, Change, Condition, Expect, Rule, Test, Then};
 use hinoban_reading::{Unit, Value, metrics};
+use jiff::tz::TimeZone;
 
+use super::change::Reading;
 use super::compare::name_of;
+use super::content::about_content;
 use super::connection::{protocol, target, url_target};
 use super::unit_of;
 
@@ -37,16 +40,23 @@ fn condition(when: &Condition) -> String {
         Condition::Restarts { count, within } => format!("{count} restarts within {within} cycles"),
         Condition::Missing => "does not exist".to_owned(),
         Condition::Exists => "exists".to_owned(),
-        Condition::WrongType => "not a regular file".to_owned(),
+        Condition::WrongType => "of another type".to_owned(),
         Condition::Compare { metric, .. } if *metric == *metrics::RUN_ERROR.name => {
             "cannot be run".to_owned()
         }
         Condition::Compare { metric, operator, limit } => {
             let unit = unit_of(metric).unwrap_or(Unit::Count);
-            format!("{} {} {}", name_of(metric), operator.sign(), unit.show(limit))
+            // Nothing that is compared is told in local time.
+            let limit = Reading { metric, unit, value: limit, zone: &TimeZone::UTC };
+            format!("{} {} {limit}", name_of(metric), operator.sign())
         }
+        Condition::Differs { metric } => format!("{} differs from the first", name_of(metric)),
         Condition::Changed { metric, expect: Change::Changed } => format!("{} changed", name_of(metric)),
         Condition::Changed { metric, .. } => format!("{} not changed", name_of(metric)),
+        Condition::Content { metric, pattern, fails_on_match } => {
+            let verb = if *fails_on_match { "matches" } else { "does not match" };
+            format!("{} {verb} {}", about_content(metric), pattern.shown())
+        }
         Condition::Matches { metric, pattern, fails_on_match } => {
             let verb = if *fails_on_match { "matches" } else { "does not match" };
             format!("{} {verb} '{}'", name_of(metric), pattern.text())
