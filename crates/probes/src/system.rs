@@ -1,4 +1,6 @@
-//! The host itself: load, processor, memory, swap, file descriptors.
+//! The host itself: load, processor, memory, swap, file descriptors, process ids, pressure.
+
+mod strain;
 
 use std::fs;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use hinoban_reading::{Metric, Observation, metrics};
 
 use crate::clock;
 use crate::proc::{labelled, number};
+use strain::Swapping;
 
 /// The parts of processor time, in the order the probe computes them.
 const PARTS: [Metric; 9] = [
@@ -36,9 +39,13 @@ const LOADS: [(Metric, Metric); 3] = [
 /// Memory in use is what Monit 5.33 counts: all of it but what the kernel thinks is available (`MemAvailable`), and on
 /// kernels before 3.14 all but free, buffers and cache. Processor parts are percentages of all processors together since
 /// the last look, so they appear from the second look on; `cpu.percent` is user and system.
+///
+/// `pressure.*` is there where the kernel tells it (Linux 4.20, PSI), `swap.in.rate` and `swap.out.rate` from the second look
+/// on, in pages a second, where there is swap space. `services.fallen` is not read here: only who supervises knows.
 #[derive(Debug, Default)]
 pub struct SystemProbe {
     last: Option<Times>,
+    swapping: Swapping,
 }
 
 #[async_trait]
@@ -72,8 +79,10 @@ impl Probe for SystemProbe {
         seen.push(&metrics::MEMORY_PERCENT, share(memory.used, memory.total));
         seen.push(&metrics::SWAP, memory.swap_used);
         seen.push(&metrics::SWAP_PERCENT, share(memory.swap_used, memory.swap_total));
-
         let since_boot = clock::since_boot();
+        if memory.swap_total > 0 {
+            self.swapping.read(since_boot, &mut seen);
+        }
         seen.push(&metrics::UPTIME, since_boot.as_secs());
         seen.push(&metrics::BOOT_TIME, rounded(clock::boot_wall()));
 
@@ -82,6 +91,12 @@ impl Probe for SystemProbe {
         for metric in [metrics::FDS_ALLOCATED, metrics::FDS_UNUSED, metrics::FDS_MAXIMUM] {
             seen.push(&metric, numbers.next().flatten().ok_or_else(|| odd("/proc/sys/fs/file-nr"))?);
         }
+        let files =
+            |metric: Metric| seen.get(&metric.name).and_then(|value| value.as_i64()).unwrap_or(0) as u64;
+        let full = share(files(metrics::FDS_ALLOCATED), files(metrics::FDS_MAXIMUM));
+        seen.push(&metrics::FDS_ALLOCATED_PERCENT, full);
+        strain::pids(&loads, &mut seen);
+        strain::pressure(&mut seen);
         Ok(seen)
     }
 
@@ -112,6 +127,27 @@ impl Probe for SystemProbe {
             metrics::FDS_ALLOCATED,
             metrics::FDS_UNUSED,
             metrics::FDS_MAXIMUM,
+            metrics::FDS_ALLOCATED_PERCENT,
+            metrics::PIDS_USED,
+            metrics::PIDS_MAXIMUM,
+            metrics::PIDS_PERCENT,
+            metrics::SWAP_IN_RATE,
+            metrics::SWAP_OUT_RATE,
+            metrics::PRESSURE_CPU_SOME_10,
+            metrics::PRESSURE_CPU_SOME_60,
+            metrics::PRESSURE_CPU_SOME_300,
+            metrics::PRESSURE_MEMORY_SOME_10,
+            metrics::PRESSURE_MEMORY_SOME_60,
+            metrics::PRESSURE_MEMORY_SOME_300,
+            metrics::PRESSURE_MEMORY_FULL_10,
+            metrics::PRESSURE_MEMORY_FULL_60,
+            metrics::PRESSURE_MEMORY_FULL_300,
+            metrics::PRESSURE_IO_SOME_10,
+            metrics::PRESSURE_IO_SOME_60,
+            metrics::PRESSURE_IO_SOME_300,
+            metrics::PRESSURE_IO_FULL_10,
+            metrics::PRESSURE_IO_FULL_60,
+            metrics::PRESSURE_IO_FULL_300,
         ];
         METRICS
     }

@@ -27,6 +27,19 @@ async fn this_machine_is_measured() {
     assert!(real("swap.percent") <= 100.0);
     assert!(real("load.1") >= 0.0 && real("load.15") >= 0.0);
     assert!(real("fds.allocated") > 0.0 && real("fds.allocated") <= real("fds.maximum"));
+    let full = 100.0 * real("fds.allocated") / real("fds.maximum");
+    assert!((real("fds.allocated.percent") - full).abs() < 1e-9);
+    assert!(real("pids.used") >= 1.0 && real("pids.used") <= real("pids.maximum"));
+    let [most, threads] = ["pid_max", "threads-max"].map(|name| {
+        let text = std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap();
+        text.trim().parse::<f64>().unwrap()
+    });
+    assert!(real("pids.maximum") <= most.min(threads), "a container may have less");
+    if std::fs::read("/proc/pressure/io").is_ok() {
+        for reading in ["cpu.some.avg10", "memory.full.avg60", "io.some.avg300"] {
+            assert!((0.0..=100.0).contains(&real(&format!("pressure.{reading}"))), "{reading}");
+        }
+    }
     let boot = procfs::KernelStats::current().unwrap().btime as f64;
     assert!((real("boot.time") - boot).abs() <= 1.0, "{} {boot}", real("boot.time"));
     for reading in &seen.readings {

@@ -149,7 +149,7 @@ pub mod metrics {
         PRESSURE_IO_SOME_300 = "pressure.io.some.avg300", Percent;
         PRESSURE_IO_FULL_10 = "pressure.io.full.avg10", Percent; PRESSURE_IO_FULL_60 = "pressure.io.full.avg60", Percent;
         PRESSURE_IO_FULL_300 = "pressure.io.full.avg300", Percent;
-        PROCESSES = "processes", Count; PIDS_PERCENT = "pids.percent", Percent; PIDS_MAXIMUM = "pids.maximum", Count;
+        PIDS_USED = "pids.used", Count; PIDS_PERCENT = "pids.percent", Percent; PIDS_MAXIMUM = "pids.maximum", Count;
         FDS_ALLOCATED_PERCENT = "fds.allocated.percent", Percent;
         SWAP_IN_RATE = "swap.in.rate", PerSecond; SWAP_OUT_RATE = "swap.out.rate", PerSecond;
         SERVICES_FALLEN = "services.fallen", Count;
