@@ -57,6 +57,15 @@ impl Scheduler {
                 }
             }
         }
+        // Rules about content last, and in the order written.
+        for rule in 0..service.rules.len() {
+            if matches!(service.rules[rule].when, Condition::Content { .. }) {
+                self.judge_content(now, i, rule, early, out);
+                if self.halted(i) {
+                    return;
+                }
+            }
+        }
         if !up {
             self.services[i].generation += 1;
         }

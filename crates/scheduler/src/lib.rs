@@ -25,6 +25,7 @@
 mod budget;
 mod campaign;
 mod change;
+mod content;
 mod errand;
 mod explain;
 mod judge;

@@ -55,6 +55,8 @@ pub(crate) struct Watched {
     pub(crate) judged: Vec<Option<Stamp>>,
     /// One for each rule, if any is about change: what that has seen.
     pub(crate) changes: Option<Box<[Option<Baseline>]>>,
+    /// One for each rule, if one is about content.
+    pub(crate) contents: Option<Box<[crate::content::Heard]>>,
     /// One for each rule: its words, once somebody has asked for them.
     pub(crate) texts: OnceLock<Box<[Arc<str>]>>,
     /// What is being done to it.
@@ -156,6 +158,7 @@ impl Watched {
             records: (0..rules).map(|_| None).collect(),
             judged: vec![None; rules],
             changes: change::room(&service),
+            contents: crate::content::room(&service),
             texts: OnceLock::new(),
             task: None,
             last_action: None,
@@ -301,6 +304,7 @@ impl Watched {
         if self.since.is_none_or(|(was, _)| was != up) {
             self.since = Some((up, at));
         }
+        self.hear(&seen);
         Kept::replace(&mut self.subject.seen, seen);
         self.subject.at = Some(at);
     }
@@ -339,6 +343,7 @@ impl Watched {
         self.records.iter_mut().for_each(|r| *r = None);
         self.judged.fill(None);
         self.other_process();
+        self.forget_content();
         self.done.clear();
         self.confirm = None;
     }
