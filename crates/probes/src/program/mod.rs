@@ -62,9 +62,13 @@ pub enum Speech {
     Json,
 }
 
+/// The signal that a program counts as killed by when its time was over.
+const KILLED: i64 = 9;
+
 /// Looks by running a program. See the [module](self).
 ///
-/// Readings: `exit.status`, 0 to 255, and N if signal N ended it, as Monit counts; `exit.signal`, 0 if none did;
+/// Readings: `exit.status`, 0 to 255, and N if signal N ended it, as Monit counts; `exit.signal`, 0 if none did (one whose
+/// time was over counts as killed by signal 9, whatever it made of that);
 /// `exit.reason`, a text, if it did not end by itself; `run.time`, how long it ran, and `run.started`, when, in seconds since the
 /// Unix epoch; `output`, a text: what it printed as errors, then the rest, without blanks at the ends, and only as much of it as is
 /// kept; `run.error`, a text: why it could not be run at all, empty if it was. One that could not be run has no other
@@ -92,6 +96,8 @@ impl ProgramProbe {
 
     fn seen(&mut self, ran: &Ran, look: &Look) -> Result<Observation, ProbeError> {
         let (status, signal) = match &ran.how {
+            // However it took that.
+            _ if ran.overdue.is_some() => (KILLED, KILLED),
             How::Exited { status } => (i64::from(*status), 0),
             How::Signalled { signal, .. } => (i64::from(*signal), i64::from(*signal)),
             How::Unknown { why } => {
@@ -119,7 +125,7 @@ impl ProgramProbe {
                 let spoken = nagios::spoken(if out.is_empty() { &errors } else { &out });
                 left_out = spoken.left_out;
                 let state = match status {
-                    _ if signal != 0 || ran.overdue.is_some() => "critical",
+                    _ if signal != 0 => "critical",
                     0 => "ok",
                     1 => "warning",
                     2 => "critical",

@@ -73,15 +73,16 @@ async fn bytes_that_are_no_text_do_no_harm() {
 #[tokio::test]
 async fn a_death_by_signal_is_told_as_one_and_counts_as_its_number() {
     let killed = Ran { how: How::Signalled { signal: 11, core: false }, ..exited(0, "begun", "") };
-    let seen = look(Speech::Plain, Ok(killed.clone())).await.unwrap();
+    let seen = look(Speech::Plain, Ok(killed)).await.unwrap();
     assert_eq!((int(&seen, metrics::EXIT_STATUS), int(&seen, metrics::EXIT_SIGNAL)), (11, 11));
     assert!(
         said(&seen, metrics::EXIT_REASON).starts_with("killed by signal 11"),
         "{}",
         said(&seen, metrics::EXIT_REASON)
     );
-    let overdue = Ran { overdue: Some(Duration::from_secs(5)), ..killed };
+    let overdue = Ran { overdue: Some(Duration::from_secs(5)), ..exited(0, "begun", "") };
     let seen = look(Speech::Plain, Ok(overdue)).await.unwrap();
+    assert_eq!((int(&seen, metrics::EXIT_STATUS), int(&seen, metrics::EXIT_SIGNAL)), (9, 9));
     assert_eq!(said(&seen, metrics::EXIT_REASON), "timed out after 5 s");
 }
 

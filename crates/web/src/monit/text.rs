@@ -76,6 +76,7 @@ pub(crate) fn rows(status: &Status, about: &About, view: &ServiceView) -> Vec<Ro
             Kind::File { .. } => measured::file(&mut rows, seen, about),
             Kind::Filesystem { .. } => measured::filesystem(&mut rows, seen),
             Kind::System => measured::system(&mut rows, seen, status, about),
+            Kind::Program { .. } => measured::program(&mut rows, seen),
             Kind::Custom { .. } => measured::custom(&mut rows, seen),
             _ => (),
         }
@@ -203,6 +204,8 @@ fn class(key: &str) -> Option<Class> {
         "size" => Class::Size,
         "access timestamp" | "change timestamp" | "modify timestamp" => Class::Timestamp,
         "filesystem flags" => Class::FsFlag,
+        "last exit value" | "state" | "cannot be run" => Class::Status,
+        "last output" => Class::Content,
         _ => return None,
     })
 }

@@ -121,6 +121,7 @@ fn service(x: &mut Xml, status: &Status, view: &ServiceView) {
         Kind::File { .. } => measured::file(x, seen),
         Kind::Filesystem { .. } => measured::filesystem(x, seen, view.every),
         Kind::System => measured::system_files(x, seen),
+        Kind::Program { .. } => measured::program(x, seen),
         _ => (),
     }
     ports(view).for_each(|p| measured::port(x, &p));

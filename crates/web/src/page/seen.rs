@@ -29,6 +29,7 @@ impl Line<'_> {
                 Kind::System => self.system(seen)?,
                 Kind::Filesystem { .. } => self.filesystem(seen)?,
                 Kind::File { .. } => self.file(seen)?,
+                Kind::Program { .. } => self.program(seen)?,
                 _ => self.any(seen)?,
             }
         }
@@ -70,6 +71,35 @@ impl Line<'_> {
     fn file(&mut self, seen: &Observation) -> fmt::Result {
         self.one(seen, &m::SIZE, "", "")?;
         self.one(seen, &m::MODIFY_TIME, "changed ", "")
+    }
+
+    /// What it says, in one line, or else how it ended.
+    fn program(&mut self, seen: &Observation) -> fmt::Result {
+        self.one(seen, &m::PLUGIN_STATE, "", "")?;
+        for metric in [m::RUN_ERROR, m::EXIT_REASON] {
+            if let Some(Value::Text(text)) = seen.get(&metric.name).filter(|value| !is_empty(value)) {
+                self.first_line(text)?;
+            }
+        }
+        let output = seen.get(&m::OUTPUT.name).filter(|value| !is_empty(value));
+        if let Some(Value::Text(text)) = output {
+            self.first_line(text)?;
+        }
+        if !has(seen, &m::PLUGIN_STATE) && !has(seen, &m::EXIT_REASON) {
+            self.one(seen, &m::EXIT_STATUS, "status ", "")?;
+        }
+        self.one(seen, &m::RUN_TIME, "in ", "")
+    }
+
+    /// The first line of a text, or as much of it as there is room for.
+    fn first_line(&mut self, text: &str) -> fmt::Result {
+        const MOST: usize = 80;
+        self.next()?;
+        let line = text.lines().next().unwrap_or_default();
+        match line.char_indices().nth(MOST) {
+            Some((end, _)) => write!(self.out, "{}…", &line[..end]),
+            None => self.out.write_str(line),
+        }
     }
 
     /// A kind that we know nothing of: the first of its readings.
@@ -125,6 +155,10 @@ fn has(seen: &Observation, metric: &Metric) -> bool {
     seen.get(&metric.name).is_some()
 }
 
+fn is_empty(value: &Value) -> bool {
+    matches!(value, Value::Text(text) if text.is_empty())
+}
+
 fn number(seen: &Observation, metric: &Metric) -> Option<f64> {
     seen.get(&metric.name)?.as_f64().filter(|x| x.is_finite())
 }
@@ -145,6 +179,10 @@ pub(crate) fn rows<'a>(seen: &'a Observation, zone: &TimeZone) -> Vec<Row<'a>> {
     for (label, metric, with) in &SHOWN {
         let Some(first) = seen.get(&metric.name) else { continue };
         used.push(&metric.name);
+        let signal = *metric.name == *m::EXIT_SIGNAL.name;
+        if *metric.name == *m::RUN_ERROR.name && is_empty(first) || signal && *first == Value::Int(0) {
+            continue; // nothing is wrong
+        }
         let mut value = String::new();
         let second = with.as_ref().and_then(|(form, metric)| Some((form, metric, seen.get(&metric.name)?)));
         // Nothing that is written to a text fails.
@@ -199,7 +237,7 @@ enum With {
 type Shown = (&'static str, Metric, Option<(With, Metric)>);
 
 #[rustfmt::skip]
-static SHOWN: [Shown; 58] = [
+static SHOWN: [Shown; 66] = [
     ("Process id", m::PID, None),
     ("Parent process id", m::PPID, None),
     ("Uptime", m::UPTIME, None),
@@ -228,6 +266,14 @@ static SHOWN: [Shown; 58] = [
     ("Open files, hard limit", m::FDS_HARD, None),
     ("Open files of the system", m::FDS_ALLOCATED, Some((With::Of, m::FDS_MAXIMUM))),
     ("Open files, free again", m::FDS_UNUSED, None),
+    ("State", m::PLUGIN_STATE, None),
+    ("Output", m::OUTPUT, None),
+    ("Exit status", m::EXIT_STATUS, None),
+    ("Ended by signal", m::EXIT_SIGNAL, None),
+    ("Did not end by itself", m::EXIT_REASON, None),
+    ("Cannot be run", m::RUN_ERROR, None),
+    ("Ran for", m::RUN_TIME, None),
+    ("Last started", m::RUN_STARTED, None),
     ("Response time", m::RESPONSE_TIME, None),
     ("HTTP status", m::HTTP_STATUS, None),
     ("Size", m::SIZE, None),
@@ -265,6 +311,26 @@ mod tests {
     use hinoban_reading::Unit;
 
     use super::*;
+
+    #[test]
+    fn of_a_program_only_what_there_is_to_say_is_shown() {
+        let seen = Observation::up()
+            .with(&m::RUN_ERROR, "")
+            .with(&m::EXIT_STATUS, 0i64)
+            .with(&m::EXIT_SIGNAL, 0i64)
+            .with(&m::RUN_TIME, 0.25)
+            .with(&m::OUTPUT, "all is well\nand more");
+        let shown = rows(&seen, &TimeZone::UTC);
+        let labels: Vec<_> = shown.iter().map(|row| row.label).collect();
+        assert_eq!(labels, ["Output", "Exit status", "Ran for"]);
+        let mut line = Line { out: String::new(), zone: &TimeZone::UTC };
+        line.program(&seen).expect("a text takes all");
+        assert_eq!(line.out, "all is well · status 0 · in 250 ms");
+        let unrun = Observation::up().with(&m::RUN_ERROR, "/x does not exist");
+        let mut line = Line { out: String::new(), zone: &TimeZone::UTC };
+        line.program(&unrun).expect("a text takes all");
+        assert_eq!(line.out, "/x does not exist");
+    }
 
     #[test]
     fn what_belongs_together_shares_a_row_and_nothing_is_left_out() {

@@ -20,7 +20,9 @@ pub(crate) fn value(
     if !number.is_finite() {
         return out.write_str("–");
     }
-    if [m::BOOT_TIME, m::ACCESS_TIME, m::CHANGE_TIME, m::MODIFY_TIME].iter().any(|metric| metric.name == name)
+    if [m::BOOT_TIME, m::RUN_STARTED, m::ACCESS_TIME, m::CHANGE_TIME, m::MODIFY_TIME]
+        .iter()
+        .any(|metric| metric.name == name)
     {
         let micros = value.as_i64().unwrap_or(0).saturating_mul(1_000_000);
         return date(out, Stamp::from_micros(micros), zone);

@@ -155,6 +155,26 @@ const CPU: [(&str, Metric); 9] = [
     ("guestnice", m::CPU_GUESTNICE),
 ];
 
+/// What a program measures itself has lines of its own, which Monit has not.
+pub(super) fn program(rows: &mut Rows<'_>, seen: Readings<'_>) {
+    if let Some(why) = seen.text(m::RUN_ERROR).filter(|why| !why.is_empty()) {
+        rows.value("cannot be run", Some(why.to_owned()));
+        return;
+    }
+    rows.value("last exit value", seen.int(m::EXIT_STATUS).map(|n| n.to_string()));
+    rows.value("last output", seen.text(m::OUTPUT).filter(|text| !text.is_empty()).map(str::to_owned));
+    if let Some(reason) = seen.text(m::EXIT_REASON) {
+        rows.value("last ending", Some(reason.to_owned()));
+    }
+    if let Some(state) = seen.text(m::PLUGIN_STATE) {
+        rows.value("state", Some(state.to_owned()));
+    }
+    let own = |name: &str| name.starts_with("perf.") || name.starts_with("json.");
+    for reading in seen.0.iter().flat_map(|o| &o.readings).filter(|reading| own(&reading.name)) {
+        rows.value(&reading.name, Some(reading.unit.show(&reading.value).to_string()));
+    }
+}
+
 /// The readings of a kind that we know nothing of: each under the name of its metric.
 pub(super) fn custom(rows: &mut Rows<'_>, seen: Readings<'_>) {
     for reading in seen.0.iter().flat_map(|o| &o.readings) {

@@ -117,6 +117,16 @@ pub(super) fn filesystem(x: &mut Xml, seen: Readings<'_>, every: Duration) {
     }
 }
 
+/// How the last run ended. One that could not be run has nothing to show.
+pub(super) fn program(x: &mut Xml, seen: Readings<'_>) {
+    let Some(status) = seen.int(m::EXIT_STATUS) else { return };
+    x.within("program", |x| {
+        x.leaf("started", seen.int(m::RUN_STARTED).unwrap_or(0));
+        x.leaf("status", status);
+        x.printed("output", seen.text(m::OUTPUT).unwrap_or_default());
+    });
+}
+
 /// What comes before the connection tests of the system.
 pub(super) fn system_files(x: &mut Xml, seen: Readings<'_>) {
     x.within("filedescriptors", |x| {

@@ -61,6 +61,25 @@ impl Xml {
         self.close(name);
     }
 
+    /// An element with what a program printed. What is beyond ASCII stands as references between sections, what XML cannot
+    /// hold as a question mark.
+    pub(super) fn printed(&mut self, name: &str, text: &str) {
+        const OPEN: &str = "<![CDATA[";
+        self.open(name);
+        self.0 += OPEN;
+        for c in text.replace("]]>", "]]&gt;").chars() {
+            match c {
+                ' '..='~' | '\n' | '\t' => self.0.push(c),
+                // A reader would make a line end of it.
+                '\r' => self.0 += "]]>&#13;<![CDATA[",
+                '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => self.0.push('?'),
+                _ => self.0 += &format!("]]>&#{};{OPEN}", u32::from(c)),
+            }
+        }
+        self.0 += "]]>";
+        self.close(name);
+    }
+
     pub(super) fn within(&mut self, name: &str, inside: impl FnOnce(&mut Self)) {
         self.open(name);
         inside(self);
