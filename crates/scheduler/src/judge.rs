@@ -43,18 +43,13 @@ impl Scheduler {
             if after && measured && bad() {
                 continue;
             }
+            // Some programs return before the process is the one that stays: what the next look reads is the first value.
+            if after && self.services[i].awaits_other(rule) {
+                continue;
+            }
             self.judge(now, i, rule, early, out);
             if self.halted(i) {
                 return;
-            }
-        }
-        // Rules about content last, and in the order written.
-        for rule in 0..service.rules.len() {
-            if matches!(service.rules[rule].when, Condition::Content { .. }) {
-                self.judge_content(now, i, rule, early, out);
-                if self.halted(i) {
-                    return;
-                }
             }
         }
         // Rules about content last, and in the order written.

@@ -161,6 +161,7 @@ impl Scheduler {
                         same.every = every;
                         same.due = same.due.min(now.moment + every);
                     }
+                    same.forget_first();
                     same
                 }
                 Some(other) => {
@@ -224,9 +225,10 @@ impl Scheduler {
         new.pending = other.pending;
         new.switched = other.switched;
         new.task = other.task;
+        let afresh = !same && new.has_subject();
         if let Some(task) = &mut new.task {
             // The look it waited for was of the service as it was.
-            task.look_again();
+            task.look_again(afresh);
             Self::kill_under(now.moment, task, other.service.kill_after, service.kill_after);
             new.recheck = Some(now.moment);
         }
@@ -276,6 +278,7 @@ impl Scheduler {
                 changes[*at] = baseline;
             }
         }
+        new.follow_content(other.contents, &found);
         let memories = other.records.into_iter().zip(other.judged).zip(other.tests);
         for (((record, judged), looks), at) in memories.zip(found) {
             let Some(at) = at else { continue };

@@ -83,7 +83,8 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
     }
     if let Condition::Content { metric, pattern, fails_on_match } = when {
         let (text, _) = watched.content(rule)?;
-        let content = wording::Content { metric, pattern: pattern.shown(), fails_on_match: *fails_on_match, text };
+        let content =
+            wording::Content { metric, pattern: pattern.shown(), fails_on_match: *fails_on_match, text };
         return Some(Sight { text: wording::content(content, failed, dialect), ..Sight::default() });
     }
     let seen = &watched.subject.seen.as_ref()?.open();

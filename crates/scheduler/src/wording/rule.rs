@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use super::change::Reading;
 use super::compare::name_of;
-use super::content::about_content;
 use super::connection::{protocol, target, url_target};
+use super::content::about_content;
 use super::unit_of;
 
 /// A rule: `if space usage > 90.0% for 3 cycles then alert`. No secret of a test is part of it.
