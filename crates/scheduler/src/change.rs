@@ -90,6 +90,23 @@ impl Watched {
         }
     }
 
+    /// Whether this rule is about a value of a process, and none of the one that is there now is known yet.
+    pub(crate) fn awaits_other(&self, rule: usize) -> bool {
+        let of_process =
+            of(&self.service.rules[rule]).is_some_and(|(metric, _)| of_process(&self.service.kind, metric));
+        of_process && self.baseline(rule).is_none()
+    }
+
+    /// What is there from now on is right for rules that ask for a difference from the first value.
+    pub(crate) fn forget_first(&mut self) {
+        let Some(changes) = &mut self.changes else { return };
+        for (rule, baseline) in self.service.rules.iter().zip(changes) {
+            if of_first(rule).is_some() {
+                *baseline = None;
+            }
+        }
+    }
+
     /// Takes what an earlier life of the supervisor saw last.
     pub(crate) fn restore_baseline(&mut self, condition: &str, value: &Value) {
         let service = &self.service;
