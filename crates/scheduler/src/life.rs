@@ -162,6 +162,7 @@ impl Scheduler {
                         same.due = same.due.min(now.moment + every);
                     }
                     same.forget_first();
+                    same.forget_first();
                     same
                 }
                 Some(other) => {
