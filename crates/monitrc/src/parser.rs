@@ -3,6 +3,7 @@
 
 mod change;
 mod connection;
+mod content;
 mod cursor;
 mod http;
 mod httpd;
@@ -49,6 +50,8 @@ struct Captured {
     program: Duration,
     /// Bytes that are kept of what a program prints.
     output: u32,
+    /// Bytes that are kept of a line of a file, and of what is told of such lines.
+    line: u32,
     on_reboot: OnReboot,
 }
 
@@ -103,6 +106,7 @@ impl<'a> Parser<'a> {
                 restart: thirty,
                 program: Duration::from_secs(300),
                 output: hinoban_config::MONIT_BUFFER,
+                line: hinoban_config::MONIT_BUFFER,
                 on_reboot: OnReboot::Start,
             },
             draft: None,
@@ -121,6 +125,7 @@ impl<'a> Parser<'a> {
             self.statement();
         }
         self.close();
+        self.limit_lines();
         self.listen();
         Read {
             config: self.config,

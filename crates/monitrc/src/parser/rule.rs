@@ -25,10 +25,11 @@ impl Parser<'_> {
             matches!(subject, Subject::File | Subject::Directory | Subject::Fifo | Subject::Filesystem);
         let mut inverse = false;
         let when = match self.key() {
+            Some(Content | Match) if subject == Subject::File => return self.written(place),
             Some(Not) if process || storage => {
                 self.take();
                 if subject == Subject::File && self.at(Match) {
-                    return self.unsupported(place, "if match");
+                    return self.lacking(place);
                 }
                 if self.at(Changed) {
                     return self.refuse(

@@ -234,7 +234,7 @@ impl Parser<'_> {
                 Ok(())
             }
             Some(Ignore) if self.draft.as_ref().is_some_and(|draft| draft.subject == Subject::File) => {
-                self.unsupported(place, "ignore content")
+                self.left_out()
             }
             Some(Depends) => self.depends(),
             Some(Every | NotEvery) => self.turns(),

@@ -141,6 +141,7 @@ impl Parser<'_> {
                 limit,
                 Some(
                     SizeLimit
+                        | FileContentBuffer
                         | ProgramOutput
                         | NetworkTimeout
                         | ProgramTimeout
@@ -168,11 +169,12 @@ impl Parser<'_> {
             }
             self.take();
             let n = self.int("a number")?.unsigned_abs();
-            if matches!(limit, Some(SizeLimit | ProgramOutput)) {
+            if matches!(limit, Some(SizeLimit | FileContentBuffer | ProgramOutput)) {
                 let bytes = n.saturating_mul(self.byte_unit().unwrap_or(1).unsigned_abs());
                 let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
                 match limit {
                     Some(ProgramOutput) => self.captured.output = bytes,
+                    Some(FileContentBuffer) => self.captured.line = bytes,
                     // Sizes of buffers that no supported statement has: understood, and without effect.
                     _ => {}
                 }

@@ -14,8 +14,6 @@ impl Parser<'_> {
         match self.key() {
             Some(Failed) => return self.attribute(file, place),
             Some(Time) if file => return self.unsupported(place, "if timestamp"),
-            Some(Content) if file => return self.unsupported(place, "if content"),
-            Some(Match) if file => return self.unsupported(place, "if match"),
             Some(Size) if file => {}
             Some(Space | Inode | Read | Write | ServiceTime) if !file => {}
             Some(Space) => {
