@@ -69,6 +69,9 @@ pub enum Entry {
         /// Who had asked for it; `None`: a rule.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
+        /// The service in whose restart this is a dependant's part. `None`: it is no such thing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part_of: Option<String>,
         /// For what a rule runs and nothing waits for: which branch of which rule. `None`: it is no such thing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         branch: Option<Box<Branch>>,

@@ -44,6 +44,8 @@ pub struct InFlight {
     pub whole: Option<Doing>,
     /// Who had asked for it; `None`: a rule.
     pub by: Option<String>,
+    /// The service in whose restart it is a dependant's part; `None`: it is no such thing.
+    pub part_of: Option<String>,
     /// The branch of the rule that runs it; see [`Entry::Intent`].
     pub branch: Option<Box<Branch>>,
     /// The processes started for it so far, in order; none if the crash came first. Any that still lives is to be
@@ -99,7 +101,7 @@ impl State {
                 self.baselines.remove(&(service.clone(), condition.clone()));
             }
             Entry::Intent { id, .. } if self.over.remove(id) => {}
-            Entry::Intent { id, service, doing, at, whole, by, branch } => {
+            Entry::Intent { id, service, doing, at, whole, by, part_of, branch } => {
                 let flight = InFlight {
                     id: *id,
                     service: service.clone(),
@@ -107,6 +109,7 @@ impl State {
                     at: *at,
                     whole: whole.clone(),
                     by: by.clone(),
+                    part_of: part_of.clone(),
                     branch: branch.clone(),
                     processes: Vec::new(),
                 };
@@ -274,6 +277,7 @@ impl State {
                 at: flight.at,
                 whole: flight.whole.clone(),
                 by: flight.by.clone(),
+                part_of: flight.part_of.clone(),
                 branch: flight.branch.clone(),
             };
             let spawned = flight

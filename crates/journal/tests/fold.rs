@@ -50,6 +50,7 @@ fn entry() -> impl Strategy<Value = Entry> {
             at,
             whole: None,
             by: (id > 1).then(|| "admin".to_owned()),
+            part_of: (id > 1).then(|| "db".to_owned()),
             branch: (id > 2).then(|| {
                 let (rule, condition, text) = (1, "missing".to_owned(), "gone".to_owned());
                 Box::new(Branch { rule, condition, recovery: id > 3, nth: id as usize - 3, text })
@@ -144,6 +145,7 @@ fn what_was_over_before_it_was_entered_is_over() {
         at: Stamp::from_micros(1),
         whole: None,
         by: Some("operator".to_owned()),
+        part_of: None,
         branch: None,
     };
     let boot = || Entry::Boot { boot_id: "5d0a".into(), boot_time: 1 };

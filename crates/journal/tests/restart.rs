@@ -38,6 +38,7 @@ fn story() -> Vec<Entry> {
             at: since,
             whole: None,
             by: None,
+            part_of: None,
             branch: None,
         },
         Entry::Done { intent: 7, ok: true },
@@ -60,6 +61,7 @@ fn story() -> Vec<Entry> {
             at: since,
             whole: Some(Doing::Restart),
             by: Some("admin".into()),
+            part_of: None,
             branch: None,
         },
         Entry::Spawned { intent: 8, identity },
@@ -402,6 +404,7 @@ fn a_day_of_flapping_stays_short() {
             at: since,
             whole: Some(Doing::Restart),
             by: None,
+            part_of: None,
             branch: None,
         };
         let (message_id, condition) = (Some(down.clone()), Some("missing/aae5b2b3d27681b4".into()));

@@ -13,7 +13,7 @@ use hinoban_reading::{Moment, Now};
 
 use crate::machine::{Out, Scheduler};
 use crate::over::close;
-use crate::task::Step;
+use crate::task::{Step, Terms};
 use crate::watched::Watched;
 use crate::{Act, ServiceId, Watching, wording};
 
@@ -77,6 +77,7 @@ impl Scheduler {
         if (task.bounce || task.because.by().is_none()) && watched.watching == Watching::No {
             // Somebody wants it left alone by now.
             let open = watched.task.take().and_then(|task| task.open);
+            watched.lets_alone();
             close(open, out);
             self.stays_down(now, i, out);
             self.take_pending(now, i, out);
@@ -143,8 +144,8 @@ impl Scheduler {
         let Some(by) = task.because.by().filter(|_| task.open.is_none() || anew).map(str::to_owned) else {
             return;
         };
-        let doing = task.doing.clone();
-        let intent = self.remember_wish(now, i, &doing, &by, out);
+        let (doing, share) = (task.doing.clone(), task.share());
+        let intent = self.remember_wish(now, i, &doing, &by, share.as_ref(), out);
         if let Some(task) = &mut self.services[i].task {
             close(task.open.replace((intent, false)), out);
         }
@@ -269,7 +270,8 @@ impl Scheduler {
         }
         let asked = before.flatten().map(|(intent, _)| intent);
         let anew = before.is_some() && !bounce;
-        self.begin_task(now, i, doing, because, cause, (asked, bounce, anew), out);
+        let terms = Terms { asked, bounce, anew, stopped: false };
+        self.begin_task(now, i, doing, because, cause, terms, out);
     }
 
     /// Ends a task that only waits for others; gives the intent that is open for it.

@@ -263,6 +263,9 @@ pub enum Remembered {
         whole: Option<Doing>,
         /// Who asked for it; `None`: a rule.
         by: Option<String>,
+        /// The service in whose restart this is a dependant's part; `None`: it is no such thing. A start of which all is
+        /// a restart is then its second half: what was to be stopped is stopped.
+        part_of: Option<String>,
     },
     /// A rule is about to run something that nothing waits for.
     Reaction {

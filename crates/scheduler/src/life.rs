@@ -109,7 +109,10 @@ impl Scheduler {
                 watched.trial = Some(Box::new(Trial::restored(repairs, on)));
             }
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
-                let same = service.rules.get(*rule).is_some_and(|r| rules::class(&r.when) == *class);
+                let same = service
+                    .rules
+                    .get(*rule)
+                    .is_some_and(|r| rules::class_in(&service.kind, &r.when) == *class);
                 if same && watched.watching != Watching::No {
                     watched.records[*rule] = Some(Box::new(Record::failed(*since)));
                 }
@@ -162,7 +165,6 @@ impl Scheduler {
                         same.due = same.due.min(now.moment + every);
                     }
                     same.forget_first();
-                    same.forget_first();
                     same
                 }
                 Some(other) => {
@@ -214,8 +216,11 @@ impl Scheduler {
         }
         let names: Vec<String> = other.service.rules.iter().map(|r| condition_name(&r.when)).collect();
         let old = other.service.rules.iter().zip(&names).enumerate();
-        let old: Vec<_> =
-            old.map(|(at, (rule, name))| (at, rules::class(&rule.when), Some(name.as_str()))).collect();
+        let old: Vec<_> = old
+            .map(|(at, (rule, name))| {
+                (at, rules::class_in(&other.service.kind, &rule.when), Some(name.as_str()))
+            })
+            .collect();
         let same = other.service.kind == service.kind;
         let found = if same { follow(&old, &service.rules) } else { vec![None; old.len()] };
         let failures = other.failures().map(|(rule, class)| (service.name.clone(), rule, class, found[rule]));

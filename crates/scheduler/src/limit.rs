@@ -77,6 +77,14 @@ impl Scheduler {
     }
 }
 
+/// Forgets what was counted, also what an earlier life has counted and this one has not taken up.
+pub(crate) fn forget(watched: &mut Watched, out: &mut Out) {
+    if window(&watched.service).is_some() {
+        watched.tally = Tally::default();
+        remember(watched, out);
+    }
+}
+
 /// Forgets what was counted.
 pub(crate) fn clear(watched: &mut Watched, out: &mut Out) {
     set(watched, Tally::default(), out);
@@ -85,9 +93,13 @@ pub(crate) fn clear(watched: &mut Watched, out: &mut Out) {
 fn set(watched: &mut Watched, tally: Tally, out: &mut Out) {
     if watched.tally != tally {
         watched.tally = tally;
-        let (service, Tally { restarts, cycles }) = (watched.service.name.clone(), tally);
-        out.push(Effect::Remember(Remembered::Restarts { service, restarts, cycles }));
+        remember(watched, out);
     }
+}
+
+fn remember(watched: &Watched, out: &mut Out) {
+    let (service, Tally { restarts, cycles }) = (watched.service.name.clone(), watched.tally);
+    out.push(Effect::Remember(Remembered::Restarts { service, restarts, cycles }));
 }
 
 /// Whether it is there, and nothing fails for which it is started again.

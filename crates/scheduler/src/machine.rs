@@ -120,6 +120,7 @@ impl Scheduler {
             }
             Input::Woken { service, part } => {
                 if let Some(i) = self.position(service)
+                    && (part != Part::Subject || self.services[i].has_subject())
                     && self.wants_looks(i, part)
                     && (self.services[i].task.is_some() || self.may_look_early(now, i))
                 {
@@ -342,6 +343,10 @@ impl Scheduler {
     pub(crate) fn look(&mut self, i: usize, part: Part, early: bool, out: &mut Out) {
         let watched = &mut self.services[i];
         let (service, generation) = (watched.id, watched.generation);
+        // Of a host there is nothing to be seen but its tests; a stop of it that takes too long would look all the same.
+        if part == Part::Subject && !watched.has_subject() {
+            return;
+        }
         let Some(looks) = watched.looks(part) else { return };
         match &mut looks.flying {
             // A due look that falls on one under way is that look, if it is not a stale one.
@@ -390,6 +395,7 @@ impl Scheduler {
                         self.look_early(i, Part::Subject, out);
                         self.ask_what_lasts(now, i, out);
                     }
+                    false if self.services[i].task.is_some() => self.not_awaited(now, i, out),
                     false if self.rests(i, false) => self.put_off(i, Rest::Early),
                     false => self.look_at_tests(i, true, out),
                 }

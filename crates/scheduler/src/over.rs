@@ -88,6 +88,7 @@ impl Scheduler {
                 false => watched.due = now.moment,
             }
         }
+        self.services[i].lets_alone();
         // After what it led to: a stop that is over without the service being unwatched would be undone by a crash here.
         close(task.open, out);
         close(switched.map(|(_, intent)| (intent, ok)), out);

@@ -45,7 +45,7 @@ impl Scheduler {
         self.stands(i) && !self.ails(&self.services[i])
     }
 
-    /// Whether it could not be looked at, or a rule of it fails that others have to wait for. That something changed is
+    /// Whether a rule of it fails that others have to wait for. That something changed is
     /// news, and nothing to wait for: what is restarted because a file changed is not to be down until the next look finds
     /// that it has not changed again. Under a control file every other rule is, as in Monit. Otherwise what only tells of a
     /// reading is not: a file system that is nearly full is no reason to leave down what died on it.
@@ -56,8 +56,7 @@ impl Scheduler {
             _ if self.dialect == Dialect::Monit => true,
             _ => matches!(rule.fail.then, Then::Start | Then::Restart | Then::Stop | Then::Unmonitor),
         };
-        let blind = watched.subject.not_seen.is_some();
-        blind || watched.failures().any(|(rule, _)| grave(&watched.service.rules[rule]))
+        watched.failures().any(|(rule, _)| grave(&watched.service.rules[rule]))
     }
 
     /// Whether something that this service depends on, however far, is not ready.
@@ -73,12 +72,14 @@ impl Scheduler {
         self.above(i, |parent| if bounce { !self.stands(parent) } else { !self.ready(parent) })
     }
 
-    /// Whether a service is watched and seen to be there, whatever else fails, and nothing is being done to it.
+    /// Whether a service is watched and seen to be there, whatever else fails, and nothing is being done to it. Of what
+    /// could not be looked at nobody knows that.
     fn stands(&self, i: usize) -> bool {
         let watched = &self.services[i];
         watched.watching == Watching::Yes
             && watched.task.is_none()
             && !watched.is_doubtful()
+            && watched.subject.not_seen.is_none()
             && (watched.is_up() || may_be_gone(watched))
     }
 

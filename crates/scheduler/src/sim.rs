@@ -21,7 +21,7 @@ use std::time::Duration;
 use hinoban_config::{Config, Kind};
 use hinoban_event::{Doing, Event, Report};
 use hinoban_reading::{
-    Confidence, Ending, How, Identity, Moment, Observation, Reason, ReasonKind, Source, Standing, metrics,
+    Ending, How, Identity, Moment, Observation, Reason, ReasonKind, Source, Standing, metrics,
 };
 
 use crate::{Act, Effect, Input, Part, Remembered, Restored, Scheduler, ServiceId, Verdict};
@@ -186,7 +186,7 @@ impl World {
     pub fn end(&mut self, service: &str, how: How) {
         if let Some(identity) = self.processes.remove(service) {
             self.died.insert(service.to_owned(), self.now);
-            let ending = Ending { identity, how, source: Source::Pidfd, confidence: Confidence::Certain };
+            let ending = Ending::certain(identity, how, Source::Pidfd);
             if !self.of(service).secretive {
                 self.endings.insert(service.to_owned(), ending);
             }
@@ -342,7 +342,7 @@ impl World {
                 seen
             }
             (Some(_), _) | (None, Kind::System) => Observation::up(),
-            (None, Kind::File { .. }) => {
+            (None, Kind::File { .. } | Kind::Directory { .. } | Kind::Fifo { .. }) => {
                 Observation::new(Standing::Absent(Reason::new(ReasonKind::FileAbsent, "it does not exist")))
             }
             (None, Kind::Filesystem { .. }) => Observation::new(Standing::Absent(Reason::new(
@@ -386,6 +386,12 @@ impl World {
         self.count += 1;
         self.queue.push(Reverse((self.now + after, self.count)));
         self.happenings.insert(self.count, happening);
+    }
+
+    /// Whether a program of which nobody waits for the end runs for this intent, and will end.
+    fn is_running(&self, intent: u64) -> bool {
+        let ends = |h: &Happening| matches!(h, Happening::Input(Input::ActionDone { intent: of, .. }) if *of == intent);
+        self.happenings.values().any(ends)
     }
 
     fn feed(&mut self, input: Input) {

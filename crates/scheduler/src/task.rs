@@ -48,6 +48,28 @@ pub(crate) struct Task {
     pub(crate) taken: Vec<ServiceId>,
 }
 
+/// A dependant's part in the restart of another service.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    /// Of which.
+    pub(crate) of: String,
+    /// What was to be stopped is stopped.
+    pub(crate) stopped: bool,
+}
+
+/// How a task begins.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    /// The intent that stands for it so far.
+    pub(crate) asked: Option<u64>,
+    /// It is a dependant's part in the restart of another service …
+    pub(crate) bounce: bool,
+    /// … of which the stop is done.
+    pub(crate) stopped: bool,
+    /// It takes the place of what waited, and is promised before anything of it is done.
+    pub(crate) anew: bool,
+}
+
 /// Where it stands.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {
@@ -107,6 +129,16 @@ impl Task {
         }
     }
 
+    /// What part it is of another service's restart, if it is one.
+    pub(crate) fn share(&self) -> Option<Share> {
+        match &self.because {
+            Because::Dependency { service, .. } if self.bounce => {
+                Some(Share { of: service.clone(), stopped: self.stopped })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it waits for what is done to other services, and nothing of its own goes on.
     pub(crate) fn waits_for_others(&self) -> bool {
         matches!(self.step, Step::Clearing | Step::Held { .. })
@@ -129,10 +161,14 @@ impl Task {
         }
     }
 
-    /// The look that this waited for will not come: another one is asked for.
-    pub(crate) fn look_again(&mut self) {
+    /// The look that this waited for will not come: another one is asked for. `afresh`: it is of another thing, of which
+    /// nobody knows whether it is there, so that what waits for others waits for that first.
+    pub(crate) fn look_again(&mut self, afresh: bool) {
         if let Some(wait) = self.wait() {
             wait.last = false;
+        }
+        if afresh && self.waits_for_others() {
+            self.step = Step::Peek;
         }
     }
 
@@ -190,11 +226,10 @@ impl Scheduler {
         asked: Option<u64>,
         out: &mut Out,
     ) {
-        self.begin_task(now, i, doing, because, cause, (asked, false, false), out);
+        self.begin_task(now, i, doing, because, cause, Terms { asked, ..Terms::default() }, out);
     }
 
-    /// The same, if it may be a dependant's part in a restart. `anew`: it takes the place of what waited, and is promised
-    /// before anything of it is done.
+    /// The same, if it may be a dependant's part in a restart, or take the place of something.
     #[allow(clippy::too_many_arguments)] // one step of one task: naming a struct for it would hide more than it shows
     pub(crate) fn begin_task(
         &mut self,
@@ -203,7 +238,7 @@ impl Scheduler {
         doing: Doing,
         because: Because,
         cause: Event,
-        (asked, bounce, anew): (Option<u64>, bool, bool),
+        terms: Terms,
         out: &mut Out,
     ) {
         let watched = &mut self.services[i];
@@ -212,10 +247,11 @@ impl Scheduler {
         let target = watched.alive.filter(|_| watched.is_up()).and_then(|a| a.identity);
         // A rule knows what it has just seen; others look first.
         let by_rule = matches!(because, Because::Rule { .. });
+        let Terms { asked, bounce, stopped, anew } = terms;
         let open = asked.map(|intent| (intent, false));
         let named = watched.subject.seen.as_ref().map(|seen| seen.named);
         let task = Task::new(doing, because, cause, now.moment);
-        watched.task = Some(Box::new(Task { target, named, open, bounce, ..task }));
+        watched.task = Some(Box::new(Task { target, named, open, bounce, stopped, ..task }));
         if anew {
             self.promise(now, i, true, out);
         }
@@ -296,7 +332,7 @@ impl Scheduler {
         let Some(task) = watched.task.as_mut() else { return };
         task.step = Step::Running { act: act.clone(), intent };
         let (because, cause, id) = (task.because.clone(), task.cause.clone(), watched.id);
-        let whole = task.doing.clone();
+        let (whole, part_of) = (task.doing.clone(), task.share().map(|share| share.of));
         let before = task.open.take();
         let by = because.by().map(str::to_owned);
         let (limit, by_rule) = (program.timeout, matches!(because, Because::Rule { .. }));
@@ -307,6 +343,7 @@ impl Scheduler {
             at: now.stamp,
             whole: Some(whole),
             by,
+            part_of,
         }));
         close(before, out);
         if by_rule && act != Act::Stop {
@@ -401,6 +438,9 @@ impl Scheduler {
         if gone {
             self.ends_stop(i, out);
         }
+        if !self.services[i].is_process() {
+            return self.not_awaited(now, i, out);
+        }
         let watched = &mut self.services[i];
         let Some(task) = watched.task.as_mut() else { return };
         match &task.step {
@@ -445,6 +485,16 @@ impl Scheduler {
                 let trouble = format!("could not be stopped: {who} is still running");
                 self.finish(now, i, Err((Doing::Stop, trouble)), out);
             }
+            _ => {}
+        }
+    }
+
+    /// Of what is no process none is awaited: what did so was another thing before a reload.
+    pub(crate) fn not_awaited(&mut self, now: Now, i: usize, out: &mut Out) {
+        match self.services[i].task.as_ref().map(|task| &task.step) {
+            Some(Step::Peek) => self.plan(now, i, out),
+            Some(Step::AwaitUp(_)) => self.finish(now, i, Ok(()), out),
+            Some(Step::AwaitDown(_)) => self.stopped(now, i, out),
             _ => {}
         }
     }

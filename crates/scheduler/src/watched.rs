@@ -202,7 +202,9 @@ impl Watched {
 
     /// Its rules in words.
     pub(crate) fn texts(&self) -> &[Arc<str>] {
-        self.texts.get_or_init(|| self.service.rules.iter().map(|rule| wording::rule(rule).into()).collect())
+        self.texts.get_or_init(|| {
+            self.service.rules.iter().map(|rule| wording::rule(&self.service.kind, rule).into()).collect()
+        })
     }
 
     /// Whether a start is judged by looking whether it is there.
@@ -321,7 +323,9 @@ impl Watched {
     /// The rules that fail now: position and class.
     pub(crate) fn failures(&self) -> impl Iterator<Item = (usize, Class)> {
         let fails = |rule: &usize| self.fails(*rule);
-        (0..self.records.len()).filter(fails).map(|rule| (rule, rules::class(&self.service.rules[rule].when)))
+        (0..self.records.len())
+            .filter(fails)
+            .map(|rule| (rule, rules::class_in(&self.service.kind, &self.service.rules[rule].when)))
     }
 
     /// What somebody asked for that has not been begun.
@@ -333,6 +337,13 @@ impl Watched {
     /// Its looks, the one at itself first.
     pub(crate) fn all_looks(&self) -> impl Iterator<Item = &Looks> {
         std::iter::once(&self.subject).chain(self.tests.iter().flatten().map(|looks| &**looks))
+    }
+
+    /// What was being done to it is over: if it is not watched, a look that was still asked for that is of no use any more.
+    pub(crate) fn lets_alone(&mut self) {
+        if self.watching == Watching::No {
+            self.generation += 1;
+        }
     }
 
     /// Forgets what rules remember, and what could not be seen: when watching begins or ends. Whoever tells people

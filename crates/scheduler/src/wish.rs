@@ -8,7 +8,7 @@ use hinoban_reading::{Now, Stamp};
 use crate::machine::{Out, Scheduler};
 use crate::over::close;
 use crate::rest::Rest;
-use crate::task::{Step, Task};
+use crate::task::{Share, Step, Task, Terms};
 use crate::{Act, Effect, LastAction, Remembered, ServiceId, Watching, limit};
 
 /// An intent that an earlier life of the supervisor did not see to its end.
@@ -27,6 +27,8 @@ pub struct Unfinished {
     pub at: Stamp,
     /// Who had asked for it; `None`: a rule.
     pub by: Option<String>,
+    /// The service in whose restart it is a dependant's part, as in [`Remembered::Intent`].
+    pub part_of: Option<String>,
     /// Whether a program had been started for it.
     pub started: bool,
 }
@@ -62,6 +64,8 @@ pub(crate) struct Wish {
     told: Option<Event>,
     /// It is the rest of something that an earlier life had begun, and not asked for after that.
     rest: bool,
+    /// It is a dependant's part in the restart of another service.
+    share: Option<Share>,
 }
 
 impl Scheduler {
@@ -91,10 +95,12 @@ impl Scheduler {
         if watched.task.is_some() {
             return Resumed::Over;
         }
-        let asked = unfinished.whole.is_none() && unfinished.by.is_some();
+        let stopped = unfinished.doing == Doing::Start;
+        let share = unfinished.part_of.clone().map(|of| Share { of, stopped });
+        let asked = unfinished.whole.is_none() && unfinished.by.is_some() && share.is_none();
         if !unfinished.started || program.is_none() {
             // Whoever wants it left alone since has the last word.
-            if asked && matches!(watched.switched, Some((false, _))) {
+            if (asked || share.is_some()) && matches!(watched.switched, Some((false, _))) {
                 return Resumed::Over;
             }
             // The newest wish wins.
@@ -102,7 +108,7 @@ impl Scheduler {
                 return Resumed::Over;
             };
             let doing = unfinished.whole.as_ref().unwrap_or(&unfinished.doing).clone();
-            watched.pending = Some(Box::new(Wish { doing, by, intent, told: None, rest: !asked }));
+            watched.pending = Some(Box::new(Wish { doing, by, intent, told: None, rest: !asked, share }));
             self.asked_before.push(id);
             return Resumed::AskedAgain;
         }
@@ -111,9 +117,10 @@ impl Scheduler {
         let limit = program.as_ref().map_or(Duration::ZERO, |p| p.timeout);
         let left = limit.saturating_sub(now.stamp.since(unfinished.at));
         let name = watched.name.clone();
-        let because = match &unfinished.by {
-            Some(by) => Because::Command { by: by.clone() },
-            None => Because::Rule { text: "begun before the supervisor was restarted".to_owned() },
+        let because = match (&unfinished.by, &share) {
+            (by, Some(share)) => Because::Dependency { service: share.of.clone(), by: by.clone() },
+            (Some(by), None) => Because::Command { by: by.clone() },
+            (None, None) => Because::Rule { text: "begun before the supervisor was restarted".to_owned() },
         };
         let by = unfinished.by.clone().unwrap_or_else(|| "a rule".to_owned());
         let doing = unfinished.whole.as_ref().unwrap_or(&unfinished.doing).clone();
@@ -122,6 +129,8 @@ impl Scheduler {
         self.services[i].task = Some(Box::new(Task {
             step: Step::Running { act, intent },
             open: rest.map(|wish| (wish.intent, false)),
+            bounce: share.is_some(),
+            stopped: share.is_some_and(|share| share.stopped),
             ..Task::new(doing, because, cause.clone(), now.moment)
         }));
         if unfinished.doing == Doing::Stop {
@@ -135,9 +144,9 @@ impl Scheduler {
         match doing {
             Doing::Start | Doing::Stop | Doing::Restart => {
                 self.begins_anew(i, doing != Doing::Stop, out);
-                let intent = self.remember_wish(now, i, &doing, &by, out);
+                let intent = self.remember_wish(now, i, &doing, &by, None, out);
                 let told = self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out);
-                let wish = Wish { doing, by, intent, told: Some(told), rest: false };
+                let wish = Wish { doing, by, intent, told: Some(told), rest: false, share: None };
                 let watched = &mut self.services[i];
                 let before = watched.pending.replace(Box::new(wish));
                 close(before.map(|wish| (wish.intent, false)), out);
@@ -164,7 +173,7 @@ impl Scheduler {
                     if self.services[at].task.is_none() {
                         continue;
                     }
-                    let intent = self.remember_wish(now, at, &doing, &by, out);
+                    let intent = self.remember_wish(now, at, &doing, &by, None, out);
                     let before = self.services[at].switched.replace((on, intent));
                     close(before.map(|(_, intent)| (intent, false)), out);
                 }
@@ -190,16 +199,23 @@ impl Scheduler {
         i: usize,
         doing: &Doing,
         by: &str,
+        share: Option<&Share>,
         out: &mut Out,
     ) -> u64 {
         let intent = self.next_intent();
+        // Of a part also how far it is: what it has stopped, and somebody else starts, is not stopped once more.
+        let (doing, whole) = match share.is_some_and(|share| share.stopped) {
+            true => (Doing::Start, Some(doing.clone())),
+            false => (doing.clone(), None),
+        };
         out.push(Effect::Remember(Remembered::Intent {
             intent,
             service: self.services[i].service.name.clone(),
-            doing: doing.clone(),
+            doing,
             at: now.stamp,
-            whole: None,
+            whole,
             by: Some(by.to_owned()),
+            part_of: share.map(|share| share.of.clone()),
         }));
         intent
     }
@@ -208,7 +224,7 @@ impl Scheduler {
     pub(crate) fn renew_pending(&mut self, now: Now, i: usize, out: &mut Out) {
         let Some(mut wish) = self.services[i].pending.take() else { return };
         let before = wish.intent;
-        wish.intent = self.remember_wish(now, i, &wish.doing, &wish.by, out);
+        wish.intent = self.remember_wish(now, i, &wish.doing, &wish.by, wish.share.as_ref(), out);
         self.services[i].pending = Some(wish);
         close(Some((before, false)), out);
     }
@@ -224,12 +240,21 @@ impl Scheduler {
             close(switched.map(|(_, intent)| (intent, false)), out);
         }
         let Some(wish) = self.services[i].pending.take() else { return };
-        let Wish { doing, by, intent, told, .. } = *wish;
+        let Wish { doing, by, intent, told, share, .. } = *wish;
+        let commanded = Fact::Commanded { doing: doing.clone(), by: by.clone() };
         let cause = match told {
             Some(told) => told,
-            None => self.emit(now, i, Fact::Commanded { doing: doing.clone(), by: by.clone() }, out),
+            // A part in what is done to another service was not asked for.
+            None if share.is_some() => self.note(now, i, commanded),
+            None => self.emit(now, i, commanded, out),
         };
-        self.begin(now, i, doing, Because::Command { by }, cause, Some(intent), out);
+        let (bounce, stopped) = (share.is_some(), share.as_ref().is_some_and(|share| share.stopped));
+        let because = match share {
+            Some(Share { of: service, .. }) => Because::Dependency { service, by: Some(by) },
+            None => Because::Command { by },
+        };
+        let terms = Terms { asked: Some(intent), bounce, stopped, anew: false };
+        self.begin_task(now, i, doing, because, cause, terms, out);
     }
 
     /// Begins to watch, with a look at once.
@@ -241,10 +266,11 @@ impl Scheduler {
             watched.turn = None;
             watched.gave_up = None;
             watched.forget();
-            let service = watched.service.name.clone();
-            out.push(Effect::Remember(Remembered::Monitoring { service, on: true, why: None }));
-            // After a boot it may have begun anew without anybody having been told.
+            // After a boot what was counted before counts for nothing, and a crash must not bring it back.
+            limit::forget(watched, out);
             self.remember_repairs(i, out);
+            let service = self.services[i].service.name.clone();
+            out.push(Effect::Remember(Remembered::Monitoring { service, on: true, why: None }));
             self.emit(now, i, Fact::Monitoring { on: true }, out);
             self.schedule(i);
         }
@@ -256,6 +282,7 @@ impl Scheduler {
         let task = self.services[i].task.as_ref();
         let down = task.is_some_and(|task| task.bounce && task.stopped && task.waits_for_others());
         if let Some(open) = self.withdraw(i) {
+            self.services[i].lets_alone();
             close(open, out);
             if down {
                 self.stays_down(now, i, out);

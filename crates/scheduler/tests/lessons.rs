@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use hinoban_config::{
-    Branch, Condition, Config, Dialect, Expect, Kind, Operator, Patience, Program, Rate, Rule, Service, Test,
-    Then,
+    Branch, Change, Condition, Config, Dialect, Expect, Kind, OnReboot, Operator, Patience, Program, Rate,
+    Rule, Service, Test, Then,
 };
 use hinoban_event::{Doing, Fact};
 use hinoban_reading::{Value, metrics};
 use hinoban_scheduler::sim::World;
+use hinoban_scheduler::{Act, Effect, Input, Part, Watching};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -120,4 +121,151 @@ fn a_start_that_waits_for_what_is_up_does_not_take_the_turns_of_its_looks() {
     world.command("web", Doing::Start);
     world.run(200 * S);
     assert!(world.lives("db") && world.lives("web"), "{:?}", world.deeds);
+}
+
+fn watching(world: &World, name: &str) -> Watching {
+    world.scheduler.view().into_iter().find(|view| *view.name == *name).unwrap().watching
+}
+
+fn deeds(world: &World, name: &str) -> Vec<Act> {
+    world.deeds.iter().filter(|deed| deed.service == name).map(|deed| deed.act.clone()).collect()
+}
+
+#[test]
+fn restarts_that_were_counted_before_a_boot_are_not_brought_back_by_a_later_crash() {
+    let mut service = process("httpd");
+    service.on_reboot = OnReboot::NoStart;
+    let fail = Branch::once(Then::Unmonitor);
+    service.rules.push(Rule {
+        when: Condition::Restarts { count: 2, within: 10 },
+        fail,
+        ..over(Then::Alert)
+    });
+    let config = config(vec![service]);
+    let mut world = World::new(&config, Duration::ZERO);
+    world.command("httpd", Doing::Monitor);
+    world.run(10 * S);
+    assert_eq!(deeds(&world, "httpd"), [Act::Start], "one restart is counted");
+    world.reboot(&config);
+    world.command("httpd", Doing::Start);
+    world.run(10 * S);
+    world.crash(&config);
+    world.run(10 * S);
+    world.kill("httpd");
+    world.run(100 * S);
+    assert_eq!(watching(&world, "httpd"), Watching::Yes, "it is the first of this boot");
+    assert!(world.lives("httpd"));
+}
+
+/// `web` depends on `db` and on `cache`; nobody starts the cache.
+fn two_below(db: Service) -> Config {
+    let mut cache = process("cache");
+    (cache.start, cache.rules) = (None, Vec::new());
+    let mut web = process("web");
+    web.rules.clear();
+    web.depends_on = vec!["db".into(), "cache".into()];
+    config(vec![db, cache, web])
+}
+
+#[test]
+fn what_a_restart_took_down_is_not_started_while_what_it_depends_on_cannot_be_seen() {
+    let mut world = World::new(&two_below(process("db")), Duration::ZERO);
+    world.run(10 * S);
+    assert!(world.lives("db"));
+    world.of("db").blind = true;
+    world.kill("db");
+    world.run(60 * S);
+    world.appear("cache");
+    world.run(60 * S);
+    assert_eq!((deeds(&world, "web"), &world.unready), (Vec::new(), &Vec::new()));
+    world.of("db").blind = false;
+    world.run(60 * S);
+    assert_eq!(deeds(&world, "web"), [Act::Start]);
+}
+
+#[test]
+fn a_part_in_a_restart_is_still_no_more_than_a_part_after_a_crash() {
+    let mut config = two_below(process("db"));
+    std::sync::Arc::make_mut(&mut config.services[1]).on_reboot = OnReboot::NoStart;
+    let mut world = World::new(&config, Duration::ZERO);
+    world.run(100 * S);
+    world.command("db", Doing::Restart);
+    world.run(100 * S);
+    // The web server waits for the cache, and somebody starts it by hand.
+    world.appear("web");
+    world.run(10 * S);
+    world.crash(&config);
+    world.run(100 * S);
+    assert_eq!(watching(&world, "cache"), Watching::No, "nobody asked for that");
+    assert_eq!(deeds(&world, "web"), [], "it had been down: there is nothing to be stopped a second time");
+    assert!(world.lives("web"));
+}
+
+#[test]
+fn a_host_has_nothing_to_be_seen_but_its_tests() {
+    let mut host = Service::new("router", Kind::Host { address: "192.0.2.1".to_owned() });
+    (host.stop, host.kill_after) = (Some(program("/bin/stop")), Some(S));
+    let mut world = World::new(&config(vec![host]), Duration::ZERO);
+    world.of("router").blind = true;
+    world.of("router").stop_takes = 5 * S;
+    world.run(10 * S);
+    let service = world.scheduler.find("router").unwrap();
+    let now = hinoban_reading::Now { moment: world.now(), stamp: Default::default() };
+    let woken = world.scheduler.handle(now, Input::Woken { service, part: Part::Subject });
+    assert!(!woken.iter().any(|effect| matches!(effect, Effect::Look { .. })), "{woken:?}");
+    world.command("router", Doing::Stop);
+    world.run(10 * S);
+    world.command("router", Doing::Monitor);
+    world.run(60 * S);
+    assert!(!world.events.iter().any(|event| matches!(event.fact, Fact::NotSeen { .. })));
+}
+
+#[test]
+fn a_restart_program_that_returns_before_the_process_is_another_one_is_no_change_of_its_pid() {
+    for dialect in [Dialect::Monit, Dialect::Toml] {
+        let mut service = process("httpd");
+        service.restart = Some(program("/bin/restart"));
+        let when = Condition::Changed { metric: metrics::PID.name.to_string(), expect: Change::Changed };
+        service.rules.push(Rule { when, ..over(Then::Restart) });
+        let mut config = config(vec![service]);
+        config.dialect = dialect;
+        let mut world = World::new(&config, Duration::ZERO);
+        world.appear("httpd");
+        world.run(40 * S);
+        world.of("httpd").appears_after = Some(S / 2);
+        world.appear("httpd");
+        world.run(300 * S);
+        assert_eq!(deeds(&world, "httpd"), [Act::Restart], "of what somebody else had started");
+    }
+}
+
+#[test]
+fn what_a_reload_makes_a_process_is_looked_at_before_a_start_that_had_waited_goes_on() {
+    let db = process("db");
+    let mut config = two_below(db);
+    let web = std::sync::Arc::make_mut(&mut config.services[2]);
+    web.stop = None;
+    let process = std::mem::replace(&mut web.kind, Kind::Host { address: "192.0.2.1".to_owned() });
+    let mut world = World::new(&config, Duration::ZERO);
+    world.run(60 * S);
+    world.appear("web");
+    std::sync::Arc::make_mut(&mut config.services[2]).kind = process;
+    world.reload(&config);
+    world.appear("cache");
+    world.run(60 * S);
+    assert_eq!((deeds(&world, "web"), &world.doubled), (Vec::new(), &Vec::new()), "it lives");
+}
+
+#[test]
+fn what_a_reload_makes_a_host_is_not_awaited_any_more() {
+    let mut config = config(vec![process("httpd")]);
+    let mut world = World::new(&config, Duration::ZERO);
+    world.of("httpd").appears_after = None;
+    world.run(S);
+    assert!(world.scheduler.view()[0].doing.is_some());
+    let service = std::sync::Arc::make_mut(&mut config.services[0]);
+    (service.kind, service.rules) = (Kind::Host { address: "192.0.2.1".to_owned() }, Vec::new());
+    world.reload(&config);
+    world.run(S);
+    assert_eq!(world.scheduler.view()[0].doing, None);
 }

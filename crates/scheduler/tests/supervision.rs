@@ -194,6 +194,7 @@ fn what_was_begun_before_a_restart_of_the_supervisor_is_waited_for() {
         whole: Some(Doing::Restart),
         at: Stamp::from_micros(997_000_000),
         by: None,
+        part_of: None,
         started: true,
     };
     let Resumed::Waits { service: id, left, .. } = scheduler.resume(at(0), &unfinished) else { panic!() };
@@ -220,6 +221,7 @@ fn a_stop_that_a_crash_cut_short_is_asked_for_again() {
         whole: Some(Doing::Stop),
         at: Stamp::default(),
         by: Some("admin".into()),
+        part_of: None,
         started: false,
     };
     assert_eq!(world.scheduler.resume(Now::default(), &unfinished), Resumed::AskedAgain);

@@ -121,6 +121,7 @@ fn what_an_operator_asked_for_is_asked_for_again_until_it_is_begun() {
         whole: Some(Doing::Start),
         at: Default::default(),
         by: Some("admin".into()),
+        part_of: None,
         started: false,
     };
     assert_eq!(world.scheduler.resume(now(&world), &unfinished), Resumed::AskedAgain);

@@ -189,7 +189,7 @@ impl Loop {
 
     /// Takes up what an earlier life of the supervisor had begun: waits for its program, instead of starting a second one.
     pub(crate) fn resume(&mut self, flight: InFlight) {
-        let InFlight { id: intent, service, doing, at, whole, by, processes, .. } = flight;
+        let InFlight { id: intent, service, doing, at, whole, by, part_of, processes, .. } = flight;
         let unfinished = Unfinished {
             intent,
             service: service.to_string(),
@@ -197,6 +197,7 @@ impl Loop {
             doing: doing.clone(),
             at,
             by,
+            part_of,
             started: !processes.is_empty(),
         };
         let unfinished =
@@ -309,13 +310,13 @@ pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
         Remembered::Baseline { service, condition, value } => {
             Entry::Baseline { service: service.into(), condition, value: Some(Known(value)) }
         }
-        Remembered::Intent { intent, service, doing, at, whole, by } => {
-            Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, branch: None }
+        Remembered::Intent { intent, service, doing, at, whole, by, part_of } => {
+            Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, part_of, branch: None }
         }
         Remembered::Reaction { intent, service, doing, at, rule, condition, recovery, nth, text } => {
             let branch = Some(Box::new(Branch { rule, condition, recovery, nth, text }));
-            let (whole, by) = (None, None);
-            Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, branch }
+            let (whole, by, part_of) = (None, None, None);
+            Entry::Intent { id: intent, service: service.into(), doing, at, whole, by, part_of, branch }
         }
         Remembered::Done { intent, ok } => Entry::Done { intent, ok },
         Remembered::Failed { service, rule, class, since, condition } => {

@@ -292,7 +292,7 @@ async fn a_program_for_the_recovery_that_a_crash_kept_from_being_begun_is_run_by
     let (at, text) = (Stamp::from_micros(7_000_000), "queue.depth is 1 again".to_owned());
     let branch = Some(Box::new(hinoban_journal::Branch { rule: 0, condition, recovery: true, nth: 0, text }));
     let (service, doing) = ("queue".into(), Doing::Exec);
-    let intent = Entry::Intent { id: 4, service, doing, at, whole: None, by: None, branch };
+    let intent = Entry::Intent { id: 4, service, doing, at, whole: None, by: None, part_of: None, branch };
     Journal::open(&state).unwrap().0.append(&intent).unwrap();
     for runs in [1, 0] {
         let recorder = Recorder::new();

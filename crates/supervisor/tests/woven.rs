@@ -406,6 +406,7 @@ async fn a_start_that_a_crash_left_running_is_waited_for_and_not_begun_twice() {
             at,
             whole: None,
             by: None,
+            part_of: None,
             branch: None,
         })
         .unwrap();

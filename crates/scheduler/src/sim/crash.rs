@@ -152,10 +152,13 @@ impl World {
 impl World {
     /// Every program that was begun had entered itself. What was only asked for has none.
     fn unfinished(&self, entry: &Remembered) -> Option<Unfinished> {
-        let Remembered::Intent { intent, service, doing, at, whole, by } = entry else { return None };
+        let Remembered::Intent { intent, service, doing, at, whole, by, part_of } = entry else {
+            return None;
+        };
         let (intent, service, doing, at, by) = (*intent, service.clone(), doing.clone(), *at, by.clone());
+        let (whole, part_of) = (whole.clone(), part_of.clone());
         let started = self.begun.contains(&intent);
-        Some(Unfinished { intent, service, doing, whole: whole.clone(), at, by, started })
+        Some(Unfinished { intent, service, doing, whole, at, by, part_of, started })
     }
 
     /// What a rule was about to run, if it was not begun. What was begun runs, or has ended: nobody waits for it.

@@ -30,8 +30,9 @@ pub(super) fn shown(world: &World, effect: &Effect) -> Option<String> {
             fact => format!("{}: {fact:?}", event.service),
         },
         Effect::Remember(entry) => match entry {
-            Remembered::Intent { intent, doing, whole, by, .. } => {
-                format!("intent {intent} {doing:?} of {whole:?} by {by:?}")
+            Remembered::Intent { intent, doing, whole, by, part_of, .. } => {
+                let part = part_of.as_ref().map(|of| format!(", a part of that of {of}")).unwrap_or_default();
+                format!("intent {intent} {doing:?} of {whole:?} by {by:?}{part}")
             }
             Remembered::Reaction { intent, .. } => format!("reaction {intent}"),
             Remembered::Done { intent, .. } => format!("done {intent}"),

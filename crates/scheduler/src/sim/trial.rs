@@ -126,7 +126,11 @@ impl<'a> Play<'a> {
             let failing: Vec<_> = w.failures().map(|(rule, _)| rule).collect();
             let gave_up = w.gave_up.is_some();
             let watched = w.watching != Watching::No;
-            let lives = self.world.lives(&w.service.name) && (watched || !chance);
+            // What waits for what nobody watches waits for ever, and whether it was taken down meanwhile is chance too.
+            let off = |i: usize| self.world.scheduler.services[i].watching == Watching::No;
+            let i = self.world.scheduler.position(w.id).unwrap_or_default();
+            let waits = self.world.scheduler.ties.ancestors(i).into_iter().any(off);
+            let lives = self.world.lives(&w.service.name) && !waits && (watched || !chance);
             format!(
                 "{}: watched: {watched}, there: {lives}, failing {failing:?}, given up: {gave_up}",
                 w.name
@@ -296,6 +300,8 @@ impl<'a> Play<'a> {
         // Who waits for what does not get well waits on, each under one number.
         let waiting = scheduler.services.iter().filter(|w| w.task.is_some() && !self.must_be_well(w));
         open.retain(|intent| !waiting.clone().any(|w| w.stands_for(*intent)));
+        // A program that a rule has run again just now is about to end.
+        open.retain(|intent| !self.world.is_running(*intent));
         if !open.is_empty() {
             return self.breaks("when all is done, nothing is open", format!("intents {open:?}"));
         }
