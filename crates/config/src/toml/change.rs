@@ -12,6 +12,7 @@ use crate::{Change, Condition, Kind, Pattern, spelling};
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Verb {
     Changed(Change),
+    Differs,
     Matches { fails_on_match: bool },
 }
 
@@ -33,7 +34,7 @@ impl Reader<'_> {
         if said.left.is_empty() {
             let message = format!("\"{text}\" has no reading before its `{}`", said.word);
             let help = match (said.verb, said.rest) {
-                (Verb::Changed(_), rest) if !rest.is_empty() => {
+                (Verb::Changed(_) | Verb::Differs, rest) if !rest.is_empty() => {
                     format!("the reading comes first: \"{rest} {}\"", said.word)
                 }
                 _ => SHAPE.to_owned(),
@@ -49,6 +50,14 @@ impl Reader<'_> {
                     Named::Other(name) => name,
                 };
                 Some(Condition::Changed { metric, expect })
+            }
+            Verb::Differs => {
+                self.nothing_behind(item, text, &said)?;
+                let metric = match self.reading(item, text, said.left, kind)? {
+                    Named::One(metric) | Named::Either { amount: metric, .. } => metric.name.into_owned(),
+                    Named::Other(name) => name,
+                };
+                Some(Condition::Differs { metric })
             }
             Verb::Matches { fails_on_match } => {
                 let named = self.reading(item, text, said.left, kind);
@@ -76,6 +85,9 @@ impl Reader<'_> {
                 format!("write it as a setting of its own: for = \"{}\"", rest.trim())
             }
             Some((first, _)) if condition::joins(&first) => condition::joined(&first).to_owned(),
+            _ if said.verb == Verb::Differs => {
+                format!("write \"{left} {word}\"; it is compared with the first look")
+            }
             _ => format!("write \"{left} {word}\"; it is compared with the look before"),
         };
         self.error(self.part(item, text, rest), format!("nothing can follow `{word}`"), help);
@@ -174,6 +186,7 @@ fn said(text: &str) -> Option<Said<'_>> {
         let verb = match word.to_lowercase().as_str() {
             "changed" => Verb::Changed(Change::Changed),
             "unchanged" => Verb::Changed(Change::Unchanged),
+            "differs" => Verb::Differs,
             "matches" | "match" => Verb::Matches { fails_on_match: true },
             _ => return None,
         };
@@ -191,6 +204,8 @@ fn said(text: &str) -> Option<Said<'_>> {
             Verb::Changed(Change::Changed) => Verb::Changed(Change::Unchanged),
             Verb::Changed(Change::Unchanged) => Verb::Changed(Change::Changed),
             Verb::Matches { fails_on_match } => Verb::Matches { fails_on_match: !fails_on_match },
+            // `not differs` is nothing that somebody says.
+            Verb::Differs => return None,
         };
     }
     if begin > 0
@@ -206,7 +221,7 @@ fn said(text: &str) -> Option<Said<'_>> {
 pub(super) fn nearly(text: &str) -> Option<&'static str> {
     text.split_whitespace().skip(1).find_map(|word| {
         let word = if word.eq_ignore_ascii_case("changes") { "changed" } else { word };
-        spelling::nearest(word, ["changed", "unchanged", "matches"])
+        spelling::nearest(word, ["changed", "unchanged", "differs", "matches"])
     })
 }
 

@@ -5,6 +5,7 @@ use hinoban_reading::{Metric, Unit, Value, metrics as m};
 use super::change;
 use super::limit::{Limit, limit, loose, seconds};
 use super::metric::{self, Named};
+use super::node;
 use super::reader::{Item, Reader};
 use super::shipped;
 use crate::units::UnitError;
@@ -96,6 +97,14 @@ impl Reader<'_> {
             self.error(span, "patterns are matched by a word, not by a sign", help);
             return None;
         }
+        if let Named::One(metric) = metric::named(left, kind)
+            && node::is_checksum(&metric)
+        {
+            self.reading(item, text, left, kind)?;
+            let any = node::any_checksum(left);
+            let (metric, limit) = self.checksum(&metric, any, operator, span, right)?;
+            return Some(Condition::Compare { metric, operator, limit });
+        }
         let limit = match limit(right) {
             Ok(limit) => limit,
             Err(e) => {
@@ -174,15 +183,9 @@ impl Reader<'_> {
         if metric.name == m::PERMISSION.name {
             return Some((metric.name.clone().into_owned(), self.permission(span, written)?));
         }
-        if [m::ACCESS_TIME, m::CHANGE_TIME, m::MODIFY_TIME].iter().any(|time| time.name == metric.name) {
-            let help =
-                "of a file, `size`, `links`, `permission`, `uid` and `gid` can be; or ask whether it changed";
-            self.error(
-                span,
-                format!("`{}` is a moment, and moments cannot be compared yet", metric.name),
-                help,
-            );
-            return None;
+        self.no_moment(metric, span.clone(), written)?;
+        if let Some(owner) = self.owner(metric, &limit, span.clone()) {
+            return Some((metric.name.clone().into_owned(), owner?));
         }
         if let (true, Limit::Text(text)) = (metric.name == m::PLUGIN_STATE.name, &limit)
             && !STATES.contains(text)
@@ -228,19 +231,6 @@ impl Reader<'_> {
             }
         };
         Some((metric.name.clone().into_owned(), value))
-    }
-
-    /// Mode bits as chmod(1) takes them: in octal, so that 0644 is what it looks like.
-    fn permission(&mut self, span: std::ops::Range<usize>, written: &str) -> Option<Value> {
-        let octal = matches!(written.len(), 3 | 4) && written.bytes().all(|b| matches!(b, b'0'..=b'7'));
-        match i64::from_str_radix(written, 8) {
-            Ok(bits) if octal => Some(Value::Int(bits)),
-            _ => {
-                let help = "write it as for chmod, three or four digits from 0 to 7: `permission != 0644`";
-                self.error(span, format!("`{written}` is no permission"), help);
-                None
-            }
-        }
     }
 
     /// Whether a name that is none of ours may be one of a registered kind.

@@ -84,6 +84,7 @@ mod mail;
 mod mask;
 mod mend;
 mod metric;
+mod node;
 mod policy;
 mod program;
 mod reader;
