@@ -53,6 +53,18 @@ pub enum Entry {
         /// The value; `None`: there is no such rule any more.
         value: Option<Known>,
     },
+    /// What a probe of a service remembers. The last one counts.
+    Memory {
+        /// Which service.
+        service: Arc<str>,
+        /// Which of its tests, as in [`Entry::Failed`]; `None`: the look at the service itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        test: Option<String>,
+        /// What the probe looks at, as a name: only a probe of the same is given it back.
+        of: String,
+        /// What it remembers; nothing: there is no such probe any more, or it has forgotten.
+        bytes: Hex,
+    },
     /// Something is about to be done to a service.
     Intent {
         /// Names this intent in later entries; see [`State::next_intent`](crate::State::next_intent).
@@ -174,6 +186,33 @@ pub struct GivenUp {
     /// … and while it was gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
+}
+
+/// Bytes that nobody but who gave them can read; in the file two hexadecimal digits each.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Hex(pub Vec<u8>);
+
+impl From<Hex> for String {
+    fn from(Hex(bytes): Hex) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |n: u8| char::from(DIGITS[usize::from(n & 15)]);
+        bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    }
+}
+
+impl TryFrom<String> for Hex {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let digit =
+            |byte: &u8| char::from(*byte).to_digit(16).map(|n| n as u8).ok_or("not a hexadecimal digit");
+        let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
+            [high, low] => Ok(digit(high)? << 4 | digit(low)?),
+            _ => Err("half a byte"),
+        });
+        pairs.collect::<Result<_, _>>().map(Hex)
+    }
 }
 
 /// A value that was read. Unlike [`Value`] it is equal to itself in any case, and comes back from a file as the very same.

@@ -37,6 +37,6 @@ mod recovery;
 mod state;
 
 pub use compaction::{Compacted, Compaction};
-pub use entry::{Branch, Entry, GivenUp, Known, Letter, Repairs};
+pub use entry::{Branch, Entry, GivenUp, Hex, Known, Letter, Repairs};
 pub use journal::{Journal, OpenError};
 pub use state::{Failing, InFlight, State};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Identity, Stamp, Value};
 
-use crate::{Branch, Entry, Known, Letter, Repairs};
+use crate::{Branch, Entry, Hex, Known, Letter, Repairs};
 
 /// So many ends are kept in mind of what has not been entered yet.
 const EARLY: usize = 32;
@@ -21,6 +21,8 @@ pub struct State {
     repairs: BTreeMap<Arc<str>, Repairs>,
     /// What rules about change saw last, by service and what the rule asks.
     baselines: BTreeMap<(Arc<str>, String), Known>,
+    /// What probes remember, by service and test, with what they look at.
+    memories: BTreeMap<(Arc<str>, Option<String>), (String, Hex)>,
     intents: BTreeMap<u64, InFlight>,
     /// Intents that were over before they were entered, in this life of the supervisor: the next one counts anew.
     over: BTreeSet<u64>,
@@ -100,6 +102,12 @@ impl State {
             Entry::Baseline { service, condition, value: None } => {
                 self.baselines.remove(&(service.clone(), condition.clone()));
             }
+            Entry::Memory { service, test, bytes, .. } if bytes.0.is_empty() => {
+                self.memories.remove(&(service.clone(), test.clone()));
+            }
+            Entry::Memory { service, test, of, bytes } => {
+                self.memories.insert((service.clone(), test.clone()), (of.clone(), bytes.clone()));
+            }
             Entry::Intent { id, .. } if self.over.remove(id) => {}
             Entry::Intent { id, service, doing, at, whole, by, part_of, branch } => {
                 let flight = InFlight {
@@ -150,6 +158,7 @@ impl State {
                 self.restarts.remove(service);
                 self.repairs.remove(service);
                 self.baselines.retain(|(of, _), _| of != service);
+                self.memories.retain(|(of, _), _| of != service);
                 self.intents.retain(|_, flight| flight.service != *service);
                 self.failures.retain(|_, failing| failing.service != *service);
             }
@@ -198,6 +207,18 @@ impl State {
         self.baselines.iter().map(|((service, condition), known)| (service, condition.as_str(), &known.0))
     }
 
+    /// What a probe of this service remembered: that of a test of this name, or of the look at the service itself; if it
+    /// looks at the same still.
+    pub fn memory(&self, service: &str, test: Option<&str>, of: &str) -> Option<&[u8]> {
+        let (same, bytes) = self.memories.get(&(service.into(), test.map(str::to_owned)))?;
+        (same == of).then_some(&bytes.0)
+    }
+
+    /// Whose probes remember something: service and test.
+    pub fn memories(&self) -> impl Iterator<Item = (&Arc<str>, Option<&str>)> {
+        self.memories.keys().map(|(service, test)| (service, test.as_deref()))
+    }
+
     /// What was being done and is not known to be over, oldest first.
     pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
         self.intents.values()
@@ -226,8 +247,15 @@ impl State {
         let failing = self.failures.values().map(|failing| &failing.service);
         let counted = self.restarts.keys().chain(self.repairs.keys());
         let compared = self.baselines.keys().map(|(service, _)| service);
-        let mut names: Vec<_> =
-            watched.chain(acted_on).chain(failing).chain(counted).chain(compared).cloned().collect();
+        let read = self.memories.keys().map(|(service, _)| service);
+        let mut names: Vec<_> = watched
+            .chain(acted_on)
+            .chain(failing)
+            .chain(counted)
+            .chain(compared)
+            .chain(read)
+            .cloned()
+            .collect();
         names.sort();
         names.dedup();
         names
@@ -260,6 +288,12 @@ impl State {
             condition: condition.clone(),
             value: Some(value.clone()),
         });
+        let memories = self.memories.iter().map(|((service, test), (of, bytes))| Entry::Memory {
+            service: service.clone(),
+            test: test.clone(),
+            of: of.clone(),
+            bytes: bytes.clone(),
+        });
         let failures = self.failures.values().map(|failing| Entry::Failed {
             service: failing.service.clone(),
             rule: failing.rule,
@@ -291,6 +325,7 @@ impl State {
             .chain(restarts)
             .chain(repairs)
             .chain(baselines)
+            .chain(memories)
             .chain(failures)
             .chain(intents)
             .chain(over)

@@ -65,7 +65,7 @@ pub use explain::{About, Explanation, Paragraph};
 pub use life::{Reload, Restored};
 pub use machine::Scheduler;
 pub use patience::{GivenUp, Repairs};
-pub use same::{condition_name, follow};
+pub use same::{condition_name, follow, kind_name};
 pub use view::{
     LastAction, LimitView, PatienceView, Programs, RuleState, RuleView, ServiceView, TestView, Watching,
 };

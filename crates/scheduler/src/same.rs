@@ -1,6 +1,6 @@
 //! Which rule of a changed configuration is which rule of the old one.
 
-use hinoban_config::{Condition, Rule, Test};
+use hinoban_config::{Condition, Kind, Rule, Test};
 use hinoban_event::Class;
 
 use crate::rules;
@@ -8,11 +8,18 @@ use crate::rules;
 /// What a rule asks, as a name: what it is about, and a fingerprint of the rest. The same in every life of one version of
 /// the supervisor; holds no secret.
 pub fn condition_name(when: &Condition) -> String {
-    // FNV-1a: unlike std's hasher it is the same in every life. The debug form masks secrets.
-    let print = format!("{when:?}")
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{}/{print:016x}", about(when))
+    format!("{}/{:016x}", about(when), print(&format!("{when:?}")))
+}
+
+/// What a service is, as a name: the same in every life of one version of the supervisor; holds no secret.
+pub fn kind_name(kind: &Kind) -> String {
+    format!("{:016x}", print(&format!("{kind:?}")))
+}
+
+/// FNV-1a: unlike std's hasher it is the same in every life. Debug forms mask secrets.
+fn print(text: &str) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
 /// What a rule is about, without its limits.
@@ -55,7 +62,10 @@ pub fn follow(old: &[(usize, Class, Option<&str>)], new: &[Rule]) -> Vec<Option<
     for ((at, class, name), found) in old.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
         let Some(rule) = new.get(*at).filter(|_| free[*at]) else { continue };
         let subject = name.and_then(|name| name.rsplit_once('/')).map(|(about, _)| about);
-        if rules::class(&rule.when) == *class && subject.is_none_or(|subject| subject == about(&rule.when)) {
+        let of = rules::class(&rule.when);
+        // Whose kind it is does not show here: of a network interface, being there is a matter of its link.
+        let same = of == *class || rule.is_existence() && *class == Class::Link;
+        if same && subject.is_none_or(|subject| subject == about(&rule.when)) {
             free[*at] = false;
             *found = Some(*at);
         }

@@ -137,6 +137,7 @@ impl Supervisor {
             .cloned()
             .partition(|flight| flight.doing == Doing::Exec && flight.processes.is_empty());
         remember.push(needless(state, &config.services));
+        remember.push(crate::memory::needless(state, config.services.iter().map(|service| &**service)));
         let unknown = state.services().into_iter().filter(|n| !config.services.iter().any(|s| s.name == **n));
         remember.push(unknown.map(|service| Entry::Forgotten { service }).collect());
         // The start delay is for a host that has just been booted.
@@ -175,6 +176,8 @@ impl Supervisor {
             compacting: JoinSet::new(),
             notes: mpsc::unbounded_channel(),
             limits: HashSet::new(),
+            memories: HashMap::new(),
+            learnt: Vec::new(),
             unseen: BTreeMap::new(),
             who,
             host,

@@ -49,6 +49,7 @@ impl Loop {
                     wanted.push(self.scheduler.handle(self.clock.now(), input).into_iter());
                 }
             }
+            self.keep_memories();
         }
     }
 
@@ -96,7 +97,13 @@ impl Loop {
             let result = looked.result.map_err(|e| e.to_string());
             return Input::Observed { look: id, result };
         }
-        let (result, (wakes, limits)) = self.looks.settle(looked, |probe| (probe.wakes(), probe.limits()));
+        let saw = looked.result.is_ok();
+        let (result, (wakes, limits, memory)) = self.looks.settle(looked, |probe, own| {
+            (probe.wakes(), probe.limits(), (saw && own).then(|| probe.memory()))
+        });
+        if let Some(memory) = memory {
+            self.learn(owner, memory);
+        }
         let troubles = self.plane.as_mut().map(|plane| plane.watch(owner, &wakes)).unwrap_or_default();
         let limits: Vec<String> = limits.into_iter().chain(troubles).collect();
         for what in &limits {
@@ -119,7 +126,7 @@ impl Loop {
     }
 
     /// Tells what a probe cannot do here, once for each text.
-    fn limited(&mut self, service: ServiceId, what: String) {
+    pub(crate) fn limited(&mut self, service: ServiceId, what: String) {
         if self.limits.insert(what.clone()) {
             let name = self.scheduler.service(service).map_or(self.host.clone(), |s| s.name.as_str().into());
             let event = self.scheduler.tell(self.clock.now(), name, Fact::Limited { what });
@@ -137,7 +144,8 @@ impl Loop {
                 _ => None,
             },
         };
-        if let Some(Ok(probe)) = made {
+        if let Some(Ok(mut probe)) = made {
+            self.recall(owner, &mut *probe);
             self.looks.remove(&owner);
             self.looks.put(owner, probe);
         }
@@ -233,11 +241,13 @@ impl Loop {
 
     /// Puts the probes and actions of a service in their places.
     pub(crate) fn place(&mut self, id: ServiceId, mut bound: Bound) {
-        if let Some(probe) = bound.subject.take() {
+        if let Some(mut probe) = bound.subject.take() {
+            self.recall((id, Part::Subject), &mut *probe);
             self.looks.put((id, Part::Subject), probe);
         }
         for (rule, probe) in bound.tests.iter_mut().enumerate() {
-            if let Some(probe) = probe.take() {
+            if let Some(mut probe) = probe.take() {
+                self.recall((id, Part::Test(rule)), &mut *probe);
                 self.looks.put((id, Part::Test(rule)), probe);
             }
         }
@@ -250,6 +260,7 @@ impl Loop {
             for owner in parts.map(|part| (id, part)) {
                 self.looks.remove(&owner);
                 self.unseen.remove(&owner);
+                self.memories.remove(&owner);
                 if let Some(recorder) = &mut self.recorder {
                     recorder.forget(&owner);
                 }

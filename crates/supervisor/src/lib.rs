@@ -22,6 +22,7 @@ mod handle;
 mod history;
 mod lateness;
 mod looks;
+mod memory;
 mod plane;
 mod post;
 mod registry;

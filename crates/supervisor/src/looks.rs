@@ -101,13 +101,15 @@ impl Looks {
         }
     }
 
-    /// Puts the probe of a look that ended back in its place, and lets it be asked something first.
+    /// Puts the probe of a look that ended back in its place, and lets it be asked something first, with whether its place
+    /// is still its own.
     pub(crate) fn settle<T>(
         &mut self,
         looked: Looked,
-        ask: impl FnOnce(&dyn Probe) -> T,
+        ask: impl FnOnce(&dyn Probe, bool) -> T,
     ) -> (Result<Observation, ProbeError>, T) {
-        let answer = ask(&*looked.probe);
+        let own = !self.idle.contains_key(&(looked.id.service, looked.id.part));
+        let answer = ask(&*looked.probe, own);
         self.idle.entry((looked.id.service, looked.id.part)).or_insert(looked.probe);
         (looked.result, answer)
     }

@@ -81,6 +81,10 @@ pub(crate) struct Loop {
     pub(crate) unbegun: Vec<InFlight>,
     /// What probes cannot do here, as far as it has been told.
     pub(crate) limits: HashSet<String>,
+    /// What probes remember, as far as it has been entered …
+    pub(crate) memories: HashMap<Owner, Vec<u8>>,
+    /// … and what is to be entered when what their looks saw has been told.
+    pub(crate) learnt: Vec<(Owner, Vec<u8>)>,
     /// What cannot be seen at present, by whose probe said so after its last look.
     pub(crate) unseen: BTreeMap<Owner, Vec<String>>,
     pub(crate) who: String,
