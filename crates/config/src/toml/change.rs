@@ -59,6 +59,11 @@ impl Reader<'_> {
                 };
                 Some(Condition::Differs { metric })
             }
+            Verb::Matches { fails_on_match }
+                if said.left.eq_ignore_ascii_case("content") && matches!(kind, Some(Kind::File { .. })) =>
+            {
+                self.content(item, text, said.rest, fails_on_match)
+            }
             Verb::Matches { fails_on_match } => {
                 let named = self.reading(item, text, said.left, kind);
                 let pattern = self.expression(item, text, said.rest);
@@ -116,7 +121,7 @@ impl Reader<'_> {
     }
 
     /// The pattern that stands there, in quotes or not.
-    fn expression(&mut self, item: &Item<'_>, text: &str, written: &str) -> Option<Pattern> {
+    pub(super) fn expression(&mut self, item: &Item<'_>, text: &str, written: &str) -> Option<Pattern> {
         const FORM: &str = "write it in single quotes: when = \"version matches '^1[.]'\"";
         let quote = written.chars().next().filter(|c| ['\'', '"'].contains(c));
         let inside = match quote {

@@ -80,8 +80,8 @@ impl Reader<'_> {
             _ => self.tested(sort, &extras),
         };
         let (when, fail, mut ok) = (when?, fail?, ok?);
-        if silent && matches!(when, Condition::Changed { expect: Change::Changed, .. }) {
-            // A change is over at the next look; that is nothing to tell.
+        if silent && is_over_by_itself(&when) {
+            // It is over at the next look, and that is nothing to tell.
             ok.then = Then::Nothing;
         }
         Some(Rule { when, fail, ok, place: self.place(sort.span.clone()) })
@@ -138,4 +138,9 @@ impl Reader<'_> {
         let retry = extras.get("retry").map(|item| self.whole(&item, 1..101)).unwrap_or(Some(1));
         Some((timeout?, retry? as u32))
     }
+}
+
+/// Whether such a rule tells news: that a reading changed, that something was written.
+fn is_over_by_itself(when: &Condition) -> bool {
+    matches!(when, Condition::Changed { expect: Change::Changed, .. } | Condition::Content { .. })
 }

@@ -78,6 +78,7 @@ mod change;
 mod check;
 mod condition;
 mod connection;
+mod content;
 mod lasting;
 mod limit;
 mod mail;

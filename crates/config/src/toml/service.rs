@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use ::toml::de::DeValue;
 
-use super::mask;
 use super::program::kind_hint;
 use super::reader::{self, Fields, Item, Reader};
+use super::{content, mask};
 use crate::{
     Branch, Condition, Found, Kind, Link, Mode, OnReboot, Pattern, Prerequisite, Rule, Service, Then, depends,
 };
@@ -144,6 +144,7 @@ impl Reader<'_> {
         let missing = fields.take("missing");
         self.existence(&mut service, kind.as_ref(), missing);
         self.output_limit(&mut service, table);
+        self.lines(&mut fields, &mut service, kind.as_ref());
         let checks = fields.take("check");
         self.close(fields);
 
@@ -154,6 +155,7 @@ impl Reader<'_> {
                 service.rules.extend(self.check(fields, kind.as_ref()));
             }
         }
+        content::number(&mut service);
         if let Some(Kind::Program { speech, .. }) = kind {
             // What is written is judged first, and that it can be run at all before that.
             if !service.rules.iter().any(Rule::is_of_an_end) {

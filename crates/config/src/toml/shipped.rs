@@ -188,8 +188,12 @@ const KINDS: [Words; 8] = [
         a: "the system",
         most_used: "`cpu`, `cpu wait`, `memory`, `swap`, `load 1`, `load 5`, `load 5 per core`, `fds` and `uptime`",
     },
-    Words { of: FILE, a: "a file", most_used: "`size`, `permission`, `uid` and `gid`" },
-    Words { of: DIRECTORY, a: "a directory", most_used: "`permission`, `uid`, `gid` and `links`" },
+    Words {
+        of: FILE,
+        a: "a file",
+        most_used: "`size`, `modify.age`, `checksum`, `permission`, `uid`, `gid` and, with `matches`, `content`",
+    },
+    Words { of: DIRECTORY, a: "a directory", most_used: "`modify.age`, `permission`, `uid` and `gid`" },
     Words { of: FIFO, a: "a named pipe", most_used: "`permission`, `uid` and `gid`" },
     Words {
         of: PROGRAM,
