@@ -214,3 +214,19 @@ fn a_reload_that_takes_the_kill_away_kills_nobody_and_one_that_gives_more_time_g
     world.run(20 * S);
     assert_eq!(done(&world, since), ["db stop 0", "db kill 16"], "an end was asked for while it went on");
 }
+
+#[test]
+fn a_reload_right_after_a_kill_ends_the_stop_program_all_the_same_and_the_start_follows() {
+    let (mut world, mut config) = world(vec![service("db", |_| {})]);
+    (world.of("db").stop_takes, world.of("db").wakes) = (600 * S, false);
+    let since = world.now().elapsed();
+    world.command("db", Doing::Restart);
+    while !world.deeds.iter().any(|deed| matches!(deed.act, Act::Kill(_))) {
+        world.run(S / 10_000);
+    }
+    config.services = vec![service("db", |s| s.kill_after = Some(3 * S))];
+    world.reload(&config);
+    world.run(60 * S);
+    assert_eq!(done(&world, since), ["db stop 0", "db kill 10", "db end 10", "db start 10"]);
+    assert!(world.lives("db") && world.doubled.is_empty());
+}

@@ -255,3 +255,82 @@ fn who_is_down_and_waits_is_named_when_repairs_are_given_up() {
     world.run(200 * S);
     assert!(world.lives("child"));
 }
+
+#[test]
+fn a_start_is_confirmed_by_tests_that_pass_and_until_then_forgiven_for_its_time() {
+    let mut config = tested();
+    config.every = Some(5 * S);
+    config.services.truncate(1);
+    let restarted = |fails_after: Duration| {
+        let mut config = config.clone();
+        if fails_after.is_zero() {
+            // One that passes is not all of them.
+            let rules = &mut Arc::make_mut(&mut config.services[0]).rules;
+            let Condition::Test { test, .. } = rules[1].when.clone() else { panic!() };
+            let when = Condition::Test { test, expect: Expect::Succeeded };
+            rules.push(Rule { when, fail: Branch::once(Then::Alert), ..rules[1].clone() });
+        }
+        let mut world = world(&config);
+        world.run(4 * S);
+        world.of("par").tests_pass = !fails_after.is_zero();
+        world.kill("par");
+        world.run(fails_after);
+        world.of("par").tests_pass = false;
+        world.run(60 * S);
+        world.deeds.iter().find(|deed| deed.act == Act::Stop).unwrap().at.elapsed()
+    };
+    // It dies at 5 s, and its start has 10 s. The first look after that is that of 20 s.
+    let (forgiven, confirmed) = (restarted(Duration::ZERO), restarted(2 * S));
+    assert!((15 * S..21 * S).contains(&forgiven), "{forgiven:?}");
+    assert!(
+        (10 * S..11 * S).contains(&confirmed),
+        "they passed, and so they are taken seriously: {confirmed:?}"
+    );
+}
+
+#[test]
+fn what_was_stopped_and_started_is_waited_for_until_it_was_seen() {
+    let mut data = Service::new("data", Kind::File { path: "/srv/data".into() });
+    (data.start, data.stop) = (Some(program("/bin/start")), Some(program("/bin/stop")));
+    data.rules.push(Rule { fail: Branch::once(Then::Alert), ..Rule::existence() });
+    let mut config = config([data, process("db", &["data"])]);
+    config.every = Some(5 * S);
+    let mut world = world(&config);
+    (world.of("data").appears_after, world.of("data").look_takes) = (Some(2 * S), S / 10);
+    world.run(10 * S);
+    world.command("data", Doing::Restart);
+    world.run(S);
+    // It was there when it was last seen, but that was before its stop.
+    assert_eq!(deeds(&world), ["stop db", "stop data", "start data"]);
+    world.run(10 * S);
+    assert_eq!(deeds(&world)[3..], ["start db"]);
+    assert!(world.unready.is_empty());
+}
+
+#[test]
+fn who_ends_the_watching_of_what_is_needed_ends_a_start_that_is_to_come() {
+    let mut world = world(&tested());
+    world.command("par", Doing::Unmonitor);
+    world.kill("par");
+    world.kill("child");
+    world.run(S);
+    world.of("child").look_takes = S;
+    world.command("child", Doing::Start);
+    world.run(S / 2);
+    world.command("par", Doing::Unmonitor);
+    world.run(300 * S);
+    assert_eq!(deeds(&world), [] as [&str; 0], "his is the newer wish");
+    assert!(["par", "child"].iter().all(|name| view(&world, name).watching == Watching::No));
+    let trouble = |fact: &Fact| match fact {
+        Fact::Ended { ok: false, report, .. } => report.trouble.clone(),
+        _ => None,
+    };
+    let told: Vec<String> = world.events.iter().filter_map(|event| trouble(&event.fact)).collect();
+    assert_eq!(
+        told,
+        ["par, which it depends on, is no longer watched; to start both: hinoban start child".to_owned()]
+    );
+    world.command("child", Doing::Start);
+    world.run(10 * S);
+    assert_eq!(deeds(&world), ["start par", "start child"], "and so it does");
+}

@@ -487,6 +487,29 @@ fn what_was_given_up_while_it_lived_and_then_is_gone_and_stays_so_is_told_anew()
 }
 
 #[test]
+fn what_was_given_up_while_it_was_gone_and_comes_back_failing_is_repaired_and_told_anew() {
+    let config =
+        one(|service| service.patience = Some(Patience { give_up_gone: Some(2), ..Patience::default() }));
+    let mut world = world(&config);
+    (world.of("httpd").appears_after, world.of("httpd").tests_pass) = (None, false);
+    world.kill("httpd");
+    world.run(20 * MIN);
+    assert_eq!((starts(&world, "httpd").len(), gave_up(&world).len()), (2, 1));
+    world.of("httpd").appears_after = Some(S);
+    world.appear("httpd");
+    world.run(20 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 2 + 5, "while it was gone says nothing of how it lives");
+    let told = gave_up(&world);
+    assert_eq!(told.iter().map(|(_, times)| *times).collect::<Vec<_>>(), [1, 1]);
+    let Fact::GaveUp { text, .. } = &told[1].0.fact else { panic!() };
+    assert!(text.contains("restarted 5 times in vain"), "{text}");
+    world.kill("httpd");
+    world.run(20 * MIN);
+    assert_eq!(starts(&world, "httpd").len(), 8, "it had come back, and so it is started once more");
+    assert_eq!(gave_up(&world).len(), 2);
+}
+
+#[test]
 fn a_start_of_what_is_up_is_no_repair_and_is_not_told_as_one() {
     let config = one(|service| service.rules[1].fail.then = Then::Start);
     let mut world = world(&config);
@@ -532,4 +555,23 @@ fn what_must_last_for_two_minutes_is_repaired_after_two_also_where_looks_are_rar
         let starts = starts(&world, "httpd");
         assert!((starts[0] - 420.0).abs() < 1.0, "seen after five minutes, and two later: {starts:?}");
     }
+}
+
+#[test]
+fn what_must_hold_for_two_minutes_has_recovered_after_two_also_where_looks_are_rarer() {
+    let mut config = one(|service| {
+        (service.rules[1].fail.then, service.rules[1].ok.lasting) = (Then::Alert, Some(2 * MIN));
+    });
+    config.every = Some(5 * MIN);
+    let mut world = world(&config);
+    world.of("httpd").tests_pass = false;
+    world.run(6 * MIN);
+    world.of("httpd").tests_pass = true;
+    world.run(10 * MIN);
+    let recovered = |event: &Event| match event.fact {
+        Fact::Recovered(_) => Some((event.at.micros() - 1_700_000_000_000_000) / 1_000_000),
+        _ => None,
+    };
+    let recovered: Vec<i64> = world.events.iter().filter_map(recovered).collect();
+    assert_eq!(recovered, [720], "seen after ten minutes, and two later");
 }
