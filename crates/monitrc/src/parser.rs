@@ -8,6 +8,7 @@ mod cursor;
 mod http;
 mod httpd;
 mod mail;
+mod network;
 mod outcome;
 mod process;
 mod program;

@@ -97,7 +97,7 @@ impl Scheduler {
         };
         let rule = Some(unbegun.rule).filter(same).or_else(|| (0..service.rules.len()).find(same))?;
         let (act, errand) = self.errand(i, (rule, unbegun.recovery, unbegun.nth), unbegun.text.clone())?;
-        let (class, text) = (rules::class(&service.rules[rule].when), unbegun.text.clone());
+        let (class, text) = (rules::class_in(&service.kind, &service.rules[rule].when), unbegun.text.clone());
         let (then, since) = (errand.doing.clone(), unbegun.at);
         let fact = match unbegun.recovery {
             true => {

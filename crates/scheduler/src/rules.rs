@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use hinoban_config::{Branch, Condition, Dialect, Mode, Rate, Then};
+use hinoban_config::{Branch, Condition, Dialect, Kind, Mode, Rate, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
-use hinoban_reading::{Now, metrics};
+use hinoban_reading::{Now, Total, Traffic, metrics};
 
 use crate::machine::{Out, Scheduler};
 use crate::record::{Record, Sample, State, Step};
@@ -66,7 +66,7 @@ impl Scheduler {
             let at = now.moment + lasting;
             watched.recheck = Some(watched.recheck.map_or(at, |before| before.min(at)));
         }
-        let class = class(&written.when);
+        let class = class_in(&service.kind, &written.when);
         let name = service.name.clone();
         if step == Step::Quiet {
             return;
@@ -251,7 +251,15 @@ pub(crate) fn failing(watched: &Watched) -> Vec<Class> {
     classes
 }
 
-/// The class of the events of a rule.
+/// The class of the events of a rule of a service of this kind: of a network interface, being there is having a link.
+pub(crate) fn class_in(kind: &Kind, when: &Condition) -> Class {
+    match (kind, class(when)) {
+        (Kind::Network { .. }, Class::NonExist | Class::Exist) => Class::Link,
+        (_, class) => class,
+    }
+}
+
+/// The class of the events of a rule, whatever it is about.
 pub(crate) fn class(when: &Condition) -> Class {
     match when {
         Condition::Missing => Class::NonExist,
@@ -294,6 +302,28 @@ fn class_of(metric: &str) -> Option<Class> {
         (m::CHECKSUM_SHA1, Class::Checksum),
         (m::CHECKSUM_SHA256, Class::Checksum),
         (m::FILESYSTEM_FLAGS, Class::FsFlag),
+        (m::LINK_CAPACITY, Class::Speed),
+        (m::LINK_SPEED, Class::Speed),
+        (m::LINK_DUPLEX, Class::Speed),
+        (m::SATURATION, Class::Saturation),
+        (m::UPLOAD_SATURATION, Class::Saturation),
+        (m::DOWNLOAD_SATURATION, Class::Saturation),
+        (m::UPLOAD_ERRORS, Class::Link),
+        (m::UPLOAD_ERRORS_RATE, Class::Link),
+        (m::UPLOAD_DROPPED, Class::Link),
+        (m::UPLOAD_DROPPED_RATE, Class::Link),
+        (m::DOWNLOAD_ERRORS, Class::Link),
+        (m::DOWNLOAD_ERRORS_RATE, Class::Link),
+        (m::DOWNLOAD_DROPPED, Class::Link),
+        (m::DOWNLOAD_DROPPED_RATE, Class::Link),
+        (m::UPLOAD_RATE, Class::ByteOut),
+        (m::UPLOAD_BYTES, Class::ByteOut),
+        (m::UPLOAD_PACKETS, Class::PacketOut),
+        (m::UPLOAD_PACKETS_RATE, Class::PacketOut),
+        (m::DOWNLOAD_RATE, Class::ByteIn),
+        (m::DOWNLOAD_BYTES, Class::ByteIn),
+        (m::DOWNLOAD_PACKETS, Class::PacketIn),
+        (m::DOWNLOAD_PACKETS_RATE, Class::PacketIn),
         (m::EXIT_STATUS, Class::Status),
         (m::EXIT_SIGNAL, Class::Status),
         (m::EXIT_REASON, Class::Status),
@@ -301,7 +331,15 @@ fn class_of(metric: &str) -> Option<Class> {
         (m::PLUGIN_STATE, Class::Status),
         (m::OUTPUT, Class::Content),
     ];
-    classes.into_iter().find(|(of, _)| *of.name == *metric).map(|(_, class)| class)
+    let known = classes.into_iter().find(|(of, _)| *of.name == *metric).map(|(_, class)| class);
+    known.or_else(|| {
+        Some(match Total::parse(metric)?.of {
+            Traffic::UploadBytes => Class::ByteOut,
+            Traffic::UploadPackets => Class::PacketOut,
+            Traffic::DownloadBytes => Class::ByteIn,
+            Traffic::DownloadPackets => Class::PacketIn,
+        })
+    })
 }
 
 /// Whether a part of a branch is a program or an action that runs now: at the beginning, and again where that is asked for.

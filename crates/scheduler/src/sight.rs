@@ -105,6 +105,7 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
                 let service = &*watched.name;
                 let told = Compared { service, kind, metric, unit, operator, value, limit };
                 let attribute = wording::attribute(told, seen, failed, tongue);
+                let attribute = attribute.or_else(|| wording::link(told, seen, failed, dialect));
                 attribute.unwrap_or_else(|| wording::compare(told, failed, dialect))
             });
             let compared = Some(Box::new(Comparison {

@@ -51,9 +51,16 @@ impl Parser<'_> {
                     "loadavg",
                     "N restarts within M cycles",
                 ],
-                Subject::System => {
-                    &["cpu", "cpu(user)", "memory", "swap", "loadavg", "loadavg(5min)", "uptime"]
-                }
+                Subject::System => &[
+                    "cpu",
+                    "cpu(user)",
+                    "memory",
+                    "swap",
+                    "loadavg",
+                    "loadavg(5min)",
+                    "uptime",
+                    "filedescriptors",
+                ],
                 _ => &["failed", "succeeded", "N restarts within M cycles"],
             });
         };
@@ -82,6 +89,14 @@ impl Parser<'_> {
                 (cpu(key), Limit::Real(percent))
             }
         };
+        Ok(Condition::Compare { metric: metric.name.into_owned(), operator, limit })
+    }
+
+    /// `filedescriptors > 80%`: of the system, in numbers or in percent of what there may be.
+    pub(super) fn system_descriptors(&mut self) -> Parse<Condition> {
+        self.take();
+        let operator = self.operator()?;
+        let (metric, limit) = self.inodes(metrics::FDS_ALLOCATED, metrics::FDS_ALLOCATED_PERCENT)?;
         Ok(Condition::Compare { metric: metric.name.into_owned(), operator, limit })
     }
 

@@ -51,12 +51,11 @@ impl Parser<'_> {
             Some(Changed) if process || storage => return self.changed(subject, place),
             Some(Changed | Status | Content) if subject == Subject::Program => return self.outcome(place),
             Some(FileDescriptors | Total) if process => self.descriptors()?,
-            Some(FileDescriptors) if subject == Subject::System => {
-                return self.unsupported_here("if filedescriptors");
-            }
+            Some(FileDescriptors) if subject == Subject::System => self.system_descriptors()?,
             None if self.token.kind == Kind::Number => {
                 return self.restarts(place);
             }
+            _ if subject == Subject::Network => return self.network(place),
             _ if storage => self.storage(subject, place.clone())?,
             _ => self.resources(subject)?,
         };

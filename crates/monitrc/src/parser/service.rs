@@ -299,6 +299,10 @@ impl Parser<'_> {
             Subject::Filesystem if !service.rules.iter().any(super::change::of_flags) => {
                 service.rules.push(super::change::flags());
             }
+            Subject::Network => {
+                let implied = super::network::implied(&service.rules);
+                service.rules.extend(implied);
+            }
             Subject::Program if !tested => {
                 let mistake =
                     Mistake::error(service.place.clone(), "'check program' statement is incomplete:");

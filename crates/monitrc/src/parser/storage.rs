@@ -83,7 +83,7 @@ impl Parser<'_> {
     }
 
     /// A number of inodes, or a percentage of them.
-    fn inodes(&mut self, count: Metric, percent: Metric) -> Parse<(Metric, Limit)> {
+    pub(super) fn inodes(&mut self, count: Metric, percent: Metric) -> Parse<(Metric, Limit)> {
         let whole = self.token.kind == Kind::Number;
         let n = self.real("a number")?;
         match self.percent() {

@@ -6,10 +6,10 @@ use hinoban_config::{Dialect, Kind};
 use hinoban_reading::{Metric, Stamp, Unit, Value, metrics as m};
 use jiff::tz::TimeZone;
 
-use super::Tongue;
 use super::compare::{Path, name_of};
 use super::figures::Figure;
 use super::node::is_checksum;
+use super::{Tongue, link};
 
 /// A reading beside the one before it, to be told.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +61,7 @@ impl Changed<'_> {
             });
         }
         Some(match changed {
+            _ if is(m::LINK_CAPACITY) => link::change(before, value),
             true if is_checksum(self.metric) => format!("checksum changed to {value}"),
             false if is_checksum(self.metric) => "checksum has not changed".to_owned(),
             true if is(m::PID) => format!("process PID changed from {before} to {value}"),

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use hinoban_config::{Dialect, Found, Kind, Operator};
-use hinoban_reading::{Metric, Unit, Value, metrics as m};
+use hinoban_reading::{Metric, Total, Unit, Value, metrics as m};
 
 use super::figures::Figure;
 
@@ -111,6 +111,34 @@ static PHRASES: &[Phrase] = &[
         "open file descriptors of its limit",
     ),
     phrase(m::FDS_ALLOCATED, Form::Files, "filedescriptors", "filedescriptors", "open file descriptors"),
+    phrase(
+        m::FDS_ALLOCATED_PERCENT,
+        Form::Files,
+        "filedescriptors",
+        "filedescriptors",
+        "open file descriptors",
+    ),
+    same(m::PIDS_USED, Form::Of, "process ids in use"),
+    same(m::PIDS_PERCENT, Form::Of, "process ids in use"),
+    same(m::PIDS_MAXIMUM, Form::Of, "limit of process ids"),
+    same(m::SWAP_IN_RATE, Form::Of, "pages swapped in"),
+    same(m::SWAP_OUT_RATE, Form::Of, "pages swapped out"),
+    same(m::SERVICES_FALLEN, Form::Of, "services that fell within an hour"),
+    same(m::PRESSURE_CPU_SOME_10, Form::Of, "cpu pressure (10s)"),
+    same(m::PRESSURE_CPU_SOME_60, Form::Of, "cpu pressure (1min)"),
+    same(m::PRESSURE_CPU_SOME_300, Form::Of, "cpu pressure (5min)"),
+    same(m::PRESSURE_MEMORY_SOME_10, Form::Of, "memory pressure (10s)"),
+    same(m::PRESSURE_MEMORY_SOME_60, Form::Of, "memory pressure (1min)"),
+    same(m::PRESSURE_MEMORY_SOME_300, Form::Of, "memory pressure (5min)"),
+    same(m::PRESSURE_MEMORY_FULL_10, Form::Of, "full memory pressure (10s)"),
+    same(m::PRESSURE_MEMORY_FULL_60, Form::Of, "full memory pressure (1min)"),
+    same(m::PRESSURE_MEMORY_FULL_300, Form::Of, "full memory pressure (5min)"),
+    same(m::PRESSURE_IO_SOME_10, Form::Of, "io pressure (10s)"),
+    same(m::PRESSURE_IO_SOME_60, Form::Of, "io pressure (1min)"),
+    same(m::PRESSURE_IO_SOME_300, Form::Of, "io pressure (5min)"),
+    same(m::PRESSURE_IO_FULL_10, Form::Of, "full io pressure (10s)"),
+    same(m::PRESSURE_IO_FULL_60, Form::Of, "full io pressure (1min)"),
+    same(m::PRESSURE_IO_FULL_300, Form::Of, "full io pressure (5min)"),
     phrase(m::READ_RATE, Form::Bare, "read rate", "read", "read rate"),
     phrase(m::WRITE_RATE, Form::Bare, "write rate", "write", "write rate"),
     phrase(m::DISK_READ_RATE, Form::Bare, "physical read activity", "read", "disk read rate"),
@@ -130,6 +158,28 @@ static PHRASES: &[Phrase] = &[
     same(m::CGROUP_PIDS, Form::Of, "cgroup pids"),
     same(m::CGROUP_PIDS_PERCENT, Form::Of, "cgroup pids"),
     same(m::CGROUP_PIDS_LIMIT, Form::Of, "cgroup pids limit"),
+    same(m::UPLOAD_RATE, Form::Of, "upload rate"),
+    same(m::UPLOAD_BYTES, Form::Of, "uploaded bytes"),
+    same(m::UPLOAD_PACKETS_RATE, Form::Of, "upload packets"),
+    same(m::UPLOAD_PACKETS, Form::Of, "uploaded packets"),
+    same(m::UPLOAD_ERRORS_RATE, Form::Of, "upload errors"),
+    same(m::UPLOAD_ERRORS, Form::Of, "upload errors in all"),
+    same(m::UPLOAD_DROPPED_RATE, Form::Of, "dropped upload packets"),
+    same(m::UPLOAD_DROPPED, Form::Of, "dropped upload packets in all"),
+    same(m::UPLOAD_SATURATION, Form::Of, "upload saturation"),
+    same(m::DOWNLOAD_RATE, Form::Of, "download rate"),
+    same(m::DOWNLOAD_BYTES, Form::Of, "downloaded bytes"),
+    same(m::DOWNLOAD_PACKETS_RATE, Form::Of, "download packets"),
+    same(m::DOWNLOAD_PACKETS, Form::Of, "downloaded packets"),
+    same(m::DOWNLOAD_ERRORS_RATE, Form::Of, "download errors"),
+    same(m::DOWNLOAD_ERRORS, Form::Of, "download errors in all"),
+    same(m::DOWNLOAD_DROPPED_RATE, Form::Of, "dropped download packets"),
+    same(m::DOWNLOAD_DROPPED, Form::Of, "dropped download packets in all"),
+    same(m::DOWNLOAD_SATURATION, Form::Of, "download saturation"),
+    same(m::SATURATION, Form::Of, "link saturation"),
+    same(m::LINK_SPEED, Form::Of, "link speed"),
+    same(m::LINK_DUPLEX, Form::Of, "link duplex"),
+    same(m::LINK_CAPACITY, Form::Of, "link capacity"),
     same(m::SIZE, Form::Size, "size"),
     same(m::SPACE, Form::Bare, "space usage"),
     same(m::SPACE_PERCENT, Form::Bare, "space usage"),
@@ -168,7 +218,7 @@ fn known(metric: &str) -> Option<&'static Phrase> {
 
 /// The unit of a metric of ours; `None`: only its probe knows.
 pub(crate) fn unit_of(metric: &str) -> Option<Unit> {
-    known(metric).map(|p| p.metric.unit)
+    known(metric).map(|p| p.metric.unit).or_else(|| Some(Total::parse(metric)?.of.unit()))
 }
 
 /// The name of a metric of ours, without a copy.

@@ -3,6 +3,7 @@
 use hinoban_config::{Dialect, Kind};
 use hinoban_reading::{Observation, ReasonKind, Standing, Value, metrics};
 
+use super::link;
 use super::node::{of_our_type, of_type};
 
 /// The state of the thing itself. `expected`: the rule wants it there, as rules mostly do.
@@ -38,6 +39,12 @@ pub(crate) fn existence(kind: &Kind, seen: &Observation, expected: bool, dialect
         (Kind::Filesystem { .. }, Dialect::Toml) => {
             if there { "file system is mounted" } else { "file system is not mounted" }.to_owned()
         }
+        (Kind::Network { link }, Dialect::Monit) => link::existence(link, seen),
+        (Kind::Network { .. }, Dialect::Toml) if there => "link is up".to_owned(),
+        (Kind::Network { .. }, Dialect::Toml) => match &seen.standing {
+            Standing::Absent(_) => "network interface is absent".to_owned(),
+            _ => "link is down".to_owned(),
+        },
         _ if there => "is up".to_owned(),
         // Kinds that Monit does not know have no other place for their reason.
         _ => return with_reason("is down", seen),

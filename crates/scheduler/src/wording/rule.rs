@@ -1,6 +1,6 @@
 //! A rule in words, for pages and the status.
 
-use hinoban_config::{Branch, Change, Condition, Expect, Rule, Test, Then};
+use hinoban_config::{Branch, Change, Condition, Expect, Kind, Rule, Test, Then};
 use hinoban_reading::{Unit, Value, metrics};
 use jiff::tz::TimeZone;
 
@@ -11,8 +11,8 @@ use super::content::about_content;
 use super::unit_of;
 
 /// A rule: `if space usage > 90.0% for 3 cycles then alert`. No secret of a test is part of it.
-pub(crate) fn rule(rule: &Rule) -> String {
-    let when = condition(&rule.when);
+pub(crate) fn rule(kind: &Kind, rule: &Rule) -> String {
+    let when = condition(kind, &rule.when);
     let often = match often(&rule.fail) {
         often if often.is_empty() => often,
         often => format!(" {often}"),
@@ -35,8 +35,10 @@ fn word(then: &Then) -> &str {
     }
 }
 
-fn condition(when: &Condition) -> String {
+fn condition(kind: &Kind, when: &Condition) -> String {
     match when {
+        Condition::Missing if matches!(kind, Kind::Network { .. }) => "link down".to_owned(),
+        Condition::Exists if matches!(kind, Kind::Network { .. }) => "link up".to_owned(),
         Condition::Restarts { count, within } => format!("{count} restarts within {within} cycles"),
         Condition::Missing => "does not exist".to_owned(),
         Condition::Exists => "exists".to_owned(),
