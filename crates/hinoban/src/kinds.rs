@@ -14,7 +14,7 @@ use hinoban_protocols::http;
 use hinoban_reading::Total;
 use hinoban_supervisor::{Made, Registry};
 
-use crate::programs;
+use crate::{content, programs};
 
 /// Everything that ships: processes, files, file systems, the system, ports, HTTP and URLs, and programs run through `spawner`.
 ///
@@ -52,7 +52,9 @@ fn subject(service: &config::Service) -> Option<Made> {
             let probe = MatchingProcess::new(pattern.text(), move |line: &str| matcher.is_match(line));
             Box::new(probe.asked(named(service)))
         }
-        config::Kind::File { path } => Box::new(FileProbe::new(path.clone()).asked(named(service))),
+        config::Kind::File { path } => {
+            content::probe(service, FileProbe::new(path.clone()).asked(named(service)))
+        }
         config::Kind::Directory { path } => {
             Box::new(FileProbe::directory(path.clone()).asked(named(service)))
         }

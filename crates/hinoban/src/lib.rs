@@ -21,6 +21,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod content;
 mod kinds;
 mod log;
 mod mail;

@@ -24,13 +24,14 @@ pub(crate) fn probe(service: &Service, spawner: &Arc<Spawner>) -> Option<Program
         output: usize::try_from(service.buffer).unwrap_or(usize::MAX),
         timeout: program.timeout,
     };
+    let most = options.output;
     let runs = Runs { check: Check::new(options, spawner.clone()), timeout: program.timeout };
     let speech = match speech {
         Speech::Plain => program::Speech::Plain,
         Speech::Nagios => program::Speech::Nagios,
         Speech::Json => program::Speech::Json,
     };
-    Some(ProgramProbe::new(Arc::new(runs), speech))
+    Some(ProgramProbe::new(Arc::new(runs), speech, most))
 }
 
 #[derive(Debug)]
