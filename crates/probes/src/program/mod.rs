@@ -85,13 +85,27 @@ const KILLED: i64 = 9;
 pub struct ProgramProbe {
     run: Arc<dyn Run>,
     speech: Speech,
+    /// Bytes that are kept of errors and output together.
+    most: usize,
     limits: Vec<String>,
 }
 
 impl ProgramProbe {
-    /// Looks with this program, and understands it so.
-    pub fn new(run: Arc<dyn Run>, speech: Speech) -> Self {
-        Self { run, speech, limits: Vec::new() }
+    /// Looks with this program, understands it so, and keeps at most so many bytes of what it prints.
+    pub fn new(run: Arc<dyn Run>, speech: Speech, most: usize) -> Self {
+        Self { run, speech, most, limits: Vec::new() }
+    }
+
+    /// Errors, then output.
+    fn printed(&self, ran: &Ran) -> String {
+        let mut all = ran.errors.clone();
+        if all.last().is_some_and(|last| *last != b'\n') {
+            all.push(b'\n');
+        }
+        all.extend(&ran.out);
+        let cut = ran.cut || all.len() > self.most;
+        all.truncate(self.most);
+        text(&all, cut)
     }
 
     fn seen(&mut self, ran: &Ran, look: &Look) -> Result<Observation, ProbeError> {
@@ -117,10 +131,7 @@ impl ProgramProbe {
         seen.push(&metrics::RUN_STARTED, look.wall().as_secs());
         let mut left_out = 0;
         match self.speech {
-            Speech::Plain => {
-                let output = [&*errors, &*out].into_iter().filter(|text| !text.is_empty());
-                seen.push(&metrics::OUTPUT, &*output.collect::<Vec<_>>().join("\n"));
-            }
+            Speech::Plain => seen.push(&metrics::OUTPUT, &*self.printed(ran)),
             Speech::Nagios => {
                 let spoken = nagios::spoken(if out.is_empty() { &errors } else { &out });
                 left_out = spoken.left_out;
@@ -142,10 +153,7 @@ impl ProgramProbe {
                     seen.readings.extend(readings);
                 }
                 // One that failed has something else to say.
-                Err(_) if status != 0 => {
-                    let output = [&*errors, &*out].into_iter().filter(|text| !text.is_empty());
-                    seen.push(&metrics::OUTPUT, &*output.collect::<Vec<_>>().join("\n"));
-                }
+                Err(_) if status != 0 => seen.push(&metrics::OUTPUT, &*self.printed(ran)),
                 Err(_) if ran.cut => {
                     let text = "it printed more than is kept of its output, so that its JSON has no end; raise output-limit";
                     return Err(ProbeError::Failed(text.to_owned()));

@@ -30,7 +30,7 @@ fn exited(status: u8, out: &str, errors: &str) -> Ran {
 }
 
 async fn look(speech: Speech, ran: Result<Ran, Unrun>) -> Result<Observation, ProbeError> {
-    let mut probe = ProgramProbe::new(Arc::new(Script(Mutex::new(Some(ran)))), speech);
+    let mut probe = ProgramProbe::new(Arc::new(Script(Mutex::new(Some(ran)))), speech, 40);
     let look =
         Look::new(Instant::now() + Duration::from_secs(60), Duration::from_secs(1_000_000), Cause::Due);
     let seen = probe.observe(&look).await;
@@ -51,7 +51,9 @@ fn said(seen: &Observation, metric: Metric) -> String {
 #[tokio::test]
 async fn errors_come_first_and_blanks_at_the_ends_are_gone() {
     let seen = look(Speech::Plain, Ok(exited(3, "\n out\nmore \n\n", "bad\n"))).await.unwrap();
-    assert_eq!(said(&seen, metrics::OUTPUT), "bad\nout\nmore");
+    assert_eq!(said(&seen, metrics::OUTPUT), "bad\n\n out\nmore");
+    let long = look(Speech::Plain, Ok(exited(0, &"o".repeat(100), "bad"))).await.unwrap();
+    assert_eq!(said(&long, metrics::OUTPUT), format!("bad\n{}", "o".repeat(36)), "both together are cut");
     assert_eq!((int(&seen, metrics::EXIT_STATUS), int(&seen, metrics::EXIT_SIGNAL)), (3, 0));
     assert_eq!(int(&seen, metrics::RUN_STARTED), 1_000_000);
     assert_eq!(seen.get("run.time"), Some(&Value::Real(0.25)));
