@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use hinoban_probe::ProbeError;
-use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, lstat, open, stat};
 use rustix::io::Errno;
 
 use crate::clock;
@@ -89,6 +89,13 @@ impl Known {
 }
 
 impl Reader {
+    /// What it held when it was read last, if it still is that file, unchanged. No link is followed to it.
+    pub(crate) fn unchanged(&self, path: &Path) -> Option<Pidfile> {
+        let known = self.known.as_ref()?;
+        let still = lstat(path).is_ok_and(|stat| known.still(&stat));
+        still.then_some(Pidfile::Names { pid: known.pid, stamp: known.stamp })
+    }
+
     /// As [`read`].
     pub(crate) fn read(&mut self, path: &Path) -> Result<Pidfile, ProbeError> {
         if let Some(known) = &self.known

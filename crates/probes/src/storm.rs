@@ -19,7 +19,10 @@ pub(crate) struct Storm {
 impl Storm {
     /// One more look.
     pub(crate) fn note(&mut self, look: &Look) {
-        self.note_at(clock::since_boot(), look.cause() == Cause::Early);
+        let early = look.cause() == Cause::Early;
+        if early || self.looks > 0 {
+            self.note_at(clock::since_boot(), early);
+        }
     }
 
     /// Whether to ask for no event until the next look: a file that is made and removed all the time, a host on which

@@ -78,6 +78,33 @@ impl Remembered {
         }
     }
 
+    /// Where a path without links on its way lies still, if its last part is the file that it was: whoever asks this makes
+    /// sure of that. `None`: ask [`place_of`](Self::place_of).
+    ///
+    /// Hundreds of pidfiles stand in one folder and are looked at at once. One of them asks the kernel about that folder
+    /// and the mounts for all who come within some milliseconds.
+    pub(crate) fn still(&self, path: &Path) -> Option<Place> {
+        const SOON: Duration = Duration::from_millis(10);
+        let known = self.known.as_ref().filter(|known| known.provable && known.links.is_empty())?;
+        let folder = path.parent()?;
+        let now = clock::since_boot();
+        let mut shared = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = shared.as_ref().is_some_and(|table| {
+            let is_it = |(at, straight): &(Duration, PathBuf)| {
+                now.saturating_sub(*at) < SOON && straight.as_os_str() == folder.as_os_str()
+            };
+            table.generation == known.generation && table.straight.as_ref().is_some_and(is_it)
+        });
+        if !fresh {
+            let table = Table::refreshed(&mut shared, None)?;
+            if table.generation != known.generation || !is_straight(folder) {
+                return None;
+            }
+            table.straight = Some((now, folder.to_owned()));
+        }
+        Some(known.place)
+    }
+
     /// Where it lay when it was last asked for; unknown counts as remote.
     pub(crate) fn last(&self) -> Place {
         self.known.as_ref().map_or(Place::Remote, |known| known.place)
@@ -167,6 +194,8 @@ struct Table {
     read: Duration,
     changed: bool,
     mounts: Arc<Mounts>,
+    /// A folder that no link led to at that time since boot.
+    straight: Option<(Duration, PathBuf)>,
 }
 
 impl Table {
@@ -182,7 +211,8 @@ impl Table {
     fn open() -> Option<Self> {
         let file = File::open(PATH).ok()?;
         let (text, read) = (Vec::new(), Duration::ZERO);
-        let mut table = Self { file, generation: 0, text, read, changed: true, mounts: Arc::default() };
+        let mounts = Arc::default();
+        let mut table = Self { file, generation: 0, text, read, changed: true, mounts, straight: None };
         table.take(table.text()?);
         Some(table)
     }
@@ -299,5 +329,27 @@ mod tests {
         assert_eq!(remembered.last(), Place::Remote, "whatever has not been asked for may hang");
         assert_eq!(remembered.place_of(Path::new("/proc/self")), Place::Local);
         assert_eq!(remembered.last(), Place::Local);
+    }
+
+    #[test]
+    fn a_folder_is_asked_about_once_for_all_that_is_in_it_and_again_after_a_while() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, other) = (dir.path().join("run"), dir.path().join("other"));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::create_dir(&other).unwrap();
+        let path = folder.join("x.pid");
+        let mut place = Remembered::default();
+        assert_eq!(place.still(&path), None, "nothing is known of it yet");
+        let at = place.place_of(&path);
+        assert_eq!(place.still(&path), Some(at));
+        std::fs::remove_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(&other, &folder).unwrap();
+        let begun = clock::since_boot();
+        while place.still(&path).is_some() {
+            assert!(clock::since_boot() < begun + Duration::from_secs(20), "the link was never seen");
+            rustix::thread::sched_yield();
+        }
+        place.place_of(&path);
+        assert_eq!(place.still(&path), None, "there is a link on its way now");
     }
 }

@@ -41,10 +41,13 @@ impl Probe for PidfileProcess {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
         self.storm.note(look);
         self.is_followed = false;
-        let place = self.place.place_of(&self.path);
-        let file = match place {
-            Place::Remote => self.read_elsewhere(look).await,
-            Place::Memory | Place::Local => self.reader.read(&self.path),
+        let still = self.place.still(&self.path);
+        let (place, file) = match still.and_then(|place| Some((place, self.reader.unchanged(&self.path)?))) {
+            Some((place, file)) => (place, Ok(file)),
+            None => match self.place.place_of(&self.path) {
+                Place::Remote => (Place::Remote, self.read_elsewhere(look).await),
+                place => (place, self.reader.read(&self.path)),
+            },
         };
         let living = self.following.notice_end();
         let lives = matches!(living, Ok(Some(_)));

@@ -78,9 +78,10 @@ pub(super) struct Meter {
     traffic: Traffic,
     descendants: HashMap<u32, Descendant>,
     files: Files,
+    owners: Option<[u32; 3]>,
     security: Option<String>,
     cgroup: Option<Box<Cgroup>>,
-    /// When limits and the security attribute are asked for again.
+    /// When owners, limits and the security attribute are asked for again.
     turn: Turn,
 }
 
@@ -138,12 +139,17 @@ impl Meter {
         seen.readings.reserve(MOSTLY);
         seen.push(&metrics::PID, task.pid);
         seen.push(&metrics::PPID, stat.ppid);
-        if let Some([uid, euid, gid]) = owners(task.pid, pidfd) {
+        let uptime = now.saturating_sub(clock::ticks(stat.start));
+        // Daemons often change their user, soon after they were started.
+        if self.owners.is_none() || self.wanted.owners || uptime < RARELY || self.turn.has_come(false, now) {
+            self.owners = owners(task.pid, pidfd);
+        }
+        if let Some([uid, euid, gid]) = self.owners {
             seen.push(&metrics::UID, uid);
             seen.push(&metrics::EUID, euid);
             seen.push(&metrics::GID, gid);
         }
-        seen.push(&metrics::UPTIME, now.saturating_sub(clock::ticks(stat.start)).as_secs());
+        seen.push(&metrics::UPTIME, uptime.as_secs());
         seen.push(&metrics::THREADS, stat.threads);
 
         let since = self.cpu.map(|(then, cpu)| (now.saturating_sub(then), stat.cpu.saturating_sub(cpu)));

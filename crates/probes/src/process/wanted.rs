@@ -16,6 +16,8 @@ pub(super) struct Wanted {
     pub(super) traffic: bool,
     /// The attribute of its security module: 9 µs.
     pub(super) security: bool,
+    /// Who owns it: under 1 µs.
+    pub(super) owners: bool,
     /// The load of the host: 7 µs. Only if named.
     pub(super) load: bool,
     /// Its cgroup: some 40 µs. Only if named.
@@ -30,6 +32,7 @@ impl Wanted {
                 "fds" => wanted.files = true,
                 "read" | "write" | "disk" => wanted.traffic = true,
                 "security" => wanted.security = true,
+                "uid" | "euid" | "gid" => wanted.owners = true,
                 "load" => wanted.load = true,
                 "cgroup" => wanted.cgroup = true,
                 _ => {}
