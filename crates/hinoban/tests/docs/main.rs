@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hinoban::config::{Config, Surroundings};
 use hinoban::event::Class;
 use hinoban::probe::{Probe, from_fn};
-use hinoban::probes::{FileProbe, FilesystemProbe, PidfileProcess, SystemProbe};
+use hinoban::probes::program::{Ran, Run, Speech, Unrun};
+use hinoban::probes::{FileProbe, FilesystemProbe, PidfileProcess, ProgramProbe, SystemProbe};
 use hinoban::reading::{Metric, Observation, Unit};
 use hinoban::{Spawner, SpawnerOptions, Supervisor, action, config, monitrc, shipped};
 
@@ -273,13 +275,26 @@ fn the_reference_has_every_metric_with_the_kinds_that_read_it() {
     }
 }
 
+/// A program that is only talked about.
+#[derive(Debug)]
+struct Never;
+
+#[async_trait::async_trait]
+impl Run for Never {
+    async fn run(&self) -> Result<Ran, Unrun> {
+        Err(Unrun::Failed("nobody runs it".to_owned()))
+    }
+}
+
 /// The kinds with a look of their own, as the metrics' table calls them, with the key of each in TOML.
-fn shipped_kinds() -> [(&'static str, &'static str, Box<dyn Probe>); 4] {
+fn shipped_kinds() -> [(&'static str, &'static str, Box<dyn Probe>); 5] {
+    let plug_in = ProgramProbe::new(Arc::new(Never), Speech::Nagios, 1);
     [
         ("process", "pidfile = '/run/x.pid'", Box::new(PidfileProcess::new("/run/x.pid".into()))),
         ("file", "file = '/x'", Box::new(FileProbe::new("/x".into()))),
         ("filesystem", "filesystem = '/'", Box::new(FilesystemProbe::new("/".into()))),
         ("system", "system = true", Box::new(SystemProbe::new())),
+        ("program", "program = { run = '/bin/x', format = 'nagios' }", Box::new(plug_in)),
     ]
 }
 
@@ -292,7 +307,9 @@ fn every_reading_of_a_kind_can_be_compared_and_those_of_others_cannot() {
             let limit = match (metric.name.as_ref(), metric.unit) {
                 // Of these, rules are to come.
                 ("access.time" | "change.time" | "modify.time", _) => continue,
+                ("run.started", _) => continue,
                 ("permission", _) => "0644",
+                ("plugin.state", _) => "ok",
                 (_, Unit::Percent) => "80%",
                 (_, Unit::Bytes) => "1 MB",
                 (_, Unit::BytesPerSecond) => "1 MB/s",
