@@ -9,6 +9,7 @@ mod http;
 mod httpd;
 mod mail;
 mod network;
+mod node;
 mod outcome;
 mod process;
 mod program;

@@ -1,7 +1,7 @@
 //! `if changed …`: a reading that differs from the look before.
 
 use hinoban_config::{Branch, Change, Condition, Mistake, Place, Rule, Then as Act};
-use hinoban_reading::metrics;
+use hinoban_reading::{Metric, metrics};
 
 use super::{Parse, Parser};
 use crate::keyword::Keyword::*;
@@ -11,26 +11,20 @@ impl Parser<'_> {
     /// The rule at `changed`, which is the next token. It has no recovery: Monit never tells that a change is over.
     pub(super) fn changed(&mut self, subject: Subject, place: Place) -> Parse<Rule> {
         self.take();
+        let node = matches!(subject, Subject::File | Subject::Directory | Subject::Fifo);
         let metric = match (subject, self.key()) {
-            (Subject::Process, Some(Pid)) => metrics::PID,
-            (Subject::Process, Some(Ppid)) => metrics::PPID,
-            (Subject::File, Some(Size)) => metrics::SIZE,
-            (Subject::File | Subject::Filesystem, Some(Permission)) => metrics::PERMISSION,
-            (Subject::Filesystem, Some(FsFlags)) => metrics::FILESYSTEM_FLAGS,
-            (Subject::File, Some(Time)) => return self.unsupported(place, "if changed timestamp"),
-            (Subject::File, Some(Checksum | Md5 | Sha1)) => {
-                return self.unsupported(place, "if changed checksum");
+            (_, Some(Time)) if node => self.stamp().0,
+            (Subject::File, _) if self.at_checksum() => {
+                let kind = self.checksum()?;
+                self.only_one_checksum();
+                kind.unwrap_or(metrics::CHECKSUM_MD5)
             }
-            (Subject::Process, _) => return self.unexpected(&["pid", "ppid"]),
-            (Subject::File, _) => {
-                return self.unexpected(&["size", "permission", "timestamp", "checksum"]);
-            }
-            _ => return self.unexpected(&["fsflags", "permission"]),
+            _ => self.plain_change(subject)?,
         };
-        self.take();
         let fail = self.branch()?;
         if metric == metrics::PERMISSION {
-            self.only_permission(&metric.name)?;
+            self.only_one(std::slice::from_ref(&metric), &metric.name);
+            self.ends_by_itself()?;
         } else if self.at(Else) {
             return self.refuse("a rule about a change has no 'else': at the next look it is over by itself");
         }
@@ -38,15 +32,30 @@ impl Parser<'_> {
         Ok(Rule { when, fail, ok: Branch::once(Act::Nothing), place })
     }
 
-    /// Rules about the mode are odd in two ways: the last one replaces the others, and an `else` is read and forgotten.
-    fn only_permission(&mut self, metric: &str) -> Parse<()> {
-        let other = |rule: &Rule| matches!(&rule.when, Condition::Changed { metric: m, .. } if m == metric);
-        let rules = self.draft.as_mut().map(|draft| &mut draft.service.rules);
-        let replaced = rules.and_then(|rules| rules.iter().position(other).map(|at| rules.remove(at)));
-        if let Some(rule) = replaced {
-            let mistake = Mistake::warning(rule.place, "only the last rule about the permission counts");
-            self.note(mistake.help("take this one out"));
-        }
+    /// What is named by one word.
+    fn plain_change(&mut self, subject: Subject) -> Parse<Metric> {
+        let node = matches!(subject, Subject::File | Subject::Directory | Subject::Fifo);
+        let metric = match (subject, self.key()) {
+            (Subject::Process, Some(Pid)) => metrics::PID,
+            (Subject::Process, Some(Ppid)) => metrics::PPID,
+            (Subject::File, Some(Size)) => metrics::SIZE,
+            (Subject::Filesystem, Some(Permission)) => metrics::PERMISSION,
+            (_, Some(Permission)) if node => metrics::PERMISSION,
+            _ if node && self.at_links() => metrics::LINKS,
+            (Subject::Filesystem, Some(FsFlags)) => metrics::FILESYSTEM_FLAGS,
+            (Subject::Process, _) => return self.unexpected(&["pid", "ppid"]),
+            (Subject::File, _) => {
+                return self.unexpected(&["size", "permission", "timestamp", "checksum"]);
+            }
+            _ if node => return self.unexpected(&["permission", "timestamp"]),
+            _ => return self.unexpected(&["fsflags", "permission"]),
+        };
+        self.take();
+        Ok(metric)
+    }
+
+    /// An `else` behind a change of the mode is read and forgotten.
+    fn ends_by_itself(&mut self) -> Parse<()> {
         if self.at(Else) {
             let mistake = Mistake::warning(self.here(), "'else' is without effect here").word("else");
             self.note(

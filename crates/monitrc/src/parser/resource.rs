@@ -132,7 +132,7 @@ impl Parser<'_> {
     }
 
     /// A number and a unit of time; seconds without one.
-    fn span(&mut self) -> Parse<i64> {
+    pub(super) fn span(&mut self) -> Parse<i64> {
         let n = self.int("a whole number")?;
         let unit = match self.key() {
             Some(Second) => 1,

@@ -1,4 +1,4 @@
-//! Rules of files and file systems: `if size > 10 MB …`, `if space usage > 80% …`.
+//! Rules of files, directories, pipes and file systems: `if size > 10 MB …`, `if space usage > 80% …`.
 
 use hinoban_config::{Condition, Place};
 use hinoban_reading::{Metric, Value as Limit, metrics};
@@ -8,23 +8,35 @@ use crate::keyword::Keyword::*;
 use crate::token::{Kind, Subject};
 
 impl Parser<'_> {
-    /// What a file or a file system is compared in; the next token is the first behind `if`.
+    /// What it is compared in; the next token is the first behind `if`.
     pub(super) fn storage(&mut self, subject: Subject, place: Place) -> Parse<Condition> {
-        let file = subject == Subject::File;
+        let (file, mounted) = (subject == Subject::File, subject == Subject::Filesystem);
         match self.key() {
-            Some(Failed) => return self.attribute(file, place),
-            Some(Time) if file => return self.unsupported(place, "if timestamp"),
+            Some(Failed) => return self.attribute(subject, place),
+            Some(Time) if !mounted => {}
+            _ if !mounted && self.at_links() => {}
             Some(Size) if file => {}
-            Some(Space | Inode | Read | Write | ServiceTime) if !file => {}
-            Some(Space) => {
+            Some(Space | Inode | Read | Write | ServiceTime) if mounted => {}
+            Some(Size) if !mounted => {
+                return self
+                    .refuse("what lies in it or flows through it is not measured; 'size' is of a file");
+            }
+            Some(Space) if file => {
                 return self.refuse("a file has a size: if size > 10 MB; 'space' is of a file system");
             }
-            Some(Size) => return self.refuse("a file system has space: if space > 80%; 'size' is of a file"),
+            Some(Size) if mounted => {
+                return self.refuse("a file system has space: if space > 80%; 'size' is of a file");
+            }
             Some(Free) => return self.refuse("'free' comes second: 'space free' or 'inode free'"),
             _ => {
-                return self.unexpected(match file {
-                    true => &["not", "exist", "size", "failed", "changed", "timestamp", "content"],
-                    false => &[
+                return self.unexpected(match subject {
+                    Subject::File => {
+                        &["not", "exist", "size", "failed", "changed", "timestamp", "content", "hardlinks"]
+                    }
+                    Subject::Directory | Subject::Fifo => {
+                        &["not", "exist", "failed", "changed", "timestamp", "hardlinks"]
+                    }
+                    _ => &[
                         "not",
                         "exist",
                         "space",
@@ -38,10 +50,16 @@ impl Parser<'_> {
                 });
             }
         }
+        if self.at(Time) {
+            let (_, age) = self.stamp();
+            let (operator, limit) = (self.operator()?, Limit::Int(self.span()?));
+            return Ok(Condition::Compare { metric: age.name.into_owned(), operator, limit });
+        }
         let key = self.take();
         let free = (key.is(Space) || key.is(Inode)) && self.eat(Free);
         let operator = self.operator()?;
         let (metric, limit) = match key.kind {
+            Kind::Word => (metrics::LINKS, Limit::Int(self.int("a whole number")?)),
             Kind::Key(Size) => (metrics::SIZE, self.whole_bytes()?),
             Kind::Key(Space) if free => self.bytes(&metrics::SPACE_FREE, &metrics::SPACE_FREE_PERCENT)?,
             Kind::Key(Space) => self.bytes(&metrics::SPACE, &metrics::SPACE_PERCENT)?,
@@ -56,18 +74,6 @@ impl Parser<'_> {
                 .refuse("a rule has one condition here, and 'and' joins nothing; write a rule for each");
         }
         Ok(Condition::Compare { metric: metric.name.into_owned(), operator, limit })
-    }
-
-    /// `if failed …`: who owns it, its mode, its checksum.
-    fn attribute(&mut self, file: bool, place: Place) -> Parse<Condition> {
-        self.take();
-        match self.key() {
-            Some(Uid | Gid) => self.unsupported(place, "if failed uid, gid"),
-            Some(Permission) => self.unsupported(place, "if failed permission"),
-            Some(Checksum | Md5 | Sha1) if file => self.unsupported(place, "if failed checksum"),
-            _ if file => self.unexpected(&["uid", "gid", "permission", "checksum"]),
-            _ => self.unexpected(&["uid", "gid", "permission"]),
-        }
     }
 
     /// Whole bytes, with or without a unit. A fraction is an error here, unlike with memory and space.
