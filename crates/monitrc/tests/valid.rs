@@ -318,3 +318,55 @@ fn every_rule_may_have_a_rate_for_its_recovery() {
     assert_eq!(back(0), [(2, 4), (2, 2), (3, 3), (4, 4)], "uptime, cpu, existence, port");
     assert_eq!((back(1), back(2), back(4)), (vec![(5, 5)], vec![(6, 6)], vec![(2, 3)]));
 }
+
+#[test]
+fn programs_are_judged_by_their_end_and_by_what_they_print() {
+    let Loaded { config, warnings } = fixture("programs-that-look.monitrc");
+    assert_eq!(warnings.lines(), Vec::<String>::new());
+    let [raid, odd, ..] = &config.services[..] else { panic!("two programs") };
+    let words = ["/bin/true", "--quiet", "one word"].map(str::to_owned).to_vec();
+    let run = Program { words, uid: Some(33), gid: None, timeout: secs(5) };
+    assert_eq!(raid.kind, Kind::Program { program: run, speech: Speech::Plain });
+    assert_eq!(raid.buffer, 4096);
+    let status = "exit.status".to_owned();
+    let limit = Value::Int(0);
+    let failed = Condition::Compare { metric: status.clone(), operator: Operator::NotEqual, limit };
+    assert_eq!((&raid.rules[0].when, raid.rules[0].fail.rate), (&failed, Rate { count: 2, within: 2 }));
+    assert!(matches!(raid.rules[0].ok.then, Then::Exec { .. }));
+    let changed = |metric: &str, expect| Condition::Changed { metric: metric.to_owned(), expect };
+    assert_eq!(raid.rules[1].when, changed("exit.status", Change::Changed));
+    assert_eq!(raid.rules[1].ok.then, Then::Nothing, "a change is over by itself");
+    for (rule, text, on_match) in [(2, "degraded|failed", true), (3, "clean", false)] {
+        match &raid.rules[rule].when {
+            Condition::Content { metric, pattern, fails_on_match } => {
+                assert_eq!((&**metric, pattern.text(), *fails_on_match), ("output", text, on_match));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(raid.rules[4], Rule::runnable(), "in any case it must be possible to run it");
+    let Kind::Program { program, .. } = &odd.kind else { panic!("a program") };
+    assert_eq!((program.words.len(), program.timeout), (3, secs(20)));
+    assert_eq!(odd.rules[0].when, changed("exit.status", Change::Changed));
+    assert_eq!(odd.rules[0].ok.then, Then::Alert, "this odd spelling has a recovery");
+    assert_eq!(odd.rules[1].when, changed("output", Change::Changed));
+    assert_eq!(odd.rules[2].when, changed("output", Change::Unchanged));
+}
+
+#[test]
+fn a_program_without_a_rule_is_incomplete() {
+    let told =
+        hinoban_monitrc::parse("monitrc".as_ref(), "check program x path \"/bin/true\"\n", &World::default());
+    let mistakes = told.expect_err("nothing is asked of it").to_string();
+    assert!(mistakes.contains("'check program' statement is incomplete"), "{mistakes}");
+    for wrong in [
+        "if status > x then alert",
+        "if content then alert",
+        "if changed content then alert",
+        "if changed status then alert else alert",
+        "if cpu > 5% then alert",
+    ] {
+        let text = format!("check program x path \"/bin/true\"\n{wrong}\n");
+        assert!(hinoban_monitrc::parse("monitrc".as_ref(), &text, &World::default()).is_err(), "{wrong}");
+    }
+}
