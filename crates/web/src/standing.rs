@@ -2,7 +2,7 @@
 
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{ReasonKind, Stamp};
-use hinoban_supervisor::{ServiceView, Watching};
+use hinoban_supervisor::{Kind, ServiceView, Watching};
 use serde::Serialize;
 
 /// How a service stands.
@@ -45,6 +45,8 @@ impl State {
             Watching::Yes if view.failing.iter().any(|c| matches!(c, Class::NonExist | Class::Invalid)) => {
                 State::Down
             }
+            // That a link is down is a class of its own.
+            Watching::Yes if is_link(view) && absent(view) && !wanted_absent(view) => State::Down,
             Watching::Yes if counted(view) => State::Failing,
             Watching::Yes if absent(view) && !wanted_absent(view) => State::Down,
             Watching::Yes => State::Up,
@@ -107,7 +109,16 @@ fn absent(view: &ServiceView) -> bool {
 
 /// Under a rule that fails if it exists, it is well when it does not.
 fn wanted_absent(view: &ServiceView) -> bool {
-    view.rules.iter().any(|rule| rule.class == Class::Exist)
+    view.rules.iter().any(|rule| rule.class == Class::Exist) || wants_no_link(view)
+}
+
+fn is_link(view: &ServiceView) -> bool {
+    matches!(view.kind, Kind::Network { .. })
+}
+
+/// Whether it is a network interface that is to have no link.
+pub(crate) fn wants_no_link(view: &ServiceView) -> bool {
+    is_link(view) && view.rules.iter().any(|rule| rule.text.starts_with("if link up "))
 }
 
 /// Why it is not well.

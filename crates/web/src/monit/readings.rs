@@ -23,6 +23,16 @@ impl<'a> Readings<'a> {
         }
     }
 
+    /// The checksums that were computed, with the names that Monit has for their kinds, the strongest first.
+    pub(crate) fn checksums(self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let kinds = [
+            ("SHA256", metrics::CHECKSUM_SHA256),
+            ("SHA1", metrics::CHECKSUM_SHA1),
+            ("MD5", metrics::CHECKSUM_MD5),
+        ];
+        kinds.into_iter().filter_map(move |(kind, metric)| Some((kind, self.text(metric)?)))
+    }
+
     /// Whether a file system counts its operations: only those on a device do.
     pub(crate) fn has_operations(self) -> bool {
         self.int(metrics::DISK_READ_OPS).is_some() || self.int(metrics::DISK_WRITE_OPS).is_some()

@@ -1,4 +1,5 @@
 mod measured;
+mod network;
 
 use std::borrow::Cow;
 
@@ -73,10 +74,15 @@ pub(crate) fn rows(status: &Status, about: &About, view: &ServiceView) -> Vec<Ro
         let seen = Readings(view.observation.as_ref());
         match view.kind {
             Kind::Process { .. } => measured::process(&mut rows, seen),
-            Kind::File { .. } => measured::file(&mut rows, seen, about),
+            Kind::File { .. } => {
+                measured::file(&mut rows, seen, about);
+                content(&mut rows, view);
+            }
+            Kind::Directory { .. } | Kind::Fifo { .. } => measured::node(&mut rows, seen, about),
             Kind::Filesystem { .. } => measured::filesystem(&mut rows, seen),
             Kind::System => measured::system(&mut rows, seen, status, about),
-            Kind::Program { .. } => measured::program(&mut rows, seen),
+            Kind::Program { .. } => measured::program(&mut rows, seen, about),
+            Kind::Network { .. } => network::rows(&mut rows, seen),
             Kind::Custom { .. } => measured::custom(&mut rows, seen),
             _ => (),
         }
@@ -85,6 +91,14 @@ pub(crate) fn rows(status: &Status, about: &About, view: &ServiceView) -> Vec<Ro
     ours(&mut rows, status, about, view);
     rows.value("data collected", Some(figures::date(view.looked_at.unwrap_or(status.since), &about.zone)));
     rows.list
+}
+
+/// Whether the last look found what a rule about the content looks for; no line without such a rule.
+fn content(rows: &mut Rows<'_>, view: &ServiceView) {
+    if view.rules.iter().any(|rule| rule.class == Class::Content) {
+        let found = if view.failing.contains(&Class::Content) { "yes" } else { "no" };
+        rows.value("content match", Some(found.to_owned()));
+    }
 }
 
 /// What Monit has no line for: why it is not well, and since when.
@@ -204,8 +218,14 @@ fn class(key: &str) -> Option<Class> {
         "size" => Class::Size,
         "access timestamp" | "change timestamp" | "modify timestamp" => Class::Timestamp,
         "filesystem flags" => Class::FsFlag,
+        "link" => Class::Link,
+        "capacity" => Class::Speed,
+        "download bytes" => Class::ByteIn,
+        "upload bytes" => Class::ByteOut,
+        "download packets" => Class::PacketIn,
+        "upload packets" => Class::PacketOut,
         "last exit value" | "state" | "cannot be run" => Class::Status,
-        "last output" => Class::Content,
+        "last output" | "content match" => Class::Content,
         _ => return None,
     })
 }

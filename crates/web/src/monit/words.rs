@@ -4,6 +4,7 @@ use hinoban_event::{Class, Doing};
 use hinoban_supervisor::{Kind, Mode, OnReboot, ServiceView, Watching};
 
 use super::{About, Tone};
+use crate::standing;
 
 /// Number of the type. A kind that an embedder registered is shown as a remote host without ports: of all types the
 /// one that promises readers nothing.
@@ -67,7 +68,12 @@ pub(crate) fn hint_bits(view: &ServiceView) -> u32 {
 
 /// What a class that fails is called.
 fn title(view: &ServiceView, class: Class) -> &'static str {
-    if hint_bits(view) & class.bit() == 0 { class.failed() } else { class.changed() }
+    match hint_bits(view) & class.bit() {
+        // Of a link that is not to be there, being up is the failure.
+        0 if class == Class::Link && standing::wants_no_link(view) => class.succeeded(),
+        0 => class.failed(),
+        _ => class.changed(),
+    }
 }
 
 pub(crate) fn monitor(view: &ServiceView) -> u8 {

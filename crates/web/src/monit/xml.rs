@@ -1,4 +1,5 @@
 mod measured;
+mod network;
 mod writer;
 
 use hinoban_supervisor::{Kind, ServiceView, Status, Turns};
@@ -57,7 +58,7 @@ const CODES: [&str; 9] = ["0", "1", "2", "3", "4", "5", "6", "7", "8"];
 fn room(view: &ServiceView) -> usize {
     let measured = match view.kind {
         Kind::Process { .. } => 1024,
-        Kind::Filesystem { .. } | Kind::System => 768,
+        Kind::Filesystem { .. } | Kind::System | Kind::Network { .. } => 768,
         _ => 192,
     };
     320 + measured + 256 * view.tests.len()
@@ -119,9 +120,11 @@ fn service(x: &mut Xml, status: &Status, view: &ServiceView) {
     match view.kind {
         Kind::Process { .. } => measured::process(x, seen),
         Kind::File { .. } => measured::file(x, seen),
+        Kind::Directory { .. } | Kind::Fifo { .. } => measured::node(x, seen),
         Kind::Filesystem { .. } => measured::filesystem(x, seen, view.every),
         Kind::System => measured::system_files(x, seen),
         Kind::Program { .. } => measured::program(x, seen),
+        Kind::Network { .. } => network::link(x, seen),
         _ => (),
     }
     ports(view).for_each(|p| measured::port(x, &p));

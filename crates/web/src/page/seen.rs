@@ -29,6 +29,10 @@ impl Line<'_> {
                 Kind::System => self.system(seen)?,
                 Kind::Filesystem { .. } => self.filesystem(seen)?,
                 Kind::File { .. } => self.file(seen)?,
+                Kind::Directory { .. } | Kind::Fifo { .. } => {
+                    self.one(seen, &m::MODIFY_TIME, "changed ", "")?;
+                }
+                Kind::Network { .. } => self.network(seen)?,
                 Kind::Program { .. } => self.program(seen)?,
                 _ => self.any(seen)?,
             }
@@ -100,6 +104,16 @@ impl Line<'_> {
             Some((end, _)) => write!(self.out, "{}…", &line[..end]),
             None => self.out.write_str(line),
         }
+    }
+
+    fn network(&mut self, seen: &Observation) -> fmt::Result {
+        if !has(seen, &m::DOWNLOAD_RATE) {
+            self.next()?;
+            self.out.push_str("link up");
+        }
+        self.one(seen, &m::DOWNLOAD_RATE, "", " down")?;
+        self.one(seen, &m::UPLOAD_RATE, "", " up")?;
+        self.one(seen, &m::LINK_CAPACITY, "of ", "")
     }
 
     /// A kind that we know nothing of: the first of its readings.
@@ -176,7 +190,7 @@ pub(crate) struct Row<'a> {
 pub(crate) fn rows<'a>(seen: &'a Observation, zone: &TimeZone) -> Vec<Row<'a>> {
     let mut rows = Vec::with_capacity(seen.readings.len());
     let mut used: Vec<&str> = Vec::with_capacity(seen.readings.len());
-    for (label, metric, with) in &SHOWN {
+    for (label, metric, with) in SHOWN {
         let Some(first) = seen.get(&metric.name) else { continue };
         used.push(&metric.name);
         let signal = *metric.name == *m::EXIT_SIGNAL.name;
@@ -237,7 +251,7 @@ enum With {
 type Shown = (&'static str, Metric, Option<(With, Metric)>);
 
 #[rustfmt::skip]
-static SHOWN: [Shown; 66] = [
+static SHOWN: &[Shown] = &[
     ("Process id", m::PID, None),
     ("Parent process id", m::PPID, None),
     ("Uptime", m::UPTIME, None),
@@ -298,12 +312,55 @@ static SHOWN: [Shown; 66] = [
     ("Content changed", m::MODIFY_TIME, None),
     ("Status changed", m::CHANGE_TIME, None),
     ("Last read", m::ACCESS_TIME, None),
+    ("Last change of either", m::TIMESTAMP, None),
+    ("Time since content changed", m::MODIFY_AGE, None),
+    ("Time since status changed", m::CHANGE_AGE, None),
+    ("Time since last read", m::ACCESS_AGE, None),
+    ("Time since last change of either", m::TIMESTAMP_AGE, None),
+    ("SHA-256", m::CHECKSUM_SHA256, None),
+    ("SHA-1", m::CHECKSUM_SHA1, None),
+    ("MD5", m::CHECKSUM_MD5, None),
     ("Read", m::READ_BYTES, Some((With::Rate, m::READ_RATE))),
     ("Written", m::WRITE_BYTES, Some((With::Rate, m::WRITE_RATE))),
     ("Read from disks", m::DISK_READ_BYTES, Some((With::Rate, m::DISK_READ_RATE))),
     ("Written to disks", m::DISK_WRITE_BYTES, Some((With::Rate, m::DISK_WRITE_RATE))),
     ("Reads", m::DISK_READ_OPS, Some((With::Rate, m::DISK_READ_OPS_RATE))),
     ("Writes", m::DISK_WRITE_OPS, Some((With::Rate, m::DISK_WRITE_OPS_RATE))),
+    ("Download", m::DOWNLOAD_BYTES, Some((With::Rate, m::DOWNLOAD_RATE))),
+    ("Upload", m::UPLOAD_BYTES, Some((With::Rate, m::UPLOAD_RATE))),
+    ("Packets in", m::DOWNLOAD_PACKETS, Some((With::Rate, m::DOWNLOAD_PACKETS_RATE))),
+    ("Packets out", m::UPLOAD_PACKETS, Some((With::Rate, m::UPLOAD_PACKETS_RATE))),
+    ("Errors of download", m::DOWNLOAD_ERRORS, Some((With::Rate, m::DOWNLOAD_ERRORS_RATE))),
+    ("Errors of upload", m::UPLOAD_ERRORS, Some((With::Rate, m::UPLOAD_ERRORS_RATE))),
+    ("Dropped packets in", m::DOWNLOAD_DROPPED, Some((With::Rate, m::DOWNLOAD_DROPPED_RATE))),
+    ("Dropped packets out", m::UPLOAD_DROPPED, Some((With::Rate, m::UPLOAD_DROPPED_RATE))),
+    ("Link", m::LINK_CAPACITY, None),
+    ("Link speed", m::LINK_SPEED, None),
+    ("Duplex", m::LINK_DUPLEX, None),
+    ("Saturation", m::SATURATION, None),
+    ("Saturation of download", m::DOWNLOAD_SATURATION, None),
+    ("Saturation of upload", m::UPLOAD_SATURATION, None),
+    ("Stalled for CPU, 10 s", m::PRESSURE_CPU_SOME_10, None),
+    ("Stalled for CPU, 1 min", m::PRESSURE_CPU_SOME_60, None),
+    ("Stalled for CPU, 5 min", m::PRESSURE_CPU_SOME_300, None),
+    ("Stalled for memory, 10 s", m::PRESSURE_MEMORY_SOME_10, None),
+    ("Stalled for memory, 1 min", m::PRESSURE_MEMORY_SOME_60, None),
+    ("Stalled for memory, 5 min", m::PRESSURE_MEMORY_SOME_300, None),
+    ("All stalled for memory, 10 s", m::PRESSURE_MEMORY_FULL_10, None),
+    ("All stalled for memory, 1 min", m::PRESSURE_MEMORY_FULL_60, None),
+    ("All stalled for memory, 5 min", m::PRESSURE_MEMORY_FULL_300, None),
+    ("Stalled for disks, 10 s", m::PRESSURE_IO_SOME_10, None),
+    ("Stalled for disks, 1 min", m::PRESSURE_IO_SOME_60, None),
+    ("Stalled for disks, 5 min", m::PRESSURE_IO_SOME_300, None),
+    ("All stalled for disks, 10 s", m::PRESSURE_IO_FULL_10, None),
+    ("All stalled for disks, 1 min", m::PRESSURE_IO_FULL_60, None),
+    ("All stalled for disks, 5 min", m::PRESSURE_IO_FULL_300, None),
+    ("Process ids", m::PIDS_USED, Some((With::Of, m::PIDS_MAXIMUM))),
+    ("Process ids in use", m::PIDS_PERCENT, None),
+    ("Open files of the system, share", m::FDS_ALLOCATED_PERCENT, None),
+    ("Pages swapped in", m::SWAP_IN_RATE, None),
+    ("Pages swapped out", m::SWAP_OUT_RATE, None),
+    ("Services fallen within an hour", m::SERVICES_FALLEN, None),
 ];
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(crate) fn value(
     if !number.is_finite() {
         return out.write_str("–");
     }
-    if [m::BOOT_TIME, m::RUN_STARTED, m::ACCESS_TIME, m::CHANGE_TIME, m::MODIFY_TIME]
+    if [m::BOOT_TIME, m::RUN_STARTED, m::ACCESS_TIME, m::CHANGE_TIME, m::MODIFY_TIME, m::TIMESTAMP]
         .iter()
         .any(|metric| metric.name == name)
     {
@@ -33,6 +33,7 @@ pub(crate) fn value(
     match unit {
         Unit::Bytes => bytes(out, number),
         Unit::BytesPerSecond => bytes(out, number).and_then(|()| out.write_str("/s")),
+        Unit::BitsPerSecond => write!(out, "{}", unit.show(value)),
         Unit::PerSecond => write!(out, "{}/s", Short(number)),
         Unit::Seconds => seconds(out, number),
         Unit::Percent => percent(out, number),

@@ -47,6 +47,19 @@ pub(super) fn process(rows: &mut Rows<'_>, seen: Readings<'_>) {
 pub(super) fn file(rows: &mut Rows<'_>, seen: Readings<'_>, about: &About) {
     owner(rows, seen);
     rows.value("size", seen.real(m::SIZE).map(figures::bytes));
+    times(rows, seen, about);
+    for (kind, sum) in seen.checksums() {
+        rows.value("checksum", Some(format!("{sum} ({kind})")));
+    }
+}
+
+/// A directory or a named pipe.
+pub(super) fn node(rows: &mut Rows<'_>, seen: Readings<'_>, about: &About) {
+    owner(rows, seen);
+    times(rows, seen, about);
+}
+
+fn times(rows: &mut Rows<'_>, seen: Readings<'_>, about: &About) {
     for (key, metric) in [
         ("access timestamp", m::ACCESS_TIME),
         ("change timestamp", m::CHANGE_TIME),
@@ -156,13 +169,20 @@ const CPU: [(&str, Metric); 9] = [
 ];
 
 /// What a program measures itself has lines of its own, which Monit has not.
-pub(super) fn program(rows: &mut Rows<'_>, seen: Readings<'_>) {
+pub(super) fn program(rows: &mut Rows<'_>, seen: Readings<'_>, about: &About) {
+    // Monit cuts each line there.
+    const COLUMNS: usize = 201;
     if let Some(why) = seen.text(m::RUN_ERROR).filter(|why| !why.is_empty()) {
         rows.value("cannot be run", Some(why.to_owned()));
         return;
     }
     rows.value("last exit value", seen.int(m::EXIT_STATUS).map(|n| n.to_string()));
-    rows.value("last output", seen.text(m::OUTPUT).filter(|text| !text.is_empty()).map(str::to_owned));
+    let cut = |line: &str| match line.char_indices().nth(COLUMNS).filter(|_| about.as_monit) {
+        Some((end, _)) => line[..end].to_owned(),
+        None => line.to_owned(),
+    };
+    let output = seen.text(m::OUTPUT).filter(|text| !text.is_empty());
+    rows.value("last output", output.map(|text| text.lines().map(cut).collect::<Vec<_>>().join("\n")));
     if let Some(reason) = seen.text(m::EXIT_REASON) {
         rows.value("last ending", Some(reason.to_owned()));
     }

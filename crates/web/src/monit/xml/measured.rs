@@ -73,6 +73,15 @@ fn owner(x: &mut Xml, seen: Readings<'_>) {
 }
 
 pub(super) fn file(x: &mut Xml, seen: Readings<'_>) {
+    node(x, seen);
+    x.leaf("size", seen.int(m::SIZE).unwrap_or(-1));
+    if let Some((kind, sum)) = seen.checksums().next() {
+        x.with("checksum", &[("type", kind)], |x| x.escaped(sum));
+    }
+}
+
+/// A directory or a named pipe, and what a file has beyond its content.
+pub(super) fn node(x: &mut Xml, seen: Readings<'_>) {
     owner(x, seen);
     x.within("timestamps", |x| {
         for (name, metric) in
@@ -81,7 +90,6 @@ pub(super) fn file(x: &mut Xml, seen: Readings<'_>) {
             x.leaf(name, seen.int(metric).unwrap_or(0));
         }
     });
-    x.leaf("size", seen.int(m::SIZE).unwrap_or(-1));
 }
 
 /// Space in MiB. A file system without inodes, or not on a block device, has no elements about them. `every` is the time

@@ -124,7 +124,7 @@ impl Xml {
         self.0.push('>');
     }
 
-    fn escaped(&mut self, text: &str) {
+    pub(super) fn escaped(&mut self, text: &str) {
         let mut copied = 0;
         for (at, c) in text.char_indices() {
             let instead = match c {
