@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use hinoban_config::{Patience, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact};
-use hinoban_reading::Moment;
+use hinoban_reading::{Moment, Stamp};
 
 use step::{Step, step};
 
@@ -32,8 +32,10 @@ pub(super) struct Bounds {
     /// The first thing that was not as it must be.
     pub(super) broken: Option<Broken>,
     rows: BTreeMap<String, Row>,
-    /// Services for which somebody says by this input that all begins anew.
+    /// Services for which somebody says by this input that all begins anew …
     anew: Vec<String>,
+    /// … of which he names the first himself: of that nothing may be left.
+    named: bool,
     host: host::Spent,
 }
 
@@ -66,8 +68,12 @@ struct Row {
     calm: Option<Moment>,
     /// … and what it depends on is well too.
     well: Option<Moment>,
-    /// Since when a repair is wanted that nothing holds back.
+    /// Since when a repair is wanted that nothing holds back …
     due: Option<Moment>,
+    /// … and the first look at itself since then.
+    seen: Option<Moment>,
+    /// When a restart was last decided that the host has to bear.
+    spent: Option<Stamp>,
     /// Repairs that were decided in this life, those of which something was done, and what caused the last of them.
     decided: u32,
     acted: u32,
@@ -151,14 +157,16 @@ impl Bounds {
 
     pub(super) fn before(&mut self, world: &World, input: &Input) {
         self.anew.clear();
+        self.named = false;
         let name = |id: ServiceId| world.scheduler.service(id).map(|service| service.name.clone());
         match input {
             Input::Command { service, doing, .. } => {
                 let name = name(*service).unwrap_or_default();
+                self.anew.push(name.clone());
                 if *doing == Doing::Unmonitor {
                     self.anew.extend(below(world, &name));
                 }
-                self.anew.push(name);
+                self.named = true;
             }
             // It is not as it seems from outside: somebody has seen it answer.
             Input::Observed { look, result } if look.part != Part::Subject => {
@@ -166,6 +174,12 @@ impl Bounds {
                 let name = name(look.service).filter(|_| answers);
                 if let Some(row) = name.and_then(|name| self.rows.get_mut(&name)) {
                     row.due = None;
+                }
+            }
+            Input::Observed { look, result: Ok(seen) } if !seen.standing.is_up() => {
+                let row = name(look.service).and_then(|name| self.rows.get_mut(&name));
+                if let Some(row) = row.filter(|row| row.due.is_some()) {
+                    row.seen.get_or_insert(world.now);
                 }
             }
             _ => {}
@@ -195,6 +209,7 @@ impl Bounds {
         if cut {
             return;
         }
+        self.anew(world);
         for effect in effects {
             if let Effect::Emit(event) = effect {
                 self.first(world, event, &steps);
@@ -212,8 +227,8 @@ impl Bounds {
         let Some(watched) = world.scheduler.services.iter().find(|w| w.service.name == name) else { return };
         let old = std::mem::replace(&mut row.repairs, new.clone());
         row.written = new.clone();
-        let anew = self.anew.iter().any(|other| other == name);
-        let step = match step(row, &old, new, world.instant().stamp, anew) {
+        let (stamp, anew) = (world.instant().stamp, self.anew.iter().any(|other| other == name));
+        let step = match step(row, &old, new, stamp, anew) {
             Ok(step) => step,
             Err(()) => {
                 let text = format!("{name}: from {old:?} to {new:?}");
@@ -221,9 +236,14 @@ impl Bounds {
             }
         };
         steps.push((name.to_owned(), step));
+        let spends = new.spent.last().filter(|at| **at == stamp && old.spent.last() != Some(at)).copied();
+        row.spent = spends.or(row.spent);
         let broken = row.takes(step, &old, new, watched, now);
         if let Some((invariant, text)) = broken {
             self.breaks(now, invariant, format!("{name}: {text}"));
+        }
+        if let Some(text) = spends.and_then(|_| self.host.spends(world, name)) {
+            self.breaks(now, "the host bears no more than its budget", text);
         }
     }
 
@@ -252,6 +272,15 @@ impl Bounds {
         }
     }
 
+    /// What an operator had a hand in begins anew.
+    fn anew(&mut self, world: &World) {
+        let Some(name) = self.anew.first().filter(|_| self.named) else { return };
+        if let Some(row) = self.rows.get(name).filter(|row| !is_over(&row.repairs)) {
+            let text = format!("{name}: {:?}", row.repairs);
+            self.breaks(world.now, "what somebody has a hand in begins anew", text);
+        }
+    }
+
     /// Of a rule's repair something is done.
     fn acts(&mut self, world: &World, id: ServiceId, cause: &Event) {
         let Some(service) = world.scheduler.service(id) else { return };
@@ -264,18 +293,18 @@ impl Bounds {
         {
             return;
         }
-        if service.patience.is_some() {
-            row.acted += 1;
-            if row.acted > row.decided {
-                let text = format!("{}: {} made, {} counted", service.name, row.acted, row.decided);
-                self.breaks(world.now, "each repair counts in its row", text);
-            }
+        row.acted += u32::from(service.patience.is_some());
+        let (acted, decided, spent) = (row.acted, row.decided, row.spent);
+        if acted > decided {
+            let text = format!("{}: {acted} made, {decided} counted", service.name);
+            self.breaks(world.now, "each repair counts in its row", text);
         }
-        if failure.then == Doing::Restart && !matches!(failure.class, Class::NonExist | Class::Invalid) {
-            let spent = self.host.spends(world, &service.name, cause);
-            if let Some(text) = spent {
-                self.breaks(world.now, "the host bears no more than its budget", text);
-            }
+        // It may have waited for others to be out of its way.
+        let lived =
+            failure.then == Doing::Restart && !matches!(failure.class, Class::NonExist | Class::Invalid);
+        if lived && world.scheduler.budget.is_some() && spent.is_some_and(|at| at < cause.at) {
+            let text = format!("{}: decided at {:?}", service.name, cause.at);
+            self.breaks(world.now, "what restarts cost the host is remembered", text);
         }
     }
 
@@ -283,7 +312,7 @@ impl Bounds {
     pub(super) fn clock(&mut self, now: Moment) {
         self.host.forget();
         for row in self.rows.values_mut() {
-            (row.blurred, row.vague) = (true, true);
+            (row.blurred, row.vague, row.spent) = (true, true, None);
             if row.inherited {
                 row.told = None;
                 row.loses(now);
@@ -305,7 +334,7 @@ impl Bounds {
         for watched in world.scheduler.services.iter().filter(|w| !w.leaving) {
             let Some(row) = self.rows.get_mut(&watched.service.name) else { continue };
             // What was decided may still be done.
-            (row.decided, row.acted, row.due, row.well) = (1, 0, None, None);
+            (row.decided, row.acted, row.due, row.well, row.spent) = (1, 0, None, None, None);
             if row.patience != watched.service.patience {
                 row.patience = watched.service.patience;
                 row.inexact = true;
@@ -331,7 +360,7 @@ impl Bounds {
                 }
             }
             row.repairs = repairs;
-            (row.decided, row.acted, row.cause) = (0, 0, None);
+            (row.decided, row.acted, row.cause, row.spent) = (0, 0, None, None);
             (row.ended, row.calm, row.well, row.due) = (None, None, None, None);
             row.inherited = true;
             row.told = row.told.filter(|_| !row.vague);

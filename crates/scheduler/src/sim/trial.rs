@@ -289,6 +289,19 @@ impl<'a> Play<'a> {
         if !scheduler.settled() {
             return self.breaks("when troubles are over, all comes to rest", "it has not settled");
         }
+        let open = self.open();
+        if !open.is_empty() {
+            return self.breaks("when all is done, nothing is open", format!("intents {open:?}"));
+        }
+        let unwell = scheduler.services.iter().filter(|w| self.must_be_well(w) && !self.is_well(w));
+        let unwell: Vec<String> = unwell.map(|w| w.name.to_string()).collect();
+        if !unwell.is_empty() {
+            self.breaks("when troubles are over, all is up again", unwell.join(", "));
+        }
+    }
+
+    /// Intents that nobody has seen the end of.
+    fn open(&self) -> Vec<u64> {
         let mut open: Vec<u64> = Vec::new();
         for entry in &self.world.remembered {
             match entry {
@@ -298,18 +311,12 @@ impl<'a> Play<'a> {
             }
         }
         // Who waits for what does not get well waits on, each under one number.
-        let waiting = scheduler.services.iter().filter(|w| w.task.is_some() && !self.must_be_well(w));
+        let waiting =
+            self.world.scheduler.services.iter().filter(|w| w.task.is_some() && !self.must_be_well(w));
         open.retain(|intent| !waiting.clone().any(|w| w.stands_for(*intent)));
         // A program that a rule has run again just now is about to end.
         open.retain(|intent| !self.world.is_running(*intent));
-        if !open.is_empty() {
-            return self.breaks("when all is done, nothing is open", format!("intents {open:?}"));
-        }
-        let unwell = scheduler.services.iter().filter(|w| self.must_be_well(w) && !self.is_well(w));
-        let unwell: Vec<String> = unwell.map(|w| w.name.to_string()).collect();
-        if !unwell.is_empty() {
-            self.breaks("when troubles are over, all is up again", unwell.join(", "));
-        }
+        open
     }
 
     fn must_be_well(&self, watched: &Watched) -> bool {
@@ -362,12 +369,19 @@ impl<'a> Play<'a> {
             return self.breaks("what an operator stopped is left alone", text);
         }
         self.world.doom = None;
-        self.world.command(name, Doing::Start);
+        // Who changes his mind while it is being done has the last word.
+        let wishes: &[Doing] =
+            if at & 16 == 0 { &[Doing::Start] } else { &[Doing::Start, Doing::Restart, Doing::Start] };
+        wishes.iter().for_each(|doing| self.world.command(name, doing.clone()));
         self.world.run(self.bound());
         let watched = self.world.scheduler.find(name).and_then(|id| self.world.scheduler.position(id));
         let Some(watched) = watched.map(|i| &self.world.scheduler.services[i]) else { return };
         if !self.is_well(watched) && !self.is_broken() {
             self.breaks("what an operator asks for is done", format!("{name} was to be started"));
+        }
+        let open = self.open();
+        if !open.is_empty() && !self.is_broken() {
+            self.breaks("when all is done, nothing is open", format!("intents {open:?}"));
         }
     }
 

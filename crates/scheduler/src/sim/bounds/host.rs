@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hinoban_event::Event;
 use hinoban_reading::Moment;
 
 use super::super::World;
@@ -13,12 +12,10 @@ use super::super::World;
 pub(super) struct Spent(BTreeMap<String, Vec<Moment>>);
 
 impl Spent {
-    /// One is made, which this event had caused: what is wrong with that, if anything is.
-    pub(super) fn spends(&mut self, world: &World, service: &str, cause: &Event) -> Option<String> {
+    /// One is decided: what is wrong with that, if anything is.
+    pub(super) fn spends(&mut self, world: &World, service: &str) -> Option<String> {
         let budget = world.scheduler.budget?;
-        // It may have waited for others to be out of its way.
-        let at = world.now - world.instant().stamp.since(cause.at);
-        self.0.entry(service.to_owned()).or_default().push(at);
+        self.0.entry(service.to_owned()).or_default().push(world.now);
         let mut all: Vec<Moment> = self.0.values().flatten().copied().collect();
         all.sort_unstable();
         let most = usize::try_from(budget.restarts).ok()?;

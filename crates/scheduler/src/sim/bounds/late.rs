@@ -51,11 +51,17 @@ impl Bounds {
             row.due = None;
             return;
         }
+        if row.due.is_none() {
+            row.seen = None;
+        }
         let due = *row.due.get_or_insert(now);
         let from = due.max(row.pauses_until().unwrap_or(due));
+        // What was seen to be gone during a pause is started when that is over, and not at its turn.
+        let known = row.seen.is_some_and(|seen| seen < from);
         let behaviour = world.behaviour.get(name);
         let slow = behaviour.map_or(Duration::ZERO, |b| b.look_takes + b.test_takes);
-        if now > from + watched.every * 2 + slow + MOMENT {
+        let turns = if known { Duration::ZERO } else { watched.every * 2 };
+        if now > from + turns + slow + MOMENT {
             let text = format!("{name}: wanted since {due}, and nothing holds it back since {from}");
             self.breaks(now, "what repairs wait for comes to its end", text);
         }
