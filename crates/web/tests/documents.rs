@@ -168,3 +168,50 @@ fn what_is_masked_is_no_part_of_a_document() {
     assert_eq!(document.matches("<![CDATA[/p?token=***]]>").count(), masked);
     assert!(masked > 1 && !document.contains("SECRET"), "{document}");
 }
+
+/// As Monit 5.33 shows the same file, directory and pipe.
+#[test]
+fn checksums_directories_and_pipes_are_shown_as_monit_shows_them() {
+    use hinoban_event::Class;
+    use hinoban_reading::metrics;
+    use hinoban_supervisor::Kind;
+    let status = world::status();
+    let notes = status.services.iter().find(|view| &*view.name == "notes").unwrap();
+    let mut file = notes.clone();
+    let sum = "b1946ac92492d2347c6235b4d2611184";
+    file.observation = file.observation.map(|seen| seen.with(&metrics::CHECKSUM_MD5, sum));
+    file.failing = vec![Class::Checksum, Class::Timestamp];
+    let mut directory = notes.clone();
+    (directory.name, directory.kind) = ("spool".into(), Kind::Directory { path: "/srv/spool".into() });
+    let mut fifo = notes.clone();
+    (fifo.name, fifo.kind) = ("events".into(), Kind::Fifo { path: "/run/events".into() });
+
+    let shown = monit::status(&status, &world::about(), &[&file]);
+    let checksum = shown.lines().find(|line| line.contains("checksum")).unwrap();
+    assert_eq!(checksum, format!("  checksum                     \x1b[0;91m{sum} (MD5)\x1b[0m"));
+    let red = shown.lines().filter(|line| line.contains("\x1b[0;91m")).count();
+    assert_eq!(red, 5, "the status, three times and the checksum: {shown}");
+    for view in [&directory, &fifo] {
+        let shown = monit::status(&status, &world::about(), &[view]);
+        assert!(shown.contains("  permission ") && shown.contains("  modify timestamp "), "{shown}");
+        assert!(!shown.contains("  size "), "a file has a size: {shown}");
+    }
+
+    let mut three = status.clone();
+    three.services = vec![file, directory, fifo];
+    let document = monit::document(&three, &world::about());
+    let services: Vec<&str> = document.split("<service type=").collect();
+    let node = "<mode>4750</mode><uid>0</uid><gid>33</gid><timestamps><access>1795429948</access>\
+                <change>1795429922</change><modify>-1</modify></timestamps>";
+    assert!(
+        services[1].starts_with("\"2\"")
+            && services[1].contains(&format!(
+                "{node}<size>13952</size><checksum type=\"MD5\">{sum}</checksum></service>"
+            )),
+        "{}",
+        services[1]
+    );
+    for (service, code) in [(services[2], "\"1\""), (services[3], "\"6\"")] {
+        assert!(service.starts_with(code) && service.contains(&format!("{node}</service>")), "{service}");
+    }
+}

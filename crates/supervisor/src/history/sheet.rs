@@ -212,6 +212,7 @@ fn rests(name: &str) -> bool {
         m::ACCESS_TIME,
         m::CHANGE_TIME,
         m::MODIFY_TIME,
+        m::TIMESTAMP,
         m::BLOCK_SIZE,
         m::SPACE_TOTAL,
         m::INODES_TOTAL,

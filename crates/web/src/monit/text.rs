@@ -216,6 +216,7 @@ fn class(key: &str) -> Option<Class> {
         "uptime" => Class::Uptime,
         "permission" => Class::Permission,
         "size" => Class::Size,
+        "checksum" => Class::Checksum,
         "access timestamp" | "change timestamp" | "modify timestamp" => Class::Timestamp,
         "filesystem flags" => Class::FsFlag,
         "link" => Class::Link,
@@ -224,8 +225,8 @@ fn class(key: &str) -> Option<Class> {
         "upload bytes" => Class::ByteOut,
         "download packets" => Class::PacketIn,
         "upload packets" => Class::PacketOut,
-        "last exit value" | "state" | "cannot be run" => Class::Status,
-        "last output" | "content match" => Class::Content,
+        "last exit value" | "last output" | "state" | "cannot be run" => Class::Status,
+        "content match" => Class::Content,
         _ => return None,
     })
 }
