@@ -14,6 +14,7 @@ mod servers;
 mod authors_file;
 mod beside_monit;
 mod campaigns;
+mod content;
 mod crashes;
 mod first;
 mod foreign_client;

@@ -300,3 +300,18 @@ pub struct Letter {
     /// Lines ended by `\n`.
     pub body: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_as_they_were_and_what_is_no_hex_is_refused() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let text = String::from(Hex(bytes.clone()));
+        assert!(text.starts_with("000102") && text.ends_with("feff"));
+        assert_eq!(Hex::try_from(text), Ok(Hex(bytes)));
+        assert!(Hex::try_from("0".to_owned()).is_err());
+        assert!(Hex::try_from("0g".to_owned()).is_err());
+    }
+}
