@@ -265,23 +265,17 @@ fn socket() -> io::Result<OwnedFd> {
     Ok(socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?)
 }
 
-/// One socket that is told of changes of interfaces and addresses; all probes have descriptors of it.
-static CHANGED: Mutex<Option<Arc<OwnedFd>>> = Mutex::new(None);
-
 /// A descriptor that becomes readable when an interface or an address changes; `None` if it cannot be had. None of the last
 /// descriptors is taken.
+///
+/// Each probe has one of its own: whoever takes out what it holds must not take it from the others.
 pub(super) fn changes() -> Option<Arc<OwnedFd>> {
-    let mut shared = CHANGED.lock().unwrap_or_else(PoisonError::into_inner);
-    if shared.is_none() {
-        let socket = socket().ok()?;
-        bind(&socket, &SocketAddrNetlink::new(0, CHANGES)).ok()?;
-        *shared = Some(Arc::new(socket));
-    }
-    let own = rustix::io::fcntl_dupfd_cloexec(shared.as_ref()?, 0).ok()?;
-    (!crate::proc::is_reserved(&own)).then(|| Arc::new(own))
+    let socket = socket().ok()?;
+    bind(&socket, &SocketAddrNetlink::new(0, CHANGES)).ok()?;
+    (!crate::proc::is_reserved(&socket)).then(|| Arc::new(socket))
 }
 
-/// Takes out what the socket holds: that something changed is all that is to be known. What comes later wakes all again.
+/// Takes out what the socket holds: that something changed is all that is to be known. What comes later wakes again.
 pub(super) fn drain(changes: &impl AsFd) {
     let mut some = [0; 4096];
     // An overflow (ENOBUFS) is told once, and says the same: something changed.
