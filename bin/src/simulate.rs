@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hinoban::config::{Condition, Config, Kind, Service, Test, spelling, toml, units};
+use hinoban::config::{Condition, Config, Kind, Service, Speech, Test, spelling, toml, units};
 use hinoban::incident::{Incidents, Options};
 use hinoban::scheduler::sim::{Mishap, rehearse};
 
@@ -116,6 +116,8 @@ fn subject(config: &Config, text: &str) -> Result<Subject, String> {
                 (Mishap::Gone, format!("the file system of {name}, {}, is not mounted", path.display()))
             }
             Kind::Host { .. } => (Mishap::Gone, format!("{name} does not answer")),
+            Kind::Program { speech: Speech::Nagios, .. } => reads(service, "state = critical")?,
+            Kind::Program { .. } => reads(service, "exit status = 1")?,
             _ => (Mishap::Gone, format!("{name} is down, and starting it does not help")),
         },
         Some("test" | "tests") if tests.is_empty() => {

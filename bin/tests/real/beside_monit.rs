@@ -3,6 +3,7 @@
 mod commands;
 mod compare;
 mod dependencies;
+mod programs;
 mod rates;
 mod turns;
 mod vectors;
