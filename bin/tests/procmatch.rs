@@ -32,7 +32,8 @@ fn table(output: &Output) -> Vec<String> {
 fn processes_are_listed_as_monit_lists_them() {
     let time = format!("4321.{}", std::process::id());
     let first = Killed(Command::new("sleep").arg(&time).spawn().unwrap());
-    std::thread::sleep(std::time::Duration::from_millis(1100)); // Monit compares whole seconds
+    // Monit compares whole seconds.
+    assert!(Command::new("sleep").arg("1.1").status().unwrap().success());
     let blanks = ["0"; 30];
     let _second = Killed(Command::new("sleep").arg(&time).args(blanks).spawn().unwrap());
     let pattern = format!("^sleep {time}");
