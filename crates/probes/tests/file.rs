@@ -90,9 +90,133 @@ async fn a_socket_is_a_file_and_other_things_are_of_the_wrong_type() {
     wrong(dir.path(), "a directory");
     wrong(Path::new("/dev/null"), "a character device");
     let pipe = dir.path().join("pipe");
-    let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
-    rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, mode, 0).unwrap();
+    self::pipe(&pipe);
     wrong(&pipe, "a named pipe");
+}
+
+fn pipe(path: &Path) {
+    let (fifo, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o640));
+    rustix::fs::mknodat(rustix::fs::CWD, path, fifo, mode, 0).unwrap();
+}
+
+/// What stat(1) prints of it.
+fn printed(path: &Path, format: &str) -> String {
+    let stat = std::process::Command::new("stat").arg("-c").arg(format).arg(path).output().unwrap();
+    String::from_utf8(stat.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn directories_and_pipes_show_what_stat_prints_and_have_no_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("pipe");
+    pipe(&fifo);
+    std::fs::create_dir(dir.path().join("below")).unwrap();
+    for (mut probe, path) in
+        [(FileProbe::directory(dir.path().into()), dir.path()), (FileProbe::fifo(fifo.clone()), &*fifo)]
+    {
+        let seen = look(&mut probe);
+        assert!(seen.standing.is_up(), "{seen:?}");
+        let shown = format!(
+            "{:o} {} {} {} {} {} {}",
+            int(&seen, "permission"),
+            int(&seen, "uid"),
+            int(&seen, "gid"),
+            int(&seen, "links"),
+            int(&seen, "access.time"),
+            int(&seen, "modify.time"),
+            int(&seen, "change.time")
+        );
+        assert_eq!(shown, printed(path, "%a %u %g %h %X %Y %Z"), "{}", path.display());
+        assert_eq!(seen.get("size"), None);
+        assert!(probe.metrics().iter().all(|metric| metric.name != "size"));
+    }
+    let told = |mut probe: FileProbe| look(&mut probe).standing.reason().unwrap().text.clone();
+    let shown = fifo.display();
+    assert_eq!(told(FileProbe::directory(fifo.clone())), format!("{shown} is a named pipe, not a directory"));
+    let shown = dir.path().display();
+    assert_eq!(told(FileProbe::fifo(dir.path().into())), format!("{shown} is a directory, not a named pipe"));
+}
+
+#[tokio::test]
+async fn ages_are_read_for_whoever_asks_and_not_where_a_time_is_unknown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x");
+    std::fs::write(&path, "").unwrap();
+    let at = |secs| std::time::UNIX_EPOCH + Duration::from_secs(secs);
+    let times = std::fs::FileTimes::new().set_accessed(at(1000)).set_modified(at(2000));
+    std::fs::File::open(&path).unwrap().set_times(times).unwrap();
+    let change = std::fs::metadata(&path).unwrap().ctime();
+    let names = ["access.age", "modify.age", "change.age", "timestamp.age", "timestamp"];
+    let mut probe = FileProbe::new(path.clone()).asked(names);
+    let soon = (Instant::now() + Duration::from_secs(60)).into_std();
+    let now = Duration::new(u64::try_from(change).unwrap() + 100, 999_999_999);
+    let look_at = Look::new(soon, now, Cause::Due);
+    let seen = probe.observe(&look_at).await.unwrap();
+    assert_eq!(names.map(|name| int(&seen, name)), [change - 900, change - 1900, 100, 100, change]);
+    assert_eq!(look(&mut FileProbe::new(path.clone())).get("modify.age"), None, "nobody asked");
+
+    let unknown = std::fs::FileTimes::new().set_accessed(at(0));
+    std::fs::File::open(&path).unwrap().set_times(unknown).unwrap();
+    let seen = probe.observe(&look_at).await.unwrap();
+    assert!(names.iter().all(|name| seen.get(name).is_none()), "{seen:?}");
+    assert_eq!(int(&seen, "access.time"), 0);
+}
+
+#[tokio::test]
+async fn writing_is_news_only_if_a_rule_is_about_what_it_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x");
+    std::fs::write(&path, "").unwrap();
+    let wakes = |probe: FileProbe| {
+        let mut probe = probe;
+        look(&mut probe);
+        let sorts = probe.wakes().into_iter().map(|wake| match wake {
+            Wake::Presence(_) => "presence",
+            Wake::Path(_) => "writing",
+            Wake::Entries(_) => "entries",
+            other => panic!("{other:?}"),
+        });
+        sorts.collect::<Vec<_>>()
+    };
+    let file = || FileProbe::new(path.clone());
+    assert_eq!(wakes(file().asked(["permission", "uid", "access.time", "content.1"])), ["presence"]);
+    for name in ["size", "modify.age", "timestamp", "links"] {
+        assert_eq!(wakes(file().asked([name])), ["writing"], "{name}");
+    }
+    let folder = || FileProbe::directory(dir.path().into());
+    assert_eq!(wakes(folder().asked(["permission"])), ["presence"]);
+    assert_eq!(wakes(folder().asked(["modify.age"])), ["presence", "entries"]);
+}
+
+/// A program that writes a file anew empties it first; what a look sees then is nobody's wish.
+#[tokio::test]
+async fn a_file_that_is_being_written_is_looked_at_when_it_has_come_to_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x");
+    std::fs::write(&path, "before").unwrap();
+    let mut probe = FileProbe::new(path.clone()).asked(["size", "checksum.sha256"]);
+    probe.observe(&circumstances(Cause::Due)).await.unwrap();
+    std::fs::write(&path, "").unwrap();
+    let early = circumstances(Cause::Early);
+    let (seen, ()) = tokio::join!(probe.observe(&early), async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        std::fs::write(&path, "afterwards").unwrap();
+    });
+    let seen = seen.unwrap();
+    assert_eq!(int(&seen, "size"), 10);
+    let sum = std::process::Command::new("sha256sum").arg(&path).output().unwrap().stdout;
+    let Some(hinoban_reading::Value::Text(text)) = seen.get("checksum.sha256") else { panic!("{seen:?}") };
+    assert!(String::from_utf8(sum).unwrap().starts_with(text.as_str()));
+}
+
+#[tokio::test]
+async fn a_checksum_that_cannot_be_computed_is_told_and_keeps_nothing_else_from_being_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let mut probe = FileProbe::new(socket.clone()).asked(["checksum.md5"]);
+    assert!(look(&mut probe).standing.is_up());
+    assert_eq!(probe.limits(), [format!("{} is no regular file, and has no checksum", socket.display())]);
 }
 
 #[tokio::test]
