@@ -12,6 +12,8 @@ impl Surroundings for Host {
     fn read(&self, path: &Path) -> io::Result<String> {
         match path.to_str() {
             Some("/etc/hinoban/secrets/admin") => Ok("from a file\n".to_owned()),
+            Some("/etc/hinoban/patterns") => Ok("^panic:\n\nout of memory\n".to_owned()),
+            Some("/etc/hinoban/wrong-patterns") => Ok("good\nbad(\n".to_owned()),
             _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such file")),
         }
     }
