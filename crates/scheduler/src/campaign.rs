@@ -145,7 +145,11 @@ impl Scheduler {
             return;
         };
         let (doing, share) = (task.doing.clone(), task.share());
-        let intent = self.remember_wish(now, i, &doing, &by, share.as_ref(), out);
+        let intent = match (share, self.services[i].switched) {
+            // Who has switched the watching since has the last word, also after a crash: this was asked for before.
+            (None, Some(_)) => self.remember_intent(now, i, (doing.clone(), Some(doing)), &by, None, out),
+            (share, _) => self.remember_wish(now, i, &doing, &by, share.as_ref(), out),
+        };
         if let Some(task) = &mut self.services[i].task {
             close(task.open.replace((intent, false)), out);
         }

@@ -142,6 +142,8 @@ impl Scheduler {
                 service
             }
             Input::Command { service, doing, by } => {
+                // What was asked for in an earlier life was asked for before this.
+                self.ask_again(now, &mut out);
                 if let Some(i) = self.position(service) {
                     self.command(now, i, doing, by, &mut out);
                 }
@@ -373,11 +375,7 @@ impl Scheduler {
     /// Serves everybody whose time has come, or comes so soon that waking again is not worth it.
     fn tick(&mut self, now: Now, out: &mut Out) {
         let most = Duration::from_millis(20);
-        for id in std::mem::take(&mut self.asked_before) {
-            let Some(i) = self.position(id) else { continue };
-            self.take_pending(now, i, out);
-            self.schedule(i);
-        }
+        self.ask_again(now, out);
         let mut served = Vec::new();
         while let Some((at, i)) = self.queue.take(now.moment + most, |i| self.services[i].deadline()) {
             served.push(i);
@@ -407,6 +405,15 @@ impl Scheduler {
             }
         }
         for i in served {
+            self.schedule(i);
+        }
+    }
+
+    /// Begins what an earlier life had been asked for.
+    fn ask_again(&mut self, now: Now, out: &mut Out) {
+        for id in std::mem::take(&mut self.asked_before) {
+            let Some(i) = self.position(id) else { continue };
+            self.take_pending(now, i, out);
             self.schedule(i);
         }
     }

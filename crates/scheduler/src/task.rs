@@ -428,7 +428,7 @@ impl Scheduler {
         // What is to be gone is that very process: its pidfile may be gone, or name another one, while it still ends.
         let gone = match task.target {
             Some(target) => identity != Some(target) && former != Some(target),
-            None => !up,
+            None => !up && former.is_none(),
         };
         let gone = gone && known;
         if task.kill == Some(Kill::Looking) {

@@ -202,21 +202,28 @@ impl Scheduler {
         share: Option<&Share>,
         out: &mut Out,
     ) -> u64 {
-        let intent = self.next_intent();
         // Of a part also how far it is: what it has stopped, and somebody else starts, is not stopped once more.
         let (doing, whole) = match share.is_some_and(|share| share.stopped) {
             true => (Doing::Start, Some(doing.clone())),
             false => (doing.clone(), None),
         };
-        out.push(Effect::Remember(Remembered::Intent {
-            intent,
-            service: self.services[i].service.name.clone(),
-            doing,
-            at: now.stamp,
-            whole,
-            by: Some(by.to_owned()),
-            part_of: share.map(|share| share.of.clone()),
-        }));
+        self.remember_intent(now, i, (doing, whole), by, share.map(|share| share.of.clone()), out)
+    }
+
+    /// The same, if it may have been begun: then it is a part of the whole.
+    pub(crate) fn remember_intent(
+        &mut self,
+        now: Now,
+        i: usize,
+        (doing, whole): (Doing, Option<Doing>),
+        by: &str,
+        part_of: Option<String>,
+        out: &mut Out,
+    ) -> u64 {
+        let intent = self.next_intent();
+        let (service, by) = (self.services[i].service.name.clone(), Some(by.to_owned()));
+        let at = now.stamp;
+        out.push(Effect::Remember(Remembered::Intent { intent, service, doing, at, whole, by, part_of }));
         intent
     }
 

@@ -269,3 +269,76 @@ fn what_a_reload_makes_a_host_is_not_awaited_any_more() {
     world.run(S);
     assert_eq!(world.scheduler.view()[0].doing, None);
 }
+
+#[test]
+fn a_clock_that_leaps_again_and_again_does_not_put_off_any_look() {
+    let mut world = World::new(&config(vec![process("db"), process("web")]), Duration::ZERO);
+    world.run(50 * S);
+    world.of("web").wakes = false;
+    world.kill("web");
+    for _ in 0..10 {
+        world.set_clock(60);
+        world.run(4 * S);
+    }
+    assert!(world.lives("web"));
+}
+
+#[test]
+fn after_a_crash_too_a_stop_waits_for_what_lives_on_without_its_pidfile() {
+    let config = config(vec![process("httpd")]);
+    let mut world = World::new(&config, Duration::ZERO);
+    world.run(10 * S);
+    (world.of("httpd").stop_takes, world.of("httpd").lingers) = (S, 2 * S);
+    world.deeds.clear();
+    world.command("httpd", Doing::Restart);
+    world.run(S + S / 2);
+    world.crash(&config);
+    world.run(30 * S);
+    let at: Vec<_> = world.deeds.iter().map(|deed| (deed.act.clone(), deed.at)).collect();
+    let [(Act::Stop, stop), (Act::Start, start)] = &at[..] else { panic!("{at:?}") };
+    assert!(start.since(*stop) >= 3 * S, "{at:?}");
+}
+
+/// `web` depends on `db`, which nobody can start.
+fn one_below() -> Config {
+    let (mut db, mut web) = (process("db"), process("web"));
+    (db.start, web.depends_on) = (None, vec!["db".into()]);
+    config(vec![db, web])
+}
+
+#[test]
+fn who_has_switched_off_the_watching_after_a_start_was_asked_for_has_the_last_word_over_a_crash() {
+    let mut config = one_below();
+    let mut app = Service::new("app", Kind::Host { address: "192.0.2.1".to_owned() });
+    (app.start, app.depends_on) = (Some(program("/bin/start")), vec!["web".into()]);
+    config.services.push(app.into());
+    let mut world = World::new(&config, Duration::ZERO);
+    world.run(40 * S);
+    // The application needs the web server, and that is looked at first.
+    world.of("web").look_takes = S;
+    world.command("app", Doing::Start);
+    world.run(S / 2);
+    world.command("web", Doing::Unmonitor);
+    world.run(10 * S);
+    world.crash(&config);
+    world.run(10 * S);
+    world.appear("db");
+    world.run(100 * S);
+    assert_eq!(watching(&world, "web"), Watching::No);
+}
+
+#[test]
+fn what_is_asked_for_right_after_a_crash_comes_after_what_was_asked_for_before_it() {
+    let config = one_below();
+    let mut world = World::new(&config, Duration::ZERO);
+    world.run(40 * S);
+    world.command("web", Doing::Stop);
+    world.run(40 * S);
+    world.of("db").look_takes = 20 * S;
+    world.command("web", Doing::Restart);
+    world.run(S);
+    world.crash(&config);
+    world.command("db", Doing::Stop);
+    world.run(200 * S);
+    assert_eq!(watching(&world, "db"), Watching::No);
+}

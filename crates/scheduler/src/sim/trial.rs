@@ -45,11 +45,26 @@ impl Script {
         })
     }
 
+    /// Whether every start and stop that leads to anything does so before its time is over. How much of that is left after
+    /// a crash depends on the moment.
+    fn is_in_time(&self) -> bool {
+        let services = self.configs.iter().flat_map(|config| &config.services);
+        let programs = services.flat_map(|s| [&s.start, &s.stop, &s.restart]).flatten();
+        let least = programs.map(|program| program.timeout).min().unwrap_or(Duration::MAX);
+        self.steps.iter().all(|step| match &step.fault {
+            Fault::Behaves(_, is) => {
+                let starts = is.start_takes + is.appears_after.unwrap_or_default();
+                starts.max(is.stop_takes + is.lingers) < least
+            }
+            _ => true,
+        })
+    }
+
     fn play_through(&self, timeline: bool) -> Outcome {
         let mut outcome = Play::new(self, timeline).played_out();
         let crashes = self.steps.iter().any(|step| step.fault.is_crash());
         // What never gets well has no end to compare.
-        let ends = self.configs[0].services.iter().all(|service| can_be_well(service));
+        let ends = self.configs[0].services.iter().all(|service| can_be_well(service)) && self.is_in_time();
         if self.mild && ends && crashes && outcome.broken.is_none() {
             let mut calm = self.clone();
             calm.steps.retain(|step| !step.fault.is_crash());
@@ -130,6 +145,7 @@ impl<'a> Play<'a> {
             let off = |i: usize| self.world.scheduler.services[i].watching == Watching::No;
             let i = self.world.scheduler.position(w.id).unwrap_or_default();
             let waits = self.world.scheduler.ties.ancestors(i).into_iter().any(off);
+            let chance = chance || w.service.stop.is_none();
             let lives = self.world.lives(&w.service.name) && !waits && (watched || !chance);
             format!(
                 "{}: watched: {watched}, there: {lives}, failing {failing:?}, given up: {gave_up}",
@@ -393,11 +409,15 @@ impl<'a> Play<'a> {
             let programs = [&service.start, &service.stop, &service.restart];
             bound += programs.into_iter().flatten().map(|p| p.timeout).sum::<Duration>();
             let every = service.every.or(self.config.every).unwrap_or(S);
-            let turns = match service.turns {
+            let turns = |turns: &Turns| match turns {
                 Turns::Each => 1,
-                Turns::Nth(n) => n.max(1),
+                Turns::Nth(n) => *n.max(&1),
                 Turns::At(_) | Turns::Except(_) => 1 + (180 * S).div_duration_f64(every) as u32,
             };
+            // Under a control file it has its turn when those have theirs that it depends on.
+            let above = above(&self.world, &service.name);
+            let concerned = services.iter().filter(|s| s.name == service.name || above.contains(&s.name));
+            let turns = concerned.map(|s| turns(&s.turns)).max().unwrap_or(1);
             let looks = |rule: &Rule| {
                 let limit = match rule.when {
                     Condition::Restarts { within, .. } => within + 2,
