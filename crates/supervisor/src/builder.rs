@@ -157,6 +157,7 @@ impl Supervisor {
             bound: HashMap::new(),
             looks: Looks::new(),
             lateness: Box::default(),
+            fallen: Default::default(),
             snapshots: VecDeque::new(),
             after_due: false,
             acts: Acts::new(4 * cores),

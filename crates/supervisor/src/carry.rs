@@ -68,6 +68,7 @@ impl Loop {
                 if matches!(event.fact, Fact::Ended { .. }) {
                     self.conclude(&event, following);
                 }
+                self.fallen.note(&event, self.clock.now().moment);
                 self.tell(event);
                 None
             }
@@ -98,7 +99,7 @@ impl Loop {
             return Input::Observed { look: id, result };
         }
         let saw = looked.result.is_ok();
-        let (result, (wakes, limits, memory)) = self.looks.settle(looked, |probe, own| {
+        let (mut result, (wakes, limits, memory)) = self.looks.settle(looked, |probe, own| {
             (probe.wakes(), probe.limits(), (saw && own).then(|| probe.memory()))
         });
         if let Some(memory) = memory {
@@ -113,6 +114,11 @@ impl Loop {
             self.unseen.remove(&owner);
         } else {
             self.unseen.insert(owner, limits);
+        }
+        if let (Ok(seen), Some(service), Part::Subject) =
+            (&mut result, self.scheduler.service(id.service), id.part)
+        {
+            self.fallen.add_to(seen, &service.kind, self.clock.now().moment);
         }
         if let (Some(recorder), Ok(seen)) = (&mut self.recorder, &result)
             && let Some(service) = self.scheduler.service(id.service)

@@ -18,6 +18,7 @@ mod builder;
 mod carry;
 mod clock;
 mod courier;
+mod fallen;
 mod handle;
 mod history;
 mod lateness;

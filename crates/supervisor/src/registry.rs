@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hinoban_action::Action;
 use hinoban_config::{Branch, Condition, Kind, Mistake, Options, Program, Service, Test, Then};
 use hinoban_probe::Probe;
-use hinoban_reading::{Identity, Metric, Unit};
+use hinoban_reading::{Identity, Metric, Unit, metrics};
 
 /// Makes probes and actions for what a configuration names. Making does no input or output.
 pub struct Registry {
@@ -184,6 +184,7 @@ impl Registry {
                 | Condition::Matches { metric, .. } => {
                     // Without a probe, which metrics it would have had is not known.
                     if let Some(probe) = &bound.subject
+                        && !is_our_own(&service.kind, metric)
                         && let Some((message, help)) = unread(probe.metrics(), metric, &rule.when)
                     {
                         let mistake =
@@ -260,6 +261,11 @@ pub(crate) struct Programs {
 /// All that a branch does: what it does in the first place, then what it runs beside.
 fn parts(branch: &Branch) -> impl Iterator<Item = &Then> {
     std::iter::once(&branch.then).chain(&branch.also)
+}
+
+/// Whether it is a reading that no probe has, but we do.
+fn is_our_own(kind: &Kind, metric: &str) -> bool {
+    *kind == Kind::System && metric == metrics::SERVICES_FALLEN.name
 }
 
 /// Why a rule cannot say this of a metric of a look that has these, and what to do about it.

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::acts::Acts;
 use crate::builder::Listener;
 use crate::clock::Clock;
+use crate::fallen::Fallen;
 use crate::handle::{CommandError, Handle, Request, Status, Unexplained, Vitals};
 use crate::history::{Recorder, Rested};
 use crate::lateness::Lateness;
@@ -51,6 +52,7 @@ pub(crate) struct Loop {
     pub(crate) bound: HashMap<ServiceId, Bound>,
     pub(crate) looks: Looks,
     pub(crate) lateness: Box<Lateness>,
+    pub(crate) fallen: Fallen,
     /// What is being told, a part at a time.
     pub(crate) snapshots: VecDeque<Snapshot>,
     /// Looks have just had their turn: it is somebody else's.
