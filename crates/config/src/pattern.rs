@@ -1,3 +1,5 @@
+mod posix;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -46,6 +48,20 @@ impl Pattern {
     pub fn new(text: &str) -> Result<Self, String> {
         let matchers = [Matcher::new(text)?].into();
         Ok(Self { text: text.into(), shown: format!("'{text}'").into(), matchers })
+    }
+
+    /// The pattern of this text as Monit reads it: an extended regular expression of POSIX, regex(7), with glibc's
+    /// extensions (`\w`, `\s`, `\b`, `\<`, `\>`).
+    ///
+    /// # Errors
+    /// What is wrong with it, in words; also if it refers back to what it matched (`\1`).
+    pub fn posix(text: &str) -> Result<Self, String> {
+        let translated = posix::translated(text)?;
+        let matcher = match plain(text) {
+            Some(texts) => Matcher::Plain(texts),
+            None => Matcher::Regex(Regex::new(&translated).map_err(|error| error.to_string())?),
+        };
+        Ok(Self { text: text.into(), shown: format!("'{text}'").into(), matchers: [matcher].into() })
     }
 
     /// What one of these matches: the lines of the file `from`, each a pattern, empty ones left out.

@@ -114,7 +114,7 @@ impl Parser<'_> {
         let mut patterns = Vec::new();
         for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
             for part in split(line) {
-                match Pattern::new(part) {
+                match Pattern::posix(part) {
                     Ok(pattern) => patterns.push(pattern),
                     Err(why) => {
                         let mistake = Mistake::error(place.clone(), "invalid regular expression").word(part);

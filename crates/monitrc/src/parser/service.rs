@@ -148,7 +148,7 @@ impl Parser<'_> {
         }
         let token = self.take();
         let text = self.text(&token).to_owned();
-        match Pattern::new(&text) {
+        match Pattern::posix(&text) {
             Ok(pattern) => Ok(pattern),
             Err(why) => {
                 let mistake = Mistake::error(self.place(&token), "invalid regular expression").word(text);
