@@ -16,6 +16,7 @@ const S: Duration = Duration::from_secs(1);
 async fn services_that_fell_are_counted_for_an_hour_each_once() {
     let mut config = Config::empty(Dialect::Toml, "vm");
     config.every = Some(10 * S);
+    config.services.clear();
     let alert = || Branch::once(Then::Alert);
     let rule = |when| Rule { when, fail: alert(), ok: alert(), place: Default::default() };
     let names = ["one", "two", "three"];
