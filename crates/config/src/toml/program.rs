@@ -38,7 +38,7 @@ impl Reader<'_> {
         };
         let mut fields = Fields::new(format!("`{}`", item.key), table, item.span.clone());
         // Its value is read by itself.
-        drop(fields.take("output-limit"));
+        let _ = fields.take("output-limit");
         let words = [("plain", Speech::Plain), ("nagios", Speech::Nagios), ("json", Speech::Json)];
         let speech =
             fields.take("format").map(|item| self.word(&item, &words)).unwrap_or(Some(Speech::Plain));
