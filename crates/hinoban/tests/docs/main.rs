@@ -13,7 +13,8 @@ use hinoban::config::{Config, Surroundings};
 use hinoban::event::Class;
 use hinoban::probe::{Probe, from_fn};
 use hinoban::probes::program::{Ran, Run, Speech, Unrun};
-use hinoban::probes::{FileProbe, FilesystemProbe, PidfileProcess, ProgramProbe, SystemProbe};
+use hinoban::probes::tail::Content;
+use hinoban::probes::{FileContent, FileProbe, FilesystemProbe, NetworkProbe, PidfileProcess, ProgramProbe, SystemProbe};
 use hinoban::reading::{Metric, Observation, Unit};
 use hinoban::{Spawner, SpawnerOptions, Supervisor, action, config, monitrc, shipped};
 
@@ -287,13 +288,14 @@ impl Run for Never {
 }
 
 /// The kinds with a look of their own, as the metrics' table calls them, with the key of each in TOML.
-fn shipped_kinds() -> [(&'static str, &'static str, Box<dyn Probe>); 5] {
+fn shipped_kinds() -> [(&'static str, &'static str, Box<dyn Probe>); 6] {
     let plug_in = ProgramProbe::new(Arc::new(Never), Speech::Nagios, 1);
     [
         ("process", "pidfile = '/run/x.pid'", Box::new(PidfileProcess::new("/run/x.pid".into()))),
-        ("file", "file = '/x'", Box::new(FileProbe::new("/x".into()))),
+        ("file", "file = '/x'", Box::new(FileContent::new(FileProbe::new("/x".into()), Content::new(512)))),
         ("filesystem", "filesystem = '/'", Box::new(FilesystemProbe::new("/".into()))),
         ("system", "system = true", Box::new(SystemProbe::new())),
+        ("network", "network = 'eth0'", Box::new(NetworkProbe::interface("eth0"))),
         ("program", "program = { run = '/bin/x', format = 'nagios' }", Box::new(plug_in)),
     ]
 }
@@ -308,17 +310,22 @@ fn every_reading_of_a_kind_can_be_compared_and_those_of_others_cannot() {
                 // Of these, rules are to come.
                 ("access.time" | "change.time" | "modify.time", _) => continue,
                 ("run.started", _) => continue,
+                // It is matched, and numbered by whoever reads the rules.
+                ("content.*", _) => continue,
                 ("permission", _) => "0644",
                 ("plugin.state", _) => "ok",
                 (_, Unit::Percent) => "80%",
                 (_, Unit::Bytes) => "1 MB",
                 (_, Unit::BytesPerSecond) => "1 MB/s",
+                (_, Unit::BitsPerSecond) => "1 Gbit/s",
                 (_, Unit::PerSecond) => "100/s",
                 (_, Unit::Seconds) => "1h",
                 (_, Unit::Text) => "'ext4'",
                 _ => "100",
             };
-            for name in [metric.name.to_string(), metric.name.replace('.', " ")] {
+            // One of the totals stands for all of them.
+            let member = metric.name.replace("total.*", "total.1h");
+            for name in [member.clone(), member.replace('.', " ")] {
                 // A file system's device is the only thing that it could read from.
                 let device = kind == "filesystem" && name.starts_with(['r', 'w']) && name.contains(' ');
                 let when = format!("{name} = {limit}");
