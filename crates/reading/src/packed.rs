@@ -132,13 +132,12 @@ fn open((name, unit, value): (Name<'_>, Unit, Held<'_>)) -> Reading {
     Reading { name, unit, value: value.open() }
 }
 
-/// The number of the reading's metric. Probes read in the order of the table, so it mostly is the `next` one.
+/// The number of the reading's metric. Probes read in the order of the table, so it mostly is the `next` one, or soon after.
 fn number(reading: &Reading, next: usize) -> Option<u8> {
     let is = |metric: &Metric| metric.name == reading.name && metric.unit == reading.unit;
-    let at = match metrics::ALL.get(next).is_some_and(is) {
-        true => next,
-        false => metrics::ALL.iter().position(is)?,
-    };
+    let (before, after) = metrics::ALL.split_at(next.min(metrics::ALL.len()));
+    let further = after.iter().position(is).map(|n| next + n);
+    let at = further.or_else(|| before.iter().position(is))?;
     u8::try_from(at).ok().filter(|n| *n != NAMED)
 }
 

@@ -1,6 +1,9 @@
 //! What a process has besides what it uses: owners, limits, a security attribute.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::io::Errno;
 
 use crate::sys;
 
@@ -36,7 +39,16 @@ fn limits_by_file(pid: u32) -> Option<(u64, u64)> {
 
 /// The attribute that a security module (AppArmor, SELinux) gave it; empty where none did, or where it may not be read.
 pub(super) fn security(pid: u32) -> String {
-    let text = std::fs::read(format!("/proc/{pid}/attr/current")).unwrap_or_default();
+    // A module cannot come later: they are chosen at boot. So a kernel without one is asked once.
+    static NONE: AtomicBool = AtomicBool::new(false);
+    if NONE.load(Ordering::Relaxed) {
+        return String::new();
+    }
+    let text = std::fs::read(format!("/proc/{pid}/attr/current"));
+    if text.as_ref().is_err_and(|e| Errno::from_io_error(e) == Some(Errno::INVAL)) {
+        NONE.store(true, Ordering::Relaxed);
+    }
+    let text = text.unwrap_or_default();
     let text = text.split(|b| *b == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text.trim_ascii()).into_owned()
 }
