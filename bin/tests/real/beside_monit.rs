@@ -2,7 +2,9 @@
 
 mod commands;
 mod compare;
+mod content;
 mod dependencies;
+mod nodes;
 mod programs;
 mod rates;
 mod turns;

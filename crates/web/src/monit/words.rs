@@ -1,7 +1,7 @@
 //! Codes and words for a service: its type, how it is watched, what fails, what is pending.
 
 use hinoban_event::{Class, Doing};
-use hinoban_supervisor::{Kind, Mode, OnReboot, ServiceView, Watching};
+use hinoban_supervisor::{Kind, Mode, OnReboot, RuleView, ServiceView, Watching};
 
 use super::{About, Tone};
 use crate::standing;
@@ -60,10 +60,14 @@ pub(crate) fn status_bits(view: &ServiceView) -> u32 {
     view.failing.iter().filter(|class| counts(**class)).fold(0, |bits, class| bits | class.bit())
 }
 
-/// The classes in which something changed, since watching began: Monit never takes such a bit back.
+/// The classes in which something changed, since watching began: Monit takes such a bit back only when something of that
+/// class fails.
 pub(crate) fn hint_bits(view: &ServiceView) -> u32 {
-    let changed = view.rules.iter().filter(|rule| rule.changed && counts(rule.class));
-    changed.fold(0, |bits, rule| bits | rule.class.bit())
+    let bits = |rules: &dyn Fn(&RuleView) -> bool| {
+        let those = view.rules.iter().filter(|rule| rules(rule) && counts(rule.class));
+        those.fold(0, |bits, rule| bits | rule.class.bit())
+    };
+    bits(&|rule| rule.changed) & !bits(&|rule| rule.failed && !rule.changed)
 }
 
 /// What a class that fails is called.
