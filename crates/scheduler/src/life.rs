@@ -187,6 +187,8 @@ impl Scheduler {
         for mut watched in old.into_iter().flatten() {
             report.removed.push(watched.service.name.clone());
             watched.forget();
+            // Whoever remembers forgets it too, also if it comes back before that is over.
+            watched.trial = None;
             watched.watching = Watching::No;
             watched.pending = None;
             watched.switched = None;

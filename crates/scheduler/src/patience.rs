@@ -138,6 +138,11 @@ impl Trial {
         until.filter(|until| *until > now.moment)
     }
 
+    /// Something is done to it: until that is over it is not well, also if nobody looks meanwhile.
+    pub(crate) fn acted_on(&mut self) {
+        (self.well, self.stable) = (None, None);
+    }
+
     /// The row is over.
     fn anew(&mut self) {
         self.repairs = Repairs {

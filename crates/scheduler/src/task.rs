@@ -349,6 +349,9 @@ impl Scheduler {
         if by_rule && act != Act::Stop {
             self.services[i].restarts = self.services[i].restarts.saturating_add(1);
         }
+        if let Some(trial) = &mut self.services[i].trial {
+            trial.acted_on();
+        }
         self.running.insert(intent, id);
         match act {
             Act::Stop => self.kills_later(now, i),

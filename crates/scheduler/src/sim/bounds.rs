@@ -193,6 +193,9 @@ impl Bounds {
                 self.anew.push(service.clone());
             }
         }
+        // Of what is not watched any more nobody may have got to remember that.
+        let off = world.scheduler.services.iter().filter(|w| w.watching == Watching::No);
+        self.anew.extend(off.map(|w| w.service.name.clone()));
         let mut steps = Vec::new();
         for effect in effects {
             match effect {

@@ -249,6 +249,31 @@ fn a_start_that_works_does_not_begin_the_count_anew_and_a_stable_run_does() {
 }
 
 #[test]
+fn what_is_done_to_it_for_another_one_is_no_part_of_a_stable_run() {
+    let mut site = service("site");
+    site.kind = Kind::Host { address: "localhost".into() };
+    // One test fails that is only told of, and so what depends on it waits.
+    let restart = tested(Rate::ONCE);
+    let Condition::Test { test, .. } = restart.when.clone() else { unreachable!() };
+    let when = Condition::Test { test, expect: Expect::Succeeded };
+    site.rules = vec![Rule { when, fail: Branch::once(Then::Alert), ..restart.clone() }, restart];
+    let mut app = service("app");
+    (app.depends_on, app.rules) = (vec!["site".into()], Vec::new());
+    let mut world = world(&config([site, app]));
+    world.of("site").tests_pass = false;
+    world.run(40 * S);
+    world.of("site").tests_pass = true;
+    world.run(8 * MIN);
+    assert_eq!((starts(&world, "site").len(), patience(&world, "site").repairs.in_row()), (1, 1));
+    world.command("app", Doing::Start);
+    world.run(5 * MIN);
+    assert_eq!(starts(&world, "site").len(), 2, "it is started because of that");
+    assert_eq!(patience(&world, "site").repairs.in_row(), 1, "it was well for five minutes since");
+    world.run(6 * MIN);
+    assert_eq!(patience(&world, "site").repairs.in_row(), 0);
+}
+
+#[test]
 fn an_operator_is_never_held_and_begins_anew() {
     let config = one(|_| {});
     let mut world = world(&config);
@@ -427,6 +452,24 @@ fn a_reload_keeps_the_count_and_more_patience_is_used() {
     world.crash(&config);
     world.run(15 * MIN);
     assert_eq!(starts(&world, "httpd").len(), 14);
+}
+
+#[test]
+fn what_a_reload_removes_is_forgotten_also_if_it_comes_back_while_it_is_started() {
+    let (both, one) = (config([service("httpd"), service("other")]), config([service("other")]));
+    let mut world = world(&both);
+    world.of("httpd").tests_pass = false;
+    world.run(30 * MIN);
+    assert_eq!(gave_up(&world).len(), 1);
+    world.of("httpd").start_takes = 5 * S;
+    world.kill("httpd");
+    world.run(S);
+    world.reload(&one);
+    world.run(S);
+    world.reload(&both);
+    assert_eq!(patience(&world, "httpd").repairs, Default::default());
+    world.run(30 * MIN);
+    assert_eq!((starts(&world, "httpd").len(), gave_up(&world).len()), (5 + 1 + 5, 2));
 }
 
 #[test]
