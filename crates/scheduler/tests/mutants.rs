@@ -114,6 +114,78 @@ const MUTANTS: &[Mutant] = &[
         "        self.spent.push_back(Spent { seen: now, age: Duration::ZERO, service });",
         "        drop(Spent { seen: now, age: Duration::ZERO, service });",
     ),
+    (
+        "pauses do not grow",
+        "patience/pause.rs",
+        "    let even = doubled(first.min(longest), in_row.saturating_sub(1), longest);",
+        "    let even = doubled(first.min(longest), in_row.saturating_sub(in_row), longest);",
+    ),
+    (
+        "a pause begins before what was done is over",
+        "patience/gate.rs",
+        "            trial.until = Some(now.moment + pause::pause(&patience, trial.repairs.in_row(), &watched.name));",
+        "            drop(now.moment + pause::pause(&patience, trial.repairs.in_row(), &watched.name));",
+    ),
+    (
+        "what is gone waits for its turn when its pause is over",
+        "patience/gate.rs",
+        "        let retry = Some(until).filter(|_| held.is_some() || !watched.is_up());",
+        "        let retry = Some(until).filter(|_| held.is_some());",
+    ),
+    (
+        "one repair more is made in vain",
+        "patience/gate.rs",
+        "                let vain = most.is_some_and(|most| made >= most);",
+        "                let vain = most.is_some_and(|most| made > most);",
+    ),
+    (
+        "repairs are given up one too early",
+        "patience/gate.rs",
+        "                let vain = most.is_some_and(|most| made >= most);",
+        "                let vain = most.is_some_and(|most| made + 1 >= most);",
+    ),
+    (
+        "people are reminded as often as at first",
+        "patience/health.rs",
+        "        let pause = |times: u32| pause::doubled(patience.remind, times - 1, DAY.max(patience.remind));",
+        "        let pause = |times: u32| pause::doubled(patience.remind, times - times, DAY.max(patience.remind));",
+    ),
+    (
+        "nobody is reminded",
+        "patience/health.rs",
+        "            Some(at) if at <= now.moment => {",
+        "            Some(at) if at <= now.moment && watched.leaving => {",
+    ),
+    (
+        "what is well again stays given up",
+        "patience/health.rs",
+        "        let back = repairs.gave_up.take().is_some();",
+        "        let back = false;",
+    ),
+    (
+        "half of the time is long enough to begin anew",
+        "patience/health.rs",
+        "        trial.stable = Some(since + patience.stable).filter(|_| repairs.in_row() > 0 || repairs.open);",
+        "        trial.stable = Some(since + patience.stable / 2).filter(|_| repairs.in_row() > 0 || repairs.open);",
+    ),
+    (
+        "a row of repairs never ends",
+        "patience/health.rs",
+        "        trial.stable = Some(since + patience.stable).filter(|_| repairs.in_row() > 0 || repairs.open);",
+        "        trial.stable = None;",
+    ),
+    (
+        "an operator's hand changes nothing",
+        "patience/health.rs",
+        "        trial.anew();",
+        "        drop(before.clone());",
+    ),
+    (
+        "the older of two wishes stays open",
+        "wish.rs",
+        "                close(before.map(|wish| (wish.intent, false)), out);",
+        "                drop(before);",
+    ),
 ];
 
 /// Plays the scripts until something breaks, and says what.
