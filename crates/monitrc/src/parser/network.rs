@@ -103,6 +103,7 @@ impl Parser<'_> {
         let place = self.here();
         let count = if self.token.kind == Kind::Number { self.int("a number")? } else { 1 };
         // A day is 24 hours, of which it may be no more than that.
+        let written = count;
         let (count, unit, most) = match self.key() {
             Some(Minute) => (count, Period::Minute, 60),
             Some(Hour) => (count, Period::Hour, 24),
@@ -119,7 +120,7 @@ impl Parser<'_> {
                     _ => "Maximum range for total test is 24 hours",
                 };
                 let help = "write 1 to 60 minutes, 1 to 24 hours, or 1 day; TOML takes up to 31 days";
-                self.note(Mistake::error(place, message).word(count.to_string()).help(help));
+                self.note(Mistake::error(place, message).word(written.to_string()).help(help));
                 Err(super::Wrong)
             }
         }
