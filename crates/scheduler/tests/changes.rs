@@ -380,6 +380,26 @@ fn a_text_is_held_against_a_pattern() {
 }
 
 #[test]
+fn a_security_attribute_is_the_same_in_capital_and_small_letters() {
+    let when = Condition::Compare {
+        metric: metrics::SECURITY.name.to_string(),
+        operator: Operator::NotEqual,
+        limit: "Docker-Default".into(),
+    };
+    let rule = Rule { when, fail: alert(), ok: alert(), place: Default::default() };
+    let mut world = World::new(&config(Dialect::Monit, file(), vec![rule]), Duration::ZERO);
+    let mut reads = |value: &str| {
+        world.of("it").reads = vec![(metrics::SECURITY, value.into())];
+        world.appear("it");
+        world.run(MIN);
+        world.scheduler.view()[0].rules[0].failed
+    };
+    assert_eq!(["docker-default", "unconfined", "DOCKER-DEFAULT"].map(&mut reads), [false, true, false]);
+    assert_eq!(world.scheduler.view()[0].rules[0].class, Class::Invalid);
+    assert_eq!(told(&world)[0], "Security attribute test failed for it -- current attribute is 'unconfined'");
+}
+
+#[test]
 fn what_must_last_is_shown_counts_early_looks_and_begins_anew_with_another_life() {
     let lasting = |time| Branch { lasting: Some(time), ..alert() };
     let rule = over(&metrics::SIZE, 10, lasting(2 * MIN), lasting(90 * S));
