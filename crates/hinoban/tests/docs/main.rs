@@ -14,7 +14,9 @@ use hinoban::event::Class;
 use hinoban::probe::{Probe, from_fn};
 use hinoban::probes::program::{Ran, Run, Speech, Unrun};
 use hinoban::probes::tail::Content;
-use hinoban::probes::{FileContent, FileProbe, FilesystemProbe, NetworkProbe, PidfileProcess, ProgramProbe, SystemProbe};
+use hinoban::probes::{
+    FileContent, FileProbe, FilesystemProbe, NetworkProbe, PidfileProcess, ProgramProbe, SystemProbe,
+};
 use hinoban::reading::{Metric, Observation, Unit};
 use hinoban::{Spawner, SpawnerOptions, Supervisor, action, config, monitrc, shipped};
 
@@ -288,11 +290,13 @@ impl Run for Never {
 }
 
 /// The kinds with a look of their own, as the metrics' table calls them, with the key of each in TOML.
-fn shipped_kinds() -> [(&'static str, &'static str, Box<dyn Probe>); 6] {
+fn shipped_kinds() -> [(&'static str, &'static str, Box<dyn Probe>); 8] {
     let plug_in = ProgramProbe::new(Arc::new(Never), Speech::Nagios, 1);
     [
         ("process", "pidfile = '/run/x.pid'", Box::new(PidfileProcess::new("/run/x.pid".into()))),
         ("file", "file = '/x'", Box::new(FileContent::new(FileProbe::new("/x".into()), Content::new(512)))),
+        ("directory", "directory = '/x'", Box::new(FileProbe::directory("/x".into()))),
+        ("fifo", "fifo = '/x'", Box::new(FileProbe::fifo("/x".into()))),
         ("filesystem", "filesystem = '/'", Box::new(FilesystemProbe::new("/".into()))),
         ("system", "system = true", Box::new(SystemProbe::new())),
         ("network", "network = 'eth0'", Box::new(NetworkProbe::interface("eth0"))),
@@ -307,8 +311,11 @@ fn every_reading_of_a_kind_can_be_compared_and_those_of_others_cannot() {
     for (kind, key, probe) in shipped_kinds() {
         for metric in &all {
             let limit = match (metric.name.as_ref(), metric.unit) {
-                // Of these, rules are to come.
-                ("access.time" | "change.time" | "modify.time", _) => continue,
+                // Moments are compared by their ages.
+                ("access.time" | "change.time" | "modify.time" | "timestamp", _) => continue,
+                ("checksum.md5", _) => "d41d8cd98f00b204e9800998ecf8427e",
+                ("checksum.sha1", _) => "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+                ("checksum.sha256", _) => "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
                 ("run.started", _) => continue,
                 // It is matched, and numbered by whoever reads the rules.
                 ("content.*", _) => continue,
@@ -327,7 +334,8 @@ fn every_reading_of_a_kind_can_be_compared_and_those_of_others_cannot() {
             let member = metric.name.replace("total.*", "total.1h");
             for name in [member.clone(), member.replace('.', " ")] {
                 // A file system's device is the only thing that it could read from.
-                let device = kind == "filesystem" && name.starts_with(['r', 'w']) && name.contains(' ');
+                let device =
+                    kind == "filesystem" && ["read ", "write "].iter().any(|word| name.starts_with(word));
                 let when = format!("{name} = {limit}");
                 let text = format!("[service.x]\n{key}\n[[service.x.check]]\nwhen = {when:?}\n");
                 let read = config::toml::parse("/etc/hinoban.toml".as_ref(), &text, &Machine);
