@@ -154,3 +154,27 @@ async fn the_standard_library_does_as_well() {
     let ran = check.run().await.unwrap();
     assert_eq!((ran.how, &*ran.out, &*ran.errors), (How::Exited { status: 4 }, &b"out\n"[..], &b"err\n"[..]));
 }
+
+#[tokio::test]
+async fn a_thread_that_helped_out_ends_and_not_before_what_is_tied_to_it() {
+    let spawner = spawner();
+    let check = |script: &str| Check::new(options(script, LONG), spawner.clone());
+    let (stuck, runs) = (check("exit 0"), check("sleep 2; exit 7"));
+    let hang = spawner.hang_next();
+    let release = async {
+        until("somebody helps out", || spawner.threads() == 2).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(hang);
+    };
+    let (stuck, runs, ()) = tokio::join!(stuck.run(), runs.run(), release);
+    assert_eq!(stuck.unwrap().how, How::Exited { status: 0 });
+    assert_eq!(runs.unwrap().how, How::Exited { status: 7 }, "nobody asked it to end");
+    for _ in 0..3000 {
+        if spawner.threads() == 1 {
+            return;
+        }
+        // Whoever is woken sees that there are too many.
+        check("exit 0").run().await.unwrap();
+    }
+    panic!("{} threads are left", spawner.threads());
+}

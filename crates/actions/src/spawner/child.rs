@@ -33,6 +33,11 @@ impl Child {
         Self { pid: born.pid, identity, pidfd: Some(born.pidfd), collected: false, tail, errors, keeper }
     }
 
+    /// Its number, which is its own until it has been collected.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Which process. `None` only where the parent ignores SIGCHLD, so that the kernel collects children at once.
     pub(crate) fn identity(&self) -> Option<Identity> {
         self.identity

@@ -245,14 +245,17 @@ impl Shared {
         let stack = Stack::new();
         let mut space = vec![0; 16 * 1024];
         let mut events: Vec<epoll::Event> = Vec::with_capacity(32);
-        // What is tied to this thread must not end with it.
-        let mut tied = false;
+        // What is tied to this thread would end with it.
+        let mut tied: Vec<u32> = Vec::new();
         loop {
             loop {
                 let mut queue = self.queue();
-                if queue.threads > queue.busy + 1 && !tied {
-                    queue.threads -= 1; // somebody took over while we hung
-                    return;
+                if queue.threads > queue.busy + 1 {
+                    tied.retain(|pid| self.keeper.is_ours(*pid));
+                    if tied.is_empty() {
+                        queue.threads -= 1; // somebody took over while we hung
+                        return;
+                    }
                 }
                 let Some((request, answer)) = queue.waiting.pop_front() else {
                     if queue.closed && self.keeper.is_empty() {
@@ -263,8 +266,15 @@ impl Shared {
                 };
                 queue.busy += 1;
                 drop(queue);
-                tied |= request.plan.tied;
+                let ties = request.plan.tied;
                 let born = self.bear(request, stack.as_ref());
+                if let (true, Ok(child)) = (ties, &born) {
+                    // Few run at a time; the others are forgotten before there is need for more room.
+                    if tied.len() == tied.capacity() {
+                        tied.retain(|pid| self.keeper.is_ours(*pid));
+                    }
+                    tied.push(child.pid());
+                }
                 self.queue().busy -= 1;
                 if let Err(Ok(child)) = answer.send(born) {
                     child.unwanted(); // nobody waits any more: the deadline passed during the exec
@@ -293,16 +303,12 @@ impl Shared {
         let standard = [stdin.as_fd(), writer.as_fd(), second.as_fd()];
         plan.find_log();
         let clone = match stack {
-            Ok(stack) if !self.std_only.load(Ordering::Relaxed) => {
-                sys::clone_exec(&plan, standard, stack)
-            }
+            Ok(stack) if !self.std_only.load(Ordering::Relaxed) => sys::clone_exec(&plan, standard, stack),
             _ => Err(Failed::Clone(io::Error::from_raw_os_error(libc::ENOSYS))),
         };
         let born = match clone {
             // An old kernel or a sandbox: the standard library knows a way without CLONE_PIDFD.
-            Err(Failed::Clone(e)) if !short_of_resources(&e) => {
-                sys::std_exec(&plan, standard)
-            }
+            Err(Failed::Clone(e)) if !short_of_resources(&e) => sys::std_exec(&plan, standard),
             other => other,
         };
         drop(writer);
