@@ -299,21 +299,27 @@ fn after_a_crash_too_a_stop_waits_for_what_lives_on_without_its_pidfile() {
     assert!(start.since(*stop) >= 3 * S, "{at:?}");
 }
 
-/// `web` depends on `db`, which nobody can start.
-fn one_below() -> Config {
-    let (mut db, mut web) = (process("db"), process("web"));
-    (db.start, web.depends_on) = (None, vec!["db".into()]);
-    config(vec![db, web])
+/// `web` depends on `db`, whose test fails.
+fn one_below() -> (Config, World) {
+    let mut db = Service::new("db", Kind::Host { address: "192.0.2.2".to_owned() });
+    db.start = Some(program("/bin/start"));
+    let (test, expect) =
+        (Test::Custom { probe: "ask".to_owned(), options: Default::default() }, Expect::Failed);
+    db.rules.push(Rule { when: Condition::Test { test, expect }, ..over(Then::Alert) });
+    let mut web = process("web");
+    web.depends_on = vec!["db".into()];
+    let mut app = Service::new("app", Kind::Host { address: "192.0.2.1".to_owned() });
+    (app.start, app.depends_on) = (Some(program("/bin/start")), vec!["web".into()]);
+    let config = config(vec![db, web, app]);
+    let mut world = World::new(&config, Duration::ZERO);
+    world.of("db").tests_pass = false;
+    world.run(40 * S);
+    (config, world)
 }
 
 #[test]
 fn who_has_switched_off_the_watching_after_a_start_was_asked_for_has_the_last_word_over_a_crash() {
-    let mut config = one_below();
-    let mut app = Service::new("app", Kind::Host { address: "192.0.2.1".to_owned() });
-    (app.start, app.depends_on) = (Some(program("/bin/start")), vec!["web".into()]);
-    config.services.push(app.into());
-    let mut world = World::new(&config, Duration::ZERO);
-    world.run(40 * S);
+    let (config, mut world) = one_below();
     // The application needs the web server, and that is looked at first.
     world.of("web").look_takes = S;
     world.command("app", Doing::Start);
@@ -322,19 +328,16 @@ fn who_has_switched_off_the_watching_after_a_start_was_asked_for_has_the_last_wo
     world.run(10 * S);
     world.crash(&config);
     world.run(10 * S);
-    world.appear("db");
+    world.of("db").tests_pass = true;
     world.run(100 * S);
     assert_eq!(watching(&world, "web"), Watching::No);
 }
 
 #[test]
 fn what_is_asked_for_right_after_a_crash_comes_after_what_was_asked_for_before_it() {
-    let config = one_below();
-    let mut world = World::new(&config, Duration::ZERO);
-    world.run(40 * S);
+    let (config, mut world) = one_below();
     world.command("web", Doing::Stop);
-    world.run(40 * S);
-    world.of("db").look_takes = 20 * S;
+    world.run(10 * S);
     world.command("web", Doing::Restart);
     world.run(S);
     world.crash(&config);
