@@ -194,7 +194,8 @@ pub(crate) fn rows<'a>(seen: &'a Observation, zone: &TimeZone) -> Vec<Row<'a>> {
         let Some(first) = seen.get(&metric.name) else { continue };
         used.push(&metric.name);
         let signal = *metric.name == *m::EXIT_SIGNAL.name;
-        if *metric.name == *m::RUN_ERROR.name && is_empty(first) || signal && *first == Value::Int(0) {
+        let silent = [m::RUN_ERROR, m::SECURITY].iter().any(|m| m.name == metric.name);
+        if silent && is_empty(first) || signal && *first == Value::Int(0) {
             continue; // nothing is wrong
         }
         let mut value = String::new();
@@ -278,6 +279,15 @@ static SHOWN: &[Shown] = &[
     ("Open files", m::FDS, Some((With::Of, m::FDS_SOFT))),
     ("Open files with descendants", m::FDS_TOTAL, None),
     ("Open files, hard limit", m::FDS_HARD, None),
+    ("Open files, of the limit", m::FDS_PERCENT, None),
+    ("Security attribute", m::SECURITY, None),
+    ("Cgroup: memory", m::CGROUP_MEMORY, Some((With::Of, m::CGROUP_MEMORY_LIMIT))),
+    ("Cgroup: memory, of the limit", m::CGROUP_MEMORY_PERCENT, None),
+    ("Cgroup: CPU", m::CGROUP_CPU, None),
+    ("Cgroup: CPU throttled", m::CGROUP_THROTTLED, None),
+    ("Cgroup: OOM kills", m::CGROUP_OOM_KILLS, None),
+    ("Cgroup: processes", m::CGROUP_PIDS, Some((With::Of, m::CGROUP_PIDS_LIMIT))),
+    ("Cgroup: processes, of the limit", m::CGROUP_PIDS_PERCENT, None),
     ("Open files of the system", m::FDS_ALLOCATED, Some((With::Of, m::FDS_MAXIMUM))),
     ("Open files, free again", m::FDS_UNUSED, None),
     ("State", m::PLUGIN_STATE, None),
