@@ -30,7 +30,6 @@ pub(crate) fn content(found: Content<'_>, failed: bool, dialect: Dialect) -> Str
     match (dialect, output) {
         (Dialect::Monit, true) => {
             let verb = if failed { "match" } else { "doesn't match" };
-            let text = if text.is_empty() { "no output" } else { text };
             format!("content {verb} on program output:\n{text}\n")
         }
         (Dialect::Monit, false) if failed => format!("content match:\n{}", found.text),
