@@ -222,3 +222,44 @@ impl Hurry {
         self.bell.as_ref().is_some_and(|bell| rustix::io::read(&**bell, &mut times).is_ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    async fn look(probe: &mut MatchingProcess) -> Observation {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        probe.observe(&Look::new(deadline.into_std(), Duration::ZERO, Cause::Early)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_becomes_another_program_is_let_go_and_known_to_live() {
+        let mark = format!("5000.{}", std::process::id());
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("read line; exec sleep {mark}")])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let wanted = format!("read line; exec sleep {mark}");
+        let mut probe = MatchingProcess::new("script", move |line: &str| line.ends_with(&wanted));
+        let end = tokio::time::Instant::now() + Duration::from_secs(20);
+        while !look(&mut probe).await.standing.is_up() {
+            assert!(tokio::time::Instant::now() < end, "it is never found");
+        }
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        loop {
+            assert!(tokio::time::Instant::now() < end, "it is never let go");
+            probe.matched = Duration::ZERO; // as if twenty seconds were over
+            let seen = look(&mut probe).await;
+            if !seen.standing.is_up() {
+                assert_eq!(seen.former.map(|former| former.pid), Some(child.id()));
+                break;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
