@@ -1,7 +1,7 @@
 //! What each rule last saw, and how far it is from failing.
 
 use hinoban_config::{Condition, Operator, Rate};
-use hinoban_reading::Unit;
+use hinoban_reading::{Unit, metrics};
 
 use super::words::{many, span};
 use super::{About, Paragraph, Scene};
@@ -76,6 +76,9 @@ fn seen(scene: &Scene<'_>, r: usize, rule: &RuleView) -> String {
             _ => String::new(),
         };
     };
+    if *metric == *metrics::PERMISSION.name {
+        return rule.last.clone();
+    }
     let (value, limit) = (unit.show(value), unit.show(limit));
     match operator {
         Operator::Greater | Operator::GreaterOrEqual => format!("{value} of {limit}"),
