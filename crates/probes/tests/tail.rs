@@ -1,5 +1,7 @@
 //! Reading what is written into files, on real ones.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests too
+
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
