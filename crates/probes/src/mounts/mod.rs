@@ -86,7 +86,9 @@ impl Remembered {
     pub(crate) fn still(&self, path: &Path) -> Option<Place> {
         const SOON: Duration = Duration::from_millis(10);
         let known = self.known.as_ref().filter(|known| known.provable && known.links.is_empty())?;
-        let folder = path.parent()?;
+        let bytes = path.as_os_str().as_bytes();
+        let end = bytes.iter().rposition(|b| *b == b'/')?.max(1);
+        let folder = Path::new(OsStr::from_bytes(&bytes[..end]));
         let now = clock::since_boot();
         let mut shared = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = shared.as_ref().is_some_and(|table| {

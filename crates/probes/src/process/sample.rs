@@ -66,6 +66,9 @@ pub(super) const METRICS: &[Metric] = &[
     metrics::CGROUP_PIDS_PERCENT,
 ];
 
+/// A process younger than this may not have settled yet.
+const YOUNG: Duration = Duration::from_secs(3);
+
 /// How many of them a look mostly gives.
 const MOSTLY: usize = 32;
 
@@ -141,7 +144,7 @@ impl Meter {
         seen.push(&metrics::PPID, stat.ppid);
         let uptime = now.saturating_sub(clock::ticks(stat.start));
         // Daemons often change their user, soon after they were started.
-        if self.owners.is_none() || self.wanted.owners || uptime < RARELY || self.turn.has_come(false, now) {
+        if self.owners.is_none() || self.wanted.owners || uptime < YOUNG || self.turn.has_come(false, now) {
             self.owners = owners(task.pid, pidfd);
         }
         if let Some([uid, euid, gid]) = self.owners {
