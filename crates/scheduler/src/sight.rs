@@ -108,13 +108,17 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
                 let attribute = attribute.or_else(|| wording::link(told, seen, failed, dialect));
                 attribute.unwrap_or_else(|| wording::compare(told, failed, dialect))
             });
-            let compared = Some(Box::new(Comparison {
-                metric: reading.name.clone(),
-                unit,
-                value: value.clone(),
-                operator: operator.sign().into(),
-                limit: limit.clone(),
-            }));
+            // That there is an error is not a matter of how much.
+            let measured = *metric != *metrics::RUN_ERROR.name;
+            let compared = measured.then(|| {
+                Box::new(Comparison {
+                    metric: reading.name.clone(),
+                    unit,
+                    value: value.clone(),
+                    operator: operator.sign().into(),
+                    limit: limit.clone(),
+                })
+            });
             Some(Sight { text, detail: None, reason: None, compared })
         }
         Condition::Changed { metric, .. } => {
@@ -137,9 +141,16 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
         }
         Condition::Matches { metric, pattern, fails_on_match } => {
             let value = seen.get(metric)?;
-            let text = wording::outcome(kind, metric, seen, failed, dialect).unwrap_or_else(|| {
-                wording::matched(metric, value, pattern.text(), failed == *fails_on_match)
-            });
+            let text = match value {
+                Value::Text(text) if *metric == *metrics::OUTPUT.name => {
+                    let fails_on_match = *fails_on_match;
+                    let content = wording::Content { metric, pattern: pattern.shown(), fails_on_match, text };
+                    wording::content(content, failed, dialect)
+                }
+                _ => wording::outcome(kind, metric, seen, failed, dialect).unwrap_or_else(|| {
+                    wording::matched(metric, value, pattern.text(), failed == *fails_on_match)
+                }),
+            };
             Some(Sight { text, ..Sight::default() })
         }
         _ => None,
