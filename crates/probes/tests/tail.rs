@@ -134,6 +134,19 @@ async fn a_log_that_is_cut_is_read_from_its_beginning_also_when_it_has_grown_aga
     File::create(&log.path).unwrap();
     log.write("a longer line than all of that which was there before\nERROR c\n");
     assert_eq!(log.hits().await, "ERROR c\n");
+
+    // Lines of one length that look alike: the first one has another date.
+    let day = |day: u32| {
+        format!("day {day}: ERROR\n")
+            + &"and so on, line by line, in lines that are all the same\n".repeat(10)
+    };
+    File::create(&log.path).unwrap();
+    log.write(day(1));
+    assert_eq!(log.hits().await, "day 1: ERROR\n");
+    File::create(&log.path).unwrap();
+    log.write(day(2));
+    log.write("and so on\n");
+    assert_eq!(log.hits().await, "day 2: ERROR\n");
 }
 
 /// As logrotate's copytruncate leaves it under a writer that does not append: a hole, and what it writes behind that.

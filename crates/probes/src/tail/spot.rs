@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustix::fs::Stat;
 
-/// So many bytes before the place are remembered by their fingerprint.
+/// So many bytes at the beginning, and before the place, are remembered by their fingerprint.
 const BEFORE: u64 = 64;
 
 /// FNV-1a of nothing.
@@ -18,7 +18,7 @@ const EMPTY: u64 = 0xcbf2_9ce4_8422_2325;
 pub(super) struct Spot {
     pub(super) ino: u64,
     pub(super) at: u64,
-    /// Of the bytes before `at`: inodes are used again, and a file that was cut may have grown again.
+    /// Of what stands at the beginning and before `at`: inodes are used again, and a file that was cut may have grown again.
     print: u64,
     /// The rest of a long line follows, which is not looked at.
     pub(super) skips: bool,
@@ -52,20 +52,27 @@ impl Spot {
     }
 }
 
-/// The fingerprint of what stands before this place.
+/// The fingerprint of what stands at the beginning and before this place: most logs have a date in each line.
 fn print(file: &File, at: u64) -> io::Result<u64> {
-    let from = at.saturating_sub(BEFORE);
-    let mut bytes = [0; BEFORE as usize];
-    let bytes = &mut bytes[..(at - from) as usize];
+    let length = at.min(BEFORE);
+    let mut bytes = [0; 2 * BEFORE as usize];
+    let (head, tail) = bytes.split_at_mut(length as usize);
+    let tail = &mut tail[..length as usize];
+    let read = read_at(file, head, 0)? + read_at(file, tail, at - length)?;
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    Ok(bytes[..read].iter().fold(EMPTY, mix))
+}
+
+/// Reads until the buffer is full or the file ends.
+fn read_at(file: &File, buffer: &mut [u8], from: u64) -> io::Result<usize> {
     let mut read = 0;
-    while read < bytes.len() {
-        match file.read_at(&mut bytes[read..], from + read as u64)? {
+    while read < buffer.len() {
+        match file.read_at(&mut buffer[read..], from + read as u64)? {
             0 => break,
             n => read += n,
         }
     }
-    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    Ok(bytes[..read].iter().fold(EMPTY, mix))
+    Ok(read)
 }
 
 /// An open file, and how far it was read.
