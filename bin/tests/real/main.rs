@@ -22,6 +22,7 @@ mod incidents;
 mod mail;
 mod operator;
 mod page;
+mod programs;
 mod repair;
 mod rules;
 mod state_file;

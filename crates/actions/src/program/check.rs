@@ -87,9 +87,8 @@ impl Check {
         let mut child = match timeout_at(deadline, self.spawner.spawn(request)).await {
             Ok(child) => Running(Some(child?)),
             Err(_) => {
-                let line = self.options.words.join(" ");
                 let text = "its exec hangs; see whether the server of its files answers";
-                return Err(ActionError::Transient(format!("{line} did not begin in time: {text}")));
+                return Err(ActionError::Transient(format!("{} did not begin in time: {text}", self.path())));
             }
         };
         let how = match timeout_at(deadline, child.wait()).await {
@@ -127,11 +126,16 @@ impl Check {
     }
 
     fn hangs(&self) -> ActionError {
-        let line = self.options.words.join(" ");
         ActionError::Transient(format!(
-            "{line} hangs in the kernel and cannot be killed; it is not started a second time. See whether the disk or the \
-             server of its files answers"
+            "{} hangs in the kernel and cannot be killed; it is not started a second time. See whether the disk or the \
+             server of its files answers",
+            self.path()
         ))
+    }
+
+    /// How it is called where anybody may read it: its arguments may hold secrets.
+    fn path(&self) -> &str {
+        self.options.words.first().map(String::as_str).unwrap_or_default()
     }
 
     fn plan(&self) -> Result<Plan, ActionError> {

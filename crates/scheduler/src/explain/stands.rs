@@ -52,7 +52,9 @@ fn what(scene: &Scene<'_>) -> String {
         }
         Kind::Directory { path } => format!("the directory {}", path.display()),
         Kind::Fifo { path } => format!("the named pipe {}", path.display()),
-        Kind::Program { program, .. } => format!("the program {}", program.line()),
+        Kind::Program { program, .. } => {
+            format!("the program {}", program.words.first().map(String::as_str).unwrap_or_default())
+        }
         Kind::Network { link: Link::Interface(name) } => format!("the network interface {name}"),
         Kind::Network { link: Link::Address(address) } => {
             format!("the network interface that has the address {address}")

@@ -287,7 +287,8 @@ fn kind(kind: &Kind) -> (&'static str, Option<Cow<'_, str>>) {
         Kind::Process { found: Found::Matching(pattern) } => ("process", Some(pattern.text().into())),
         Kind::Directory { path: of } => ("directory", path(of)),
         Kind::Fifo { path: of } => ("fifo", path(of)),
-        Kind::Program { program, .. } => ("program", Some(program.line().into())),
+        // Its arguments may hold secrets.
+        Kind::Program { program, .. } => ("program", program.words.first().map(Into::into)),
         Kind::Network { link: Link::Interface(name) } => ("network", Some(name.into())),
         Kind::Network { link: Link::Address(address) } => ("network", Some(address.to_string().into())),
         Kind::File { path: of } => ("file", path(of)),

@@ -15,7 +15,10 @@ pub(super) fn facts<'a>(status: &'a Status, clock: Clock<'a>, view: &'a ServiceV
     match &view.kind {
         Kind::Process { found: Found::Pidfile(of) } => facts.push(("Pidfile", path(of))),
         Kind::Process { found: Found::Matching(pattern) } => facts.push(("Matching", pattern.text().into())),
-        Kind::Program { program, .. } => facts.push(("Program", program.line().into())),
+        // Its arguments may hold secrets.
+        Kind::Program { program, .. } => {
+            facts.extend(program.words.first().map(|path| ("Program", path.into())));
+        }
         Kind::Network { link: Link::Interface(name) } => facts.push(("Interface", name.into())),
         Kind::Network { link: Link::Address(address) } => facts.push(("Address", address.to_string().into())),
         Kind::File { path: of }
