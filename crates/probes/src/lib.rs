@@ -2,7 +2,7 @@
 //!
 //! Each probe is built from plain options without any I/O, looks once when it is asked, and never changes what it
 //! looks at. What is here today: [`process`] by pidfile or command line, [`port`] with HTTP and TLS, [`url`],
-//! [`file`](mod@file) with directories and named pipes, [`filesystem`], [`program`], and [`system`].
+//! [`file`](mod@file) with directories and named pipes, [`filesystem`], [`network`], [`program`], and [`system`].
 #![deny(unsafe_code)] // but in `sys`
 
 mod clock;

@@ -66,6 +66,10 @@ impl Mounted {
         match made {
             Ok(device) => Some(Self { _dir: dir, point, device }),
             Err(why) => {
+                // A kernel without loop devices cannot be helped.
+                let possible = !disk || Path::new("/dev/loop-control").exists();
+                let wanted = std::env::var("CI").as_deref() == Ok("true");
+                assert!(!(wanted && possible), "no file system of our own: {why}");
                 eprintln!("passed over: no file system of our own ({why})");
                 None
             }

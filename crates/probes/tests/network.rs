@@ -79,8 +79,11 @@ impl Wire {
         });
         match made {
             Ok(_) => Some(wire),
-            Err(why) if std::env::var_os("CI").is_some() => panic!("no network of our own: {why}"),
             Err(why) => {
+                // A kernel without such interfaces cannot be helped.
+                let possible = !why.contains("Unknown device type") && !why.contains("not supported");
+                let wanted = std::env::var("CI").as_deref() == Ok("true");
+                assert!(!(wanted && possible), "no network of our own: {why}");
                 eprintln!("passed over: this user may not make network interfaces ({why})");
                 None
             }
