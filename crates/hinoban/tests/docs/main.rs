@@ -317,6 +317,8 @@ fn every_reading_of_a_kind_can_be_compared_and_those_of_others_cannot() {
                 ("checksum.sha1", _) => "da39a3ee5e6b4b0d3255bfef95601890afd80709",
                 ("checksum.sha256", _) => "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
                 ("run.started", _) => continue,
+                // What is in a family has names of its own.
+                (name, _) if name.ends_with(".*") => continue,
                 // It is matched, and numbered by whoever reads the rules.
                 ("content.*", _) => continue,
                 ("permission", _) => "0644",
