@@ -69,7 +69,16 @@ impl Scheduler {
     /// good, and what was taken down for it is not to be down for so long.
     pub(crate) fn waits_above(&self, i: usize) -> bool {
         let bounce = self.services[i].task.as_ref().is_some_and(|task| task.bounce);
-        self.above(i, |parent| if bounce { !self.stands(parent) } else { !self.ready(parent) })
+        self.above(i, |parent| {
+            let stands = if bounce { self.stands(parent) } else { self.ready(parent) };
+            !stands || self.stirs(parent)
+        })
+    }
+
+    /// Whether a process is just being looked at before its turn: it may have ended, and in a moment that is known.
+    fn stirs(&self, i: usize) -> bool {
+        let watched = &self.services[i];
+        watched.is_process() && watched.subject.flying.is_some_and(|flight| flight.early)
     }
 
     /// Whether a service is watched and seen to be there, whatever else fails, and nothing is being done to it. Of what

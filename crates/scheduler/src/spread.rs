@@ -30,9 +30,7 @@ impl Scheduler {
         };
         let all = u32::try_from(self.services.iter().filter(|w| moves(w)).count()).unwrap_or(u32::MAX);
         for (nth, watched) in (0..all).zip(self.services.iter_mut().filter(|w| moves(w))) {
-            let due = now.moment + watched.every / all * nth;
-            // A clock that leaps again and again does not put off what is to come.
-            watched.due = if watched.due > now.moment { watched.due.min(due) } else { due };
+            watched.due = now.moment + watched.every / all * nth;
         }
         self.services.iter_mut().for_each(|watched| watched.not_after(now.stamp));
         self.index();

@@ -271,19 +271,6 @@ fn what_a_reload_makes_a_host_is_not_awaited_any_more() {
 }
 
 #[test]
-fn a_clock_that_leaps_again_and_again_does_not_put_off_any_look() {
-    let mut world = World::new(&config(vec![process("db"), process("web")]), Duration::ZERO);
-    world.run(50 * S);
-    world.of("web").wakes = false;
-    world.kill("web");
-    for _ in 0..10 {
-        world.set_clock(60);
-        world.run(4 * S);
-    }
-    assert!(world.lives("web"));
-}
-
-#[test]
 fn after_a_crash_too_a_stop_waits_for_what_lives_on_without_its_pidfile() {
     let config = config(vec![process("httpd")]);
     let mut world = World::new(&config, Duration::ZERO);
@@ -344,4 +331,20 @@ fn what_is_asked_for_right_after_a_crash_comes_after_what_was_asked_for_before_i
     world.command("db", Doing::Stop);
     world.run(200 * S);
     assert_eq!(watching(&world, "db"), Watching::No);
+}
+
+#[test]
+fn a_start_waits_for_the_look_that_says_whether_what_it_needs_has_just_ended() {
+    let mut web = process("web");
+    web.depends_on = vec!["db".into()];
+    let mut world = World::new(&config(vec![process("db"), web]), Duration::ZERO);
+    world.run(50 * S);
+    assert!(world.lives("web"));
+    (world.of("web").stop_takes, world.of("db").look_takes) = (2 * S, S);
+    world.command("web", Doing::Restart);
+    world.run(S + S / 2);
+    world.kill("db");
+    world.run(60 * S);
+    assert_eq!(world.unready, Vec::<String>::new());
+    assert!(world.lives("web"));
 }

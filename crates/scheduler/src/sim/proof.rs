@@ -126,7 +126,7 @@ impl Proof {
                 .tracks
                 .entry(watched.service.name.clone())
                 .or_insert_with(|| Track { watching: watched.watching != Watching::No, ..Track::default() });
-            track.looked = world.now;
+            (track.looked, track.idle) = (world.now, false);
             track.dark = None;
             track.failing = failing(watched);
         }
@@ -414,6 +414,8 @@ impl Proof {
     /// The wall clock was set.
     pub(super) fn clock(&mut self, now: Moment) {
         self.bounds.clock(now);
+        // The next looks are spread over a period from now.
+        self.tracks.values_mut().for_each(|track| track.looked = now);
     }
 
     /// What patience promises is judged elsewhere.
