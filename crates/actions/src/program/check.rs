@@ -57,9 +57,9 @@ pub struct Ran {
 /// read whatever it prints; the environment of the [`Spawner`] and `MONIT_SERVICE`; no other descriptor; no signal
 /// blocked or ignored.
 ///
-/// A run ends with the program itself. What it leaves behind may go on writing into the pipes, and is not waited for. When its time
-/// is over it and its process group get SIGTERM, and two seconds later SIGKILL; so does one whose run is given up. When the
-/// supervisor itself is killed, the program gets SIGTERM from the kernel.
+/// A run ends with the program itself. What it leaves behind may go on writing into the pipes, and is not waited for. When
+/// its time is over it and its process group get SIGTERM, and two seconds later SIGKILL. One whose run is given up is killed
+/// with its group. When the supervisor itself is killed, the program gets SIGTERM from the kernel, alone.
 #[derive(Debug)]
 pub struct Check {
     options: CheckOptions,
