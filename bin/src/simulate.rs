@@ -115,6 +115,7 @@ fn subject(config: &Config, text: &str) -> Result<Subject, String> {
             Kind::Filesystem { path } => {
                 (Mishap::Gone, format!("the file system of {name}, {}, is not mounted", path.display()))
             }
+            Kind::Network { .. } => (Mishap::Gone, format!("the link of {name} goes down")),
             Kind::Host { .. } => (Mishap::Gone, format!("{name} does not answer")),
             Kind::Program { speech: Speech::Nagios, .. } => reads(service, "state = critical")?,
             Kind::Program { .. } => reads(service, "exit status = 1")?,

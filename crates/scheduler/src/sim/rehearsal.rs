@@ -163,7 +163,11 @@ fn end(world: &mut World, service: &Service, mishap: &Mishap) {
             // Only a process waits for somebody to start it.
             let by_itself = matches!(
                 service.kind,
-                Kind::File { .. } | Kind::Directory { .. } | Kind::Fifo { .. } | Kind::Filesystem { .. }
+                Kind::File { .. }
+                    | Kind::Directory { .. }
+                    | Kind::Fifo { .. }
+                    | Kind::Filesystem { .. }
+                    | Kind::Network { .. }
             );
             if by_itself && !world.lives(&service.name) {
                 world.appear(&service.name);
