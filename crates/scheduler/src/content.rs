@@ -37,10 +37,14 @@ pub(crate) fn is_output(metric: &str) -> bool {
     *metric == *metrics::OUTPUT.name
 }
 
+/// What was found for each rule of a service. Few have any, so it takes them one word.
+#[derive(Debug)]
+pub(crate) struct Contents(Box<[Heard]>);
+
 /// Room for what is heard for the rules of a service; none if none is about content.
-pub(crate) fn room(service: &Service) -> Option<Box<[Heard]>> {
+pub(crate) fn room(service: &Service) -> Option<Box<Contents>> {
     let any = service.rules.iter().any(|rule| matches!(rule.when, Condition::Content { .. }));
-    any.then(|| vec![Heard::default(); service.rules.len()].into())
+    any.then(|| Box::new(Contents(vec![Heard::default(); service.rules.len()].into())))
 }
 
 impl Heard {
@@ -61,7 +65,7 @@ impl Heard {
 impl Watched {
     /// By what a rule about content was judged last, and whether it failed.
     pub(crate) fn content(&self, rule: usize) -> Option<(&str, bool)> {
-        let (text, failed) = self.contents.as_ref()?.get(rule)?.judged.as_ref()?;
+        let (text, failed) = self.contents.as_ref()?.0.get(rule)?.judged.as_ref()?;
         Some((text, *failed))
     }
 
@@ -69,7 +73,7 @@ impl Watched {
     pub(crate) fn hear(&mut self, seen: &Observation) {
         let Some(contents) = &mut self.contents else { return };
         let room = usize::try_from(self.service.buffer).unwrap_or(usize::MAX);
-        for (rule, heard) in self.service.rules.iter().zip(contents) {
+        for (rule, heard) in self.service.rules.iter().zip(&mut contents.0) {
             let Condition::Content { metric, pattern, fails_on_match } = &rule.when else { continue };
             let Some(Value::Text(found)) = seen.get(metric) else { continue };
             let output = is_output(metric);
@@ -87,16 +91,16 @@ impl Watched {
 
     /// Forgets what was found: nobody watched, or nobody does any more. Nor is what is written until then told afterwards.
     pub(crate) fn forget_content(&mut self) {
-        for heard in self.contents.iter_mut().flatten() {
+        for heard in self.contents.iter_mut().flat_map(|contents| &mut contents.0) {
             *heard = Heard { deaf: true, ..Heard::default() };
         }
     }
 
     /// Keeps what its rules, which stand elsewhere now, were judged by. What they were not told yet is read anew.
-    pub(crate) fn follow_content(&mut self, other: Option<Box<[Heard]>>, found: &[Option<usize>]) {
+    pub(crate) fn follow_content(&mut self, other: Option<Box<Contents>>, found: &[Option<usize>]) {
         let Some(contents) = &mut self.contents else { return };
-        for (heard, at) in other.into_iter().flatten().zip(found) {
-            if let Some(new) = at.and_then(|at| contents.get_mut(at)) {
+        for (heard, at) in other.into_iter().flat_map(|other| other.0).zip(found) {
+            if let Some(new) = at.and_then(|at| contents.0.get_mut(at)) {
                 new.judged = heard.judged;
             }
         }
@@ -109,7 +113,7 @@ impl Scheduler {
         let watched = &mut self.services[i];
         let fail = &watched.service.rules[rule].fail;
         let at_once = fail.rate == Rate::ONCE && fail.lasting.is_none();
-        let Some(heard) = watched.contents.as_mut().and_then(|contents| contents.get_mut(rule)) else {
+        let Some(heard) = watched.contents.as_mut().and_then(|contents| contents.0.get_mut(rule)) else {
             return;
         };
         if early && !(at_once && heard.hit && !heard.told) {
@@ -131,6 +135,6 @@ impl Scheduler {
         let watched = self.position(id).map(|i| &self.services[i]);
         watched
             .and_then(|w| w.contents.as_ref())
-            .is_some_and(|contents| contents.iter().any(|heard| heard.hit))
+            .is_some_and(|contents| contents.0.iter().any(|heard| heard.hit))
     }
 }

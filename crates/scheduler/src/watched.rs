@@ -56,7 +56,7 @@ pub(crate) struct Watched {
     /// One for each rule, if any is about change: what that has seen.
     pub(crate) changes: Option<Box<[Option<Baseline>]>>,
     /// One for each rule, if one is about content.
-    pub(crate) contents: Option<Box<[crate::content::Heard]>>,
+    pub(crate) contents: Option<Box<crate::content::Contents>>,
     /// One for each rule: its words, once somebody has asked for them.
     pub(crate) texts: OnceLock<Box<[Arc<str>]>>,
     /// What is being done to it.
