@@ -215,3 +215,31 @@ fn checksums_directories_and_pipes_are_shown_as_monit_shows_them() {
         assert!(service.starts_with(code) && service.contains(&format!("{node}</service>")), "{service}");
     }
 }
+
+/// The attribute as Monit 5.33 shows it; the group, which it does not know, only where a rule had it read.
+#[test]
+fn a_security_attribute_and_a_control_group_have_their_lines() {
+    use hinoban_reading::metrics as m;
+    let status = world::status();
+    let lives = |view: &&ServiceView| {
+        let up = view.observation.as_ref().is_some_and(|seen| seen.standing.is_up());
+        up && matches!(view.kind, hinoban_supervisor::Kind::Process { .. })
+    };
+    let mut view = status.services.iter().find(lives).unwrap().clone();
+    let shown = |view: &ServiceView| client::plain(&monit::status(&status, &world::about(), &[view]));
+    let before = shown(&view);
+    assert!(before.contains("  security attribute           -\n") && !before.contains("cgroup"), "{before}");
+    let seen = view.observation.take().unwrap();
+    let seen = seen.with(&m::SECURITY, "docker-default (enforce)").with(&m::CGROUP_MEMORY, 256i64 << 20);
+    let seen = seen.with(&m::CGROUP_MEMORY_LIMIT, 1i64 << 30).with(&m::CGROUP_MEMORY_PERCENT, 25.0);
+    view.observation = Some(seen.with(&m::CGROUP_OOM_KILLS, 2i64).with(&m::CGROUP_PIDS, 12i64));
+    let shown = shown(&view);
+    for line in [
+        "  security attribute           docker-default (enforce)\n",
+        "  cgroup memory                256 MB [25.0% of 1 GB limit]\n",
+        "  cgroup pids                  12\n",
+        "  cgroup OOM kills             2\n",
+    ] {
+        assert!(shown.contains(line), "{line}{shown}");
+    }
+}

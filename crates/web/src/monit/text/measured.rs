@@ -42,6 +42,30 @@ pub(super) fn process(rows: &mut Rows<'_>, seen: Readings<'_>) {
     traffic(rows, seen, "write bytes", m::WRITE_RATE, m::WRITE_BYTES);
     traffic(rows, seen, "disk write bytes", m::DISK_WRITE_RATE, m::DISK_WRITE_BYTES);
     operations(rows, seen, "disk write operations", "writes", m::DISK_WRITE_OPS_RATE, m::DISK_WRITE_OPS);
+    cgroup(rows, seen);
+}
+
+/// The control group of a process, where a rule asks for it; Monit knows nothing of these.
+fn cgroup(rows: &mut Rows<'_>, seen: Readings<'_>) {
+    let mut row = |key: &str, value: Option<String>| {
+        if value.is_some() {
+            rows.value(key, value);
+        }
+    };
+    let of_limit = |used: String, share, limit: Option<String>| match (seen.real(share), limit) {
+        (Some(share), Some(limit)) => format!("{used} [{share:.1}% of {limit} limit]"),
+        _ => used,
+    };
+    let size = |metric| seen.real(metric).map(figures::bytes);
+    let whole = |metric| seen.int(metric).map(|n| n.to_string());
+    let percent = |metric| seen.real(metric).map(|x| format!("{x:.1}%"));
+    let memory = size(m::CGROUP_MEMORY);
+    row("cgroup memory", memory.map(|m| of_limit(m, m::CGROUP_MEMORY_PERCENT, size(m::CGROUP_MEMORY_LIMIT))));
+    row("cgroup cpu", percent(m::CGROUP_CPU));
+    row("cgroup cpu throttled", percent(m::CGROUP_THROTTLED));
+    let pids = whole(m::CGROUP_PIDS);
+    row("cgroup pids", pids.map(|n| of_limit(n, m::CGROUP_PIDS_PERCENT, whole(m::CGROUP_PIDS_LIMIT))));
+    row("cgroup OOM kills", whole(m::CGROUP_OOM_KILLS));
 }
 
 pub(super) fn file(rows: &mut Rows<'_>, seen: Readings<'_>, about: &About) {
