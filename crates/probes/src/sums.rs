@@ -18,6 +18,8 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Advice, FileType, Mode, OFlags, Stat, fadvise, fstat, open};
 use rustix::io::Errno;
 use rustix::process::{geteuid, getpriority_process, setpriority_process};
+use rustix::thread::nanosleep;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, timeout_at};
 
@@ -287,6 +289,42 @@ impl Drop for Worker {
     }
 }
 
+/// Pauses between chunks. Where processes or services share the processors in groups, a thread that computes uses up what its
+/// whole group may have, and the others of that group come late to their looks, whatever their priority.
+struct Rest {
+    /// How long this thread had computed when it rested last.
+    computed: Duration,
+    read: usize,
+}
+
+/// Rests after each so many bytes …
+const BURST: usize = 512 << 10;
+
+/// … so many times as long as it took to compute them.
+const RESTS: u32 = 3;
+
+impl Rest {
+    fn new() -> Self {
+        Self { computed: computed(), read: 0 }
+    }
+
+    fn after(&mut self, bytes: usize) {
+        self.read += bytes;
+        if self.read < BURST {
+            return;
+        }
+        let spent = computed().saturating_sub(self.computed);
+        let pause = Timespec::try_from(spent * RESTS).unwrap_or_default();
+        let _ = nanosleep(&pause);
+        *self = Self::new();
+    }
+}
+
+/// How long this thread has computed.
+fn computed() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
 /// Makes way for every other thread, for as long as it lives. Only root can take that back, so only root does it.
 struct Gentle(Option<i32>);
 
@@ -335,7 +373,7 @@ impl Work {
         };
         let _ = fadvise(&file, 0, None, Advice::Sequential);
         let mut digests: Vec<(Sum, Digest)> = self.sums.iter().map(|sum| (*sum, Digest::new(*sum))).collect();
-        let mut buffer = vec![0; CHUNK];
+        let (mut buffer, mut rest) = (vec![0; CHUNK], Rest::new());
         let mut length = 0;
         loop {
             if self.tell.is_closed() {
@@ -350,8 +388,7 @@ impl Work {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Some(Err(error)),
             }
-            // Whoever has a look to make goes first.
-            std::thread::yield_now();
+            rest.after(CHUNK);
         }
         let print = Print::of(&before);
         let steady = fstat(&file).is_ok_and(|after| Print::of(&after) == print);
