@@ -52,7 +52,7 @@ pub(crate) struct Watched {
     /// One for each rule.
     pub(crate) records: Vec<Option<Box<Record>>>,
     /// One for each rule: since when it has been judged.
-    pub(crate) judged: Vec<Option<Stamp>>,
+    pub(crate) judged: Box<[Option<Stamp>]>,
     /// One for each rule, if any is about change: what that has seen.
     pub(crate) changes: Option<Box<[Option<Baseline>]>>,
     /// One for each rule, if one is about content.
@@ -156,7 +156,7 @@ impl Watched {
             subject: Looks::default(),
             tests: service.rules.iter().map(|r| is_test(&r.when).then(Box::default)).collect(),
             records: (0..rules).map(|_| None).collect(),
-            judged: vec![None; rules],
+            judged: vec![None; rules].into(),
             changes: change::room(&service),
             contents: crate::content::room(&service),
             texts: OnceLock::new(),
