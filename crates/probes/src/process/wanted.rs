@@ -20,7 +20,7 @@ pub(super) struct Wanted {
     pub(super) owners: bool,
     /// The load of the host: 7 µs. Only if named.
     pub(super) load: bool,
-    /// Its cgroup: some 40 µs. Only if named.
+    /// Its cgroup: some 75 µs. Only if named.
     pub(super) cgroup: bool,
 }
 
