@@ -206,6 +206,10 @@ pub(crate) fn rows<'a>(seen: &'a Observation, zone: &TimeZone) -> Vec<Row<'a>> {
         rows.push(Row { label, raw: false, value });
     }
     for reading in seen.readings.iter().filter(|r| !used.contains(&&*r.name)) {
+        // No line was found, as mostly.
+        if m::CONTENT.covers(&reading.name) && is_empty(&reading.value) {
+            continue;
+        }
         let mut value = String::new();
         let _ = units::value(&mut value, &reading.name, reading.unit, &reading.value, zone);
         rows.push(Row { label: &reading.name, raw: true, value });
