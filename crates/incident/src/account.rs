@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hinoban_event::{Because, Class, Comparison, Doing, Event, Failure, Recovery, Report};
-use hinoban_reading::{Confidence, Ending, How, Stamp};
+use hinoban_reading::{Confidence, Ending, How, Killer, Stamp};
 use jiff::tz::TimeZone;
 
 use crate::words::{clean, date_with_zone, output, sentence, span};
@@ -275,7 +275,16 @@ fn how(ending: &Ending, lived: Option<Duration>) -> String {
     match &ending.how {
         How::Unknown { why } => format!("{who} ended{lived}. How could not be known: {}", clean(why)),
         how if ending.confidence < Confidence::Certain => format!("{who} probably {how}{lived}"),
-        how => format!("{who} {how}{lived}"),
+        how => match ending.killer.as_deref() {
+            None => format!("{who} {how}{lived}"),
+            Some(Killer::Other) => {
+                format!("{who} {how}{lived}. That was not because the kernel ran out of memory")
+            }
+            Some(_) => {
+                let lived = lived.replacen(", having", ". It had", 1);
+                format!("{who} {}{lived}", clean(&ending.told().to_string()))
+            }
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use hinoban_journal::history::{
     Asked, Block, Chunk, Content, FIRST, History, Incident, LAST, Over, Readings, SLOT, Series, StepKind,
     Thin, Trouble, Unkept,
 };
-use hinoban_reading::{Confidence, Ending, How, Identity, Source, Stamp, Unit};
+use hinoban_reading::{Ending, How, Identity, Source, Stamp, Unit};
 
 /// 2026-11-23, in seconds.
 const NOW: i64 = 1_795_392_000;
@@ -252,12 +252,8 @@ fn a_failure_is_one_incident_with_what_was_seen_decided_done_and_came_of_it() {
     kept.event(NOW, "httpd", failed("process is not running", 1));
     kept.event(NOW + 1, "httpd", failed("process is not running", 2));
     kept.event(NOW + 1, "httpd", Fact::Began { doing: restart.clone(), command, because: because.clone() });
-    let ending = Ending {
-        identity: Identity { pid: 7, start: 9 },
-        how: How::Signalled { signal: 9, core: false },
-        source: Source::Pidfd,
-        confidence: Confidence::Certain,
-    };
+    let how = How::Signalled { signal: 9, core: false };
+    let ending = Ending::certain(Identity { pid: 7, start: 9 }, how, Source::Pidfd);
     let report = Report { took: Duration::from_millis(1500), ..Report::default() };
     kept.event(NOW + 2, "httpd", Fact::Ended { doing: restart, because, ok: true, report });
     kept.event(NOW + 3, "httpd", recovered());

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Killer;
+
 /// Which process: its id and its start time. A pid alone is reused by the kernel; the pair is not within one boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
@@ -28,6 +30,39 @@ pub struct Ending {
     pub source: Source,
     /// How sure that is.
     pub confidence: Confidence,
+    /// Who killed it, where SIGKILL did and that could be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub killer: Option<Box<Killer>>,
+}
+
+impl Ending {
+    /// An ending that the kernel told.
+    pub fn certain(identity: Identity, how: How, source: Source) -> Self {
+        Self { identity, how, source, confidence: Confidence::Certain, killer: None }
+    }
+
+    /// An ending of which nothing is known. `why`: the second half of a sentence.
+    pub fn unknown(identity: Identity, why: impl Into<String>) -> Self {
+        let how = How::Unknown { why: why.into() };
+        Self { identity, how, source: Source::None, confidence: Confidence::Unknown, killer: None }
+    }
+
+    /// Finishes the sentence "the process …", with what is known of who killed it.
+    pub fn told(&self) -> Told<'_> {
+        Told(self)
+    }
+
+    /// Whom this is known from, and how sure it is: `pidfd, certain`. With a second part if another source told who
+    /// killed it: `pidfd, certain; who killed it: kernel log, certain`.
+    pub fn known_from(&self) -> String {
+        let from =
+            |source: Source, confidence: Confidence| format!("{}, {}", source.word(), confidence.word());
+        let mut text = from(self.source, self.confidence);
+        if let Some(Killer::Memory(memory)) = self.killer.as_deref() {
+            text += &format!("; who killed it: {}", from(memory.source, memory.confidence));
+        }
+        text
+    }
 }
 
 /// The kinds of ending that wait(2) tells apart, and not knowing.
@@ -82,7 +117,24 @@ impl fmt::Display for How {
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.identity, self.how)
+        write!(f, "{} {}", self.identity, self.told())
+    }
+}
+
+/// What became of a process, in words; made by [`Ending::told`].
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a>(&'a Ending);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.killer.as_deref() {
+            None => write!(f, "{}", self.0.how),
+            Some(Killer::Memory(memory)) if memory.confidence == Confidence::Certain => {
+                write!(f, "was killed by the kernel {memory}")
+            }
+            Some(Killer::Memory(memory)) => write!(f, "{}, probably by the kernel {memory}", self.0.how),
+            Some(Killer::Other) => write!(f, "{}, and not because the kernel ran out of memory", self.0.how),
+        }
     }
 }
 
@@ -94,10 +146,35 @@ pub enum Source {
     Pidfd,
     /// Field 52 of `/proc/PID/stat` while it was a zombie (root only).
     ProcStat,
+    /// The kernel's proc connector.
+    Connector,
+    /// The kernel's log, `/dev/kmsg`.
+    KernelLog,
+    /// The count of kills for want of memory in the control group of the process: it rose.
+    GroupCounter,
+    /// That count of the whole host, in `/proc/vmstat`: it rose.
+    HostCounter,
     /// waitid(2): it was our own child.
     Wait,
     /// Nobody.
     None,
+}
+
+impl Source {
+    /// The name of it, for people and JSON: `pidfd`, `zombie`, `proc connector`, `kernel log`, `group counter`,
+    /// `host counter`, `wait`, `nobody`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Source::Pidfd => "pidfd",
+            Source::ProcStat => "zombie",
+            Source::Connector => "proc connector",
+            Source::KernelLog => "kernel log",
+            Source::GroupCounter => "group counter",
+            Source::HostCounter => "host counter",
+            Source::Wait => "wait",
+            Source::None => "nobody",
+        }
+    }
 }
 
 /// How far to trust an ending.
@@ -109,6 +186,17 @@ pub enum Confidence {
     Inferred,
     /// The kernel said so.
     Certain,
+}
+
+impl Confidence {
+    /// The name of it: `unknown`, `inferred`, `certain`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Confidence::Unknown => "unknown",
+            Confidence::Inferred => "inferred",
+            Confidence::Certain => "certain",
+        }
+    }
 }
 
 /// Names of the standard signals on Linux, signal(7).

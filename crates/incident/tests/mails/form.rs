@@ -43,9 +43,8 @@ reads!(killed_nobody_knows_how_yet, {
 });
 
 reads!(killed_and_it_could_not_be_known_how, {
-    let how =
-        How::Unknown { why: "this kernel cannot tell it of another's child; Linux 6.15 or newer can".into() };
-    let ending = Ending { how, source: Source::None, confidence: Confidence::Unknown, ..killed() };
+    let why = "this kernel cannot tell it of another's child; Linux 6.15 or newer can";
+    let ending = Ending::unknown(killed().identity, why);
     event(0.0004, "httpd", Fact::Failed(Failure { ending: Some(ending), ..gone(1) }))
 });
 

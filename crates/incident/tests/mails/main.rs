@@ -10,7 +10,7 @@ use std::time::Duration;
 use hinoban_config::{Dialect, Place, Recipient};
 use hinoban_event::{Because, Class, Comparison, Doing, Event, Fact, Failure, Recovery, Report};
 use hinoban_incident::{Delivery, Incidents, Options};
-use hinoban_reading::{Confidence, Ending, How, Identity, Metric, ReasonKind, Source, Stamp, Value, metrics};
+use hinoban_reading::{Ending, How, Identity, Metric, ReasonKind, Source, Stamp, Value, metrics};
 use jiff::tz::TimeZone;
 
 /// Mon, 23 Nov 2026 10:32:53 UTC, 19:32:53 in Tokyo.
@@ -34,7 +34,7 @@ fn event(seconds: f64, service: &str, fact: Fact) -> Event {
 fn killed() -> Ending {
     let how = How::Signalled { signal: 9, core: false };
     let identity = Identity { pid: 4711, start: 1 };
-    Ending { identity, how, source: Source::Pidfd, confidence: Confidence::Certain }
+    Ending::certain(identity, how, Source::Pidfd)
 }
 
 /// httpd's process is gone.

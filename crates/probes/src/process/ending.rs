@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_probe::Wake;
-use hinoban_reading::{Confidence, Ending, How, Identity, Source};
+use hinoban_reading::{Ending, How, Identity, Source};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock;
@@ -123,15 +123,13 @@ impl Former {
 
     fn certain(&mut self, status: i32, source: Source) -> Option<Ending> {
         let how = How::from_wait_status(status);
-        let ending = Ending { identity: self.identity, how, source, confidence: Confidence::Certain };
+        let ending = Ending::certain(self.identity, how, source);
         (!std::mem::replace(&mut self.known, true)).then_some(ending)
     }
 
     fn unknown(&mut self, why: &str) -> Option<Ending> {
         self.collected = true;
-        let how = How::Unknown { why: why.to_owned() };
-        let ending =
-            Ending { identity: self.identity, how, source: Source::None, confidence: Confidence::Unknown };
+        let ending = Ending::unknown(self.identity, why);
         (!std::mem::replace(&mut self.known, true)).then_some(ending)
     }
 }

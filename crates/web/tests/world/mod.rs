@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{
-    Confidence, Ending, How, Identity, Metric, Observation, Reason, ReasonKind, Source, Stamp, Standing,
-    metrics as m,
+    Ending, How, Identity, Metric, Observation, Reason, ReasonKind, Source, Stamp, Standing, metrics as m,
 };
 use hinoban_supervisor::{
     About as Question, CommandError, Explanation, Family, HttpTest, Kind, Lateness, Mode, OnReboot,
@@ -286,12 +285,8 @@ pub fn status() -> Status {
         ReasonKind::ProcessGone,
         "process 12 does not exist",
     ))));
-    dead.ending = Some(Ending {
-        identity: Identity { pid: 12, start: 1 },
-        how: How::Signalled { signal: 9, core: false },
-        source: Source::Pidfd,
-        confidence: Confidence::Certain,
-    });
+    let killed = How::Signalled { signal: 9, core: false };
+    dead.ending = Some(Ending::certain(Identity { pid: 12, start: 1 }, killed, Source::Pidfd));
     dead.doing = Some(Doing::Restart);
 
     let mut unknown = process("doubtful");
