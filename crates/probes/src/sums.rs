@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use hinoban_probe::Look;
 use hinoban_reading::{Metric, Observation, metrics};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Advice, FileType, Mode, OFlags, Stat, fadvise, fstat, open};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
 use rustix::process::{geteuid, getpriority_process, setpriority_process};
 use rustix::thread::nanosleep;
 use rustix::time::{ClockId, Timespec, clock_gettime};
@@ -289,6 +289,40 @@ impl Drop for Worker {
     }
 }
 
+/// Reads a file from its beginning.
+struct Reader<'f> {
+    file: &'f File,
+    at: u64,
+    /// What was not in the page cache before is not to be there afterwards.
+    quietly: bool,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        // RWF_DONTCACHE of preadv2(2), Linux 6.14, on file systems that have it.
+        const DONT_CACHE: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
+        let flags = if self.quietly { DONT_CACHE } else { ReadWriteFlags::empty() };
+        let read = preadv2(self.file, &mut [IoSliceMut::new(buffer)], self.at, flags);
+        match read {
+            Ok(read) => {
+                self.at += read as u64;
+                Ok(read)
+            }
+            Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) if self.quietly => {
+                self.quietly = false;
+                self.read(buffer)
+            }
+            // A kernel before 4.6 has no such call.
+            Err(Errno::NOSYS) => {
+                let read = pread(self.file, &mut *buffer, self.at)?;
+                self.at += read as u64;
+                Ok(read)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// Pauses between chunks. Where processes or services share the processors in groups, a thread that computes uses up what its
 /// whole group may have, and the others of that group come late to their looks, whatever their priority.
 struct Rest {
@@ -363,7 +397,7 @@ impl Work {
 
     /// `None` if nobody wants to know any more.
     fn read(&self) -> Option<io::Result<Known>> {
-        let mut file = match open_quietly(&self.path) {
+        let file = match open_quietly(&self.path) {
             Ok(file) => file,
             Err(error) => return Some(Err(error.into())),
         };
@@ -374,19 +408,19 @@ impl Work {
         let _ = fadvise(&file, 0, None, Advice::Sequential);
         let mut digests: Vec<(Sum, Digest)> = self.sums.iter().map(|sum| (*sum, Digest::new(*sum))).collect();
         let (mut buffer, mut rest) = (vec![0; CHUNK], Rest::new());
-        let mut length = 0;
+        let (mut length, mut reader) = (0, Reader { file: &file, at: 0, quietly: true });
         loop {
             if self.tell.is_closed() {
                 return None;
             }
-            match file.read(&mut buffer) {
+            match reader.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => {
                     digests.iter_mut().for_each(|(_, digest)| digest.update(&buffer[..n]));
                     length += n as i64;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Some(Err(error)),
+                Err(Errno::INTR) => {}
+                Err(error) => return Some(Err(error.into())),
             }
             rest.after(CHUNK);
         }
