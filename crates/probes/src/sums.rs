@@ -4,9 +4,10 @@
 //! with it. A look waits for a little while; what is not ready by then goes on, and the probe is woken when it is. Reading
 //! leaves no trace in the time of the last access where the kernel allows that (`O_NOATIME`, open(2)).
 
+mod gentle;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,15 +16,13 @@ use std::time::Duration;
 use hinoban_probe::Look;
 use hinoban_reading::{Metric, Observation, metrics};
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::fs::{Advice, FileType, Mode, OFlags, Stat, fadvise, fstat, open};
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
-use rustix::process::{geteuid, getpriority_process, setpriority_process};
-use rustix::thread::nanosleep;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use rustix::fs::{Advice, FileType, Stat, fadvise, fstat};
+use rustix::io::Errno;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::plain;
+use gentle::{Digest, Gentle, Reader, Rest, open_quietly};
 
 /// So long a look waits for a checksum.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -289,95 +288,6 @@ impl Drop for Worker {
     }
 }
 
-/// Reads a file from its beginning.
-struct Reader<'f> {
-    file: &'f File,
-    at: u64,
-    /// What was not in the page cache before is not to be there afterwards.
-    quietly: bool,
-}
-
-impl Reader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        // RWF_DONTCACHE of preadv2(2), Linux 6.14, on file systems that have it.
-        const DONT_CACHE: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
-        let flags = if self.quietly { DONT_CACHE } else { ReadWriteFlags::empty() };
-        let read = preadv2(self.file, &mut [IoSliceMut::new(buffer)], self.at, flags);
-        match read {
-            Ok(read) => {
-                self.at += read as u64;
-                Ok(read)
-            }
-            Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) if self.quietly => {
-                self.quietly = false;
-                self.read(buffer)
-            }
-            // A kernel before 4.6 has no such call.
-            Err(Errno::NOSYS) => {
-                let read = pread(self.file, &mut *buffer, self.at)?;
-                self.at += read as u64;
-                Ok(read)
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Pauses between chunks. Where processes or services share the processors in groups, a thread that computes uses up what its
-/// whole group may have, and the others of that group come late to their looks, whatever their priority.
-struct Rest {
-    /// How long this thread had computed when it rested last.
-    computed: Duration,
-    read: usize,
-}
-
-/// Rests after each so many bytes …
-const BURST: usize = 512 << 10;
-
-/// … so many times as long as it took to compute them.
-const RESTS: u32 = 3;
-
-impl Rest {
-    fn new() -> Self {
-        Self { computed: computed(), read: 0 }
-    }
-
-    fn after(&mut self, bytes: usize) {
-        self.read += bytes;
-        if self.read < BURST {
-            return;
-        }
-        let spent = computed().saturating_sub(self.computed);
-        let pause = Timespec::try_from(spent * RESTS).unwrap_or_default();
-        let _ = nanosleep(&pause);
-        *self = Self::new();
-    }
-}
-
-/// How long this thread has computed.
-fn computed() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
-}
-
-/// Makes way for every other thread, for as long as it lives. Only root can take that back, so only root does it.
-struct Gentle(Option<i32>);
-
-impl Gentle {
-    fn new() -> Self {
-        // In Linux the nice value is one of the thread (setpriority(2)).
-        let before = getpriority_process(None).ok().filter(|_| geteuid().is_root());
-        Self(before.filter(|_| setpriority_process(None, 19).is_ok()))
-    }
-}
-
-impl Drop for Gentle {
-    fn drop(&mut self) {
-        if let Some(before) = self.0 {
-            let _ = setpriority_process(None, before);
-        }
-    }
-}
-
 impl Work {
     fn run(self) {
         let Some(read) = self.read() else { return };
@@ -408,7 +318,7 @@ impl Work {
         let _ = fadvise(&file, 0, None, Advice::Sequential);
         let mut digests: Vec<(Sum, Digest)> = self.sums.iter().map(|sum| (*sum, Digest::new(*sum))).collect();
         let (mut buffer, mut rest) = (vec![0; CHUNK], Rest::new());
-        let (mut length, mut reader) = (0, Reader { file: &file, at: 0, quietly: true });
+        let (mut length, mut reader) = (0, Reader::new(&file));
         loop {
             if self.tell.is_closed() {
                 return None;
@@ -429,54 +339,6 @@ impl Work {
         let fleeting = !steady || length != print.size || print.is_young(self.wall);
         let sums = digests.into_iter().map(|(sum, digest)| (sum, digest.finish())).collect();
         Some(Ok(Known { print, sums, fleeting, steady }))
-    }
-}
-
-/// Opens a file without a trace, if it is ours or we are root.
-fn open_quietly(path: &Path) -> Result<File, Errno> {
-    // Not to hang at a pipe that took its place.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match open(path, flags | OFlags::NOATIME, Mode::empty()) {
-        Err(Errno::PERM) => open(path, flags, Mode::empty()),
-        other => other,
-    }?;
-    match FileType::from_raw_mode(fstat(&file)?.st_mode) {
-        FileType::RegularFile => Ok(file.into()),
-        FileType::Directory => Err(Errno::ISDIR),
-        _ => Err(Errno::INVAL),
-    }
-}
-
-/// One that is being computed.
-enum Digest {
-    Md5(Box<md5::Context>),
-    Sha(Box<ring::digest::Context>),
-}
-
-impl Digest {
-    fn new(sum: Sum) -> Self {
-        use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
-        match sum {
-            Sum::Md5 => Digest::Md5(Box::new(md5::Context::new())),
-            Sum::Sha1 => Digest::Sha(Box::new(Context::new(&SHA1_FOR_LEGACY_USE_ONLY))),
-            Sum::Sha256 => Digest::Sha(Box::new(Context::new(&SHA256))),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Digest::Md5(digest) => digest.consume(bytes),
-            Digest::Sha(digest) => digest.update(bytes),
-        }
-    }
-
-    /// In hexadecimal, small letters.
-    fn finish(self) -> String {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        match self {
-            Digest::Md5(digest) => hex(&digest.finalize().0),
-            Digest::Sha(digest) => hex(digest.finish().as_ref()),
-        }
     }
 }
 
