@@ -73,10 +73,14 @@ fn the_same_lines_are_told_in_the_same_words() {
     append(&world, "app.log", "ok panic\n12345\n");
     append(&world, "app.log", &format!("ok ERROR {}ERROR2\n", "x".repeat(600)));
     append(&world, "app.log", &"ok ERROR line that is one of many\n".repeat(40));
-    for _ in 0..2 {
+    // In more than two cycles of each, wherever they begin.
+    for _ in 0..8 {
         let mut file = OpenOptions::new().append(true).open(world.path("class.log")).unwrap();
         file.write_all(b"[ab]\n").unwrap();
-        pause(Duration::from_millis(1050));
+        pause(Duration::from_millis(400));
+    }
+    for who in ["theirs", "ours"] {
+        wait_until("lines in two cycles", || !told(&world, who, "class").is_empty());
     }
     world.write("said", "it is\nbad\n");
     wait_until("both to tell of the output", || {
