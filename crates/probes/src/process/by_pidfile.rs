@@ -8,6 +8,7 @@ use hinoban_probe::{Look, Probe, ProbeError, Wake};
 use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standing};
 
 use super::following::{Following, Met};
+use super::killer::Sources;
 use super::reuse::{bears_its_name, born_after};
 use super::sample;
 use super::wanted::Wanted;
@@ -116,6 +117,12 @@ impl PidfileProcess {
     /// cgroup and the load of the host are not read at all.
     pub fn asked<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
         self.following.want(Wanted::of(names));
+        self
+    }
+
+    /// Asks these how a process ended, and no others. By default all.
+    pub fn learning_from(mut self, sources: Sources) -> Self {
+        self.following.ask(sources);
         self
     }
 

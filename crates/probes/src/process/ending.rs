@@ -6,13 +6,17 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hinoban_probe::Wake;
 use hinoban_reading::{Ending, How, Identity, Source};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
 
+use super::killer::{self, Kills, Sources, Verdict};
 use crate::clock;
 use crate::proc::Stat;
 use crate::sys;
@@ -22,6 +26,12 @@ use crate::sys;
 pub(super) struct Endings {
     formers: Vec<Former>,
     learned: VecDeque<Ending>,
+    sources: Sources,
+    kills: Option<Arc<Mutex<Kills>>>,
+    /// Kills for want of memory on the host, when the one we follow lived.
+    before: Option<u64>,
+    /// Rings when a source that was late is to be asked again.
+    timer: Option<Arc<OwnedFd>>,
 }
 
 /// A process that we once watched.
@@ -37,6 +47,10 @@ struct Former {
     known: bool,
     /// Whether nothing more can be learned.
     collected: bool,
+    /// Kills for want of memory before its end.
+    before: Option<u64>,
+    /// How it ended, while it is asked who killed it; and since when.
+    held: Option<(Ending, Duration)>,
 }
 
 /// Looks after an end during which the pidfd may wake us at once: the collection mostly follows within microseconds, and
@@ -52,6 +66,22 @@ const NO_EXIT_INFO: &str =
 const TOO_LATE: &str = "its parent collected it before we could look";
 
 impl Endings {
+    /// Asks these from now on.
+    pub(super) fn ask(&mut self, sources: Sources) {
+        (self.sources, self.kills) = (sources, None);
+    }
+
+    /// To be called when the process that we follow is seen to live: what its end will be compared with.
+    pub(super) fn it_lives(&mut self) {
+        let kills = self.kills.get_or_insert_with(|| killer::shared(&self.sources));
+        self.before = killer::with(kills, Kills::before);
+    }
+
+    /// What cannot be learned here.
+    pub(super) fn limit(&self) -> Option<String> {
+        killer::with(self.kills.as_ref()?, |kills| kills.limit())
+    }
+
     /// From now on we want to know how this one ends, or ended.
     pub(super) fn want(&mut self, identity: Identity, pidfd: Option<Arc<OwnedFd>>, why_blind: Option<&str>) {
         if self.formers.iter().any(|f| f.identity == identity) {
@@ -61,18 +91,30 @@ impl Endings {
             self.formers.remove(0);
         }
         let why_blind = why_blind.unwrap_or(TOO_LATE).to_owned();
-        self.formers.push(Former { identity, pidfd, why_blind, ended: None, known: false, collected: false });
+        let (ended, known, collected, before, held) = (None, false, false, self.before, None);
+        self.formers.push(Former { identity, pidfd, why_blind, ended, known, collected, before, held });
     }
 
     /// Asks about each of them, and gives one ending if any is known.
     pub(super) fn next(&mut self) -> Option<Ending> {
-        let learned = &mut self.learned;
+        let (learned, sources, kills) = (&mut self.learned, &self.sources, &self.kills);
         self.formers.retain_mut(|former| {
-            learned.extend(former.ask());
+            let ending = if former.held.is_some() { None } else { former.ask(sources) };
+            learned.extend(former.accuse(ending, sources, kills.as_deref()));
             let told_long_ago = former.known && former.ended.is_some_and(|looks| looks >= EAGER);
-            !former.collected && !told_long_ago
+            former.held.is_some() || !former.collected && !told_long_ago
         });
+        self.wind();
         self.learned.pop_front()
+    }
+
+    /// Sets the timer while a source is late, and takes it away when none is.
+    fn wind(&mut self) {
+        self.timer = match self.formers.iter().any(|former| former.held.is_some()) {
+            // Another one each time: what has rung once rings no more.
+            true => timer(self.sources.grace).ok().map(Arc::new),
+            false => None,
+        };
     }
 
     /// One that has not ended.
@@ -83,19 +125,20 @@ impl Endings {
     /// The descriptors that tell of an end, or of a collection, to come.
     pub(super) fn wakes(&self) -> impl Iterator<Item = Wake> {
         let waiting = self.formers.iter().filter(|f| f.ended.is_none_or(|looks| looks < EAGER));
-        waiting.filter_map(|f| f.pidfd.clone()).map(Wake::Fd)
+        waiting.filter_map(|f| f.pidfd.clone()).chain(self.timer.clone()).map(Wake::Fd)
     }
 }
 
 impl Former {
     /// How it ended, as soon as that is known or known to stay unknown.
-    fn ask(&mut self) -> Option<Ending> {
-        let mut kernel_says_never = false;
+    fn ask(&mut self, sources: &Sources) -> Option<Ending> {
+        let mut kernel_says_never = !sources.pidfd;
         if let Some(pidfd) = &self.pidfd {
             if !fired(pidfd) {
                 return None; // it lives
             }
             match sys::pidfd_info(pidfd.as_fd(), sys::PIDFD_INFO_EXIT) {
+                _ if !sources.pidfd => {}
                 Ok(info) if info.mask & sys::PIDFD_INFO_EXIT != 0 => {
                     self.collected = true;
                     return self.certain(info.exit_code, Source::Pidfd);
@@ -111,13 +154,41 @@ impl Former {
         let looks = self.ended.map_or(0, |looks| looks + 1);
         self.ended = Some(looks);
         match trace {
-            Trace::Zombie(Some(status)) => self.certain(status, Source::ProcStat),
-            Trace::Alive | Trace::Zombie(None) => None,
+            Trace::Zombie(Some(status)) if sources.zombie => self.certain(status, Source::ProcStat),
+            Trace::Alive | Trace::Zombie(_) => None,
             Trace::Gone if self.pidfd.is_none() => self.unknown(&self.why_blind.clone()),
             Trace::Gone if kernel_says_never => self.unknown(NO_EXIT_INFO),
             // The kernel stores the status in the moment of the collection: what is not there soon never comes.
             Trace::Gone if looks >= EAGER => self.unknown(TOO_LATE),
             Trace::Gone => None,
+        }
+    }
+
+    /// Adds to the end by SIGKILL who sent it. Holds back what will be known in a moment; nothing else waits for it.
+    fn accuse(
+        &mut self,
+        ending: Option<Ending>,
+        sources: &Sources,
+        kills: Option<&Mutex<Kills>>,
+    ) -> Option<Ending> {
+        let now = clock::since_boot();
+        let (mut ending, since) = match ending {
+            Some(ending) => (ending, now),
+            None => self.held.take()?,
+        };
+        let (How::Signalled { signal: 9, .. }, Some(kills)) = (&ending.how, kills) else {
+            return Some(ending);
+        };
+        let last = now.saturating_sub(since) >= sources.grace;
+        match killer::with(kills, |kills| kills.who(self.identity.pid, self.before, last)) {
+            Verdict::Known(killer) => {
+                ending.killer = killer.map(Box::new);
+                Some(ending)
+            }
+            Verdict::Later => {
+                self.held = Some((ending, since));
+                None
+            }
         }
     }
 
@@ -142,6 +213,16 @@ pub(super) fn let_it_be_collected(pidfd: &OwnedFd) {
     while !events(pidfd).contains(PollFlags::HUP) && clock::since_boot().saturating_sub(begin) < PATIENCE {
         rustix::thread::sched_yield();
     }
+}
+
+/// A descriptor that becomes readable when this time is over.
+fn timer(after: Duration) -> rustix::io::Result<OwnedFd> {
+    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+    let it_value =
+        Timespec { tv_sec: after.as_secs() as i64, tv_nsec: i64::from(after.subsec_nanos()).max(1) };
+    let it_interval = Timespec { tv_sec: 0, tv_nsec: 0 };
+    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval, it_value })?;
+    Ok(timer)
 }
 
 /// Whether the process behind a pidfd has ended.

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::ending::{self, Endings};
+use super::killer::Sources;
 use super::sample::Meter;
 use super::task::Task;
 use super::wanted::Wanted;
@@ -79,6 +80,11 @@ impl Following {
     /// From the next process on, these readings are read at each look.
     pub(super) fn want(&mut self, wanted: Wanted) {
         self.wanted = wanted;
+    }
+
+    /// How endings are asked for.
+    pub(super) fn ask(&mut self, sources: Sources) {
+        self.endings.ask(sources);
     }
 
     /// Whom we follow.
@@ -159,6 +165,7 @@ impl Following {
         self.let_go();
         let Fresh { task, pidfd, stat } = fresh;
         let watched = Watched { task, pidfd, meter: Meter::new(self.wanted), hidden: Hidden::default() };
+        self.endings.it_lives();
         self.watched.insert(watched).measure(&stat)
     }
 
@@ -172,6 +179,7 @@ impl Following {
     /// What the one we follow shows, having just answered with `stat`; `None` if we follow nobody.
     pub(super) fn measure(&mut self, stat: &Stat) -> Option<Observation> {
         let watched = self.watched.as_mut()?;
+        self.endings.it_lives();
         if watched.open_late() {
             self.blind = None;
         }
@@ -197,7 +205,7 @@ impl Following {
     /// What cannot be seen here.
     pub(super) fn limits(&self) -> Vec<String> {
         let hidden = self.watched.as_ref().and_then(|w| hidden(w.hidden.traffic, w.hidden.files));
-        self.blind.iter().cloned().chain(hidden).collect()
+        self.blind.iter().cloned().chain(hidden).chain(self.endings.limit()).collect()
     }
 }
 

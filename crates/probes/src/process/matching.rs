@@ -13,6 +13,7 @@ use rustix::time::{
 };
 
 use super::following::{Following, Met};
+use super::killer::Sources;
 use super::wanted::Wanted;
 use super::words::{could_not_look, zombie};
 use super::{sample, table};
@@ -123,6 +124,12 @@ impl MatchingProcess {
     /// cgroup and the load of the host are not read at all.
     pub fn asked<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
         self.following.want(Wanted::of(names));
+        self
+    }
+
+    /// Asks these how a process ended, and no others. By default all.
+    pub fn learning_from(mut self, sources: Sources) -> Self {
+        self.following.ask(sources);
         self
     }
 

@@ -14,6 +14,8 @@ mod by_pidfile;
 mod cgroup;
 mod ending;
 mod following;
+mod kernel_log;
+mod killer;
 mod matching;
 mod reuse;
 mod sample;
@@ -28,6 +30,7 @@ use hinoban_reading::Identity;
 use crate::proc::Stat;
 
 pub use by_pidfile::PidfileProcess;
+pub use killer::Sources;
 pub use matching::MatchingProcess;
 pub use table::{Matches, Process, matching};
 
