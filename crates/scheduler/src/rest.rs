@@ -66,12 +66,19 @@ impl Scheduler {
 
     /// Whether a start waits: for all of that to be ready; as the second half of another service's restart, for all of it
     /// to be up, and nothing being done to it. What that restart is to mend may take longer than the restart, or fail for
-    /// good, and what was taken down for it is not to be down for so long.
+    /// good, and what was taken down for it is not to be down for so long. What is not watched does not hold that up: it
+    /// was not when this was taken down, for otherwise this would not be watched either, and what ran then is to run.
     pub(crate) fn waits_above(&self, i: usize) -> bool {
-        let bounce = self.services[i].task.as_ref().is_some_and(|task| task.bounce);
-        self.above(i, |parent| {
-            let stands = if bounce { self.stands(parent) } else { self.ready(parent) };
-            !stands || self.stirs(parent)
+        let watched = &self.services[i];
+        let bounce = watched.task.as_ref().is_some_and(|task| task.bounce);
+        self.above(i, |above| {
+            let parent = &self.services[above];
+            let left = parent.watching == Watching::No && parent.task.is_none();
+            match bounce {
+                true if left && watched.watching != Watching::No => false,
+                true => !self.stands(above) || self.stirs(above),
+                false => !self.ready(above) || self.stirs(above),
+            }
         })
     }
 

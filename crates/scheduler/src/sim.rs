@@ -479,7 +479,17 @@ impl World {
                 let died = self.died.iter().find(|(name, _)| name.eq_ignore_ascii_case(gone));
                 died.is_none_or(|(_, at)| self.now.since(*at) > HEARD)
             };
+            // What was taken down for a restart had run without what is not watched, and does so again.
+            let entered = self.remembered.iter().rev();
+            let mut entered = entered.filter_map(|entry| match entry {
+                Remembered::Intent { intent: i, part_of, .. } if *i == intent => Some(part_of.is_some()),
+                _ => None,
+            });
+            let part = entered.next().unwrap_or(false);
+            let watched =
+                |name: &str| self.scheduler.find(name).is_some_and(|id| self.scheduler.is_watched(id));
             let needs = service.depends_on.iter().map(|wanted| &wanted.name);
+            let needs = needs.filter(|name| !part || watched(name));
             if needs.filter(|name| !self.processes.keys().any(|p| p.eq_ignore_ascii_case(name))).any(known) {
                 self.unready.push(name.clone());
             }

@@ -188,17 +188,59 @@ fn a_part_in_a_restart_is_still_no_more_than_a_part_after_a_crash() {
     let mut config = two_below(process("db"));
     std::sync::Arc::make_mut(&mut config.services[1]).on_reboot = OnReboot::NoStart;
     let mut world = World::new(&config, Duration::ZERO);
-    world.run(100 * S);
-    world.command("db", Doing::Restart);
-    world.run(100 * S);
-    // The web server waits for the cache, and somebody starts it by hand.
     world.appear("web");
-    world.run(10 * S);
+    world.run(100 * S);
+    world.of("db").start_takes = 5 * S;
+    world.deeds.clear();
+    world.command("db", Doing::Restart);
+    world.run(2 * S);
+    // The web server waits for the database, and somebody starts it by hand.
+    world.appear("web");
     world.crash(&config);
     world.run(100 * S);
     assert_eq!(watching(&world, "cache"), Watching::No, "nobody asked for that");
-    assert_eq!(deeds(&world, "web"), [], "it had been down: there is nothing to be stopped a second time");
+    assert_eq!(deeds(&world, "web"), [Act::Stop], "it had been stopped: that is not done a second time");
     assert!(world.lives("web"));
+}
+
+#[test]
+fn what_runs_without_something_that_is_not_watched_runs_again_after_a_restart() {
+    let mut config = two_below(process("db"));
+    std::sync::Arc::make_mut(&mut config.services[1]).on_reboot = OnReboot::NoStart;
+    for crashes in [false, true] {
+        let mut world = World::new(&config, Duration::ZERO);
+        world.appear("web");
+        world.run(100 * S);
+        world.of("db").start_takes = 5 * S;
+        world.deeds.clear();
+        world.command("db", Doing::Restart);
+        world.run(2 * S);
+        if crashes {
+            world.crash(&config);
+        }
+        world.run(100 * S);
+        assert_eq!(deeds(&world, "web"), [Act::Stop, Act::Start], "crashes: {crashes}");
+        assert!(world.lives("web") && world.lives("db"));
+        assert_eq!(watching(&world, "cache"), Watching::No);
+    }
+}
+
+#[test]
+fn who_is_no_longer_to_be_watched_since_a_restart_began_stays_down() {
+    for unwatched in ["db", "cache", "web"] {
+        let mut world = World::new(&two_below(process("db")), Duration::ZERO);
+        world.appear("cache");
+        world.appear("web");
+        world.run(100 * S);
+        world.of("web").stop_takes = 2 * S;
+        world.deeds.clear();
+        world.command("db", Doing::Restart);
+        world.run(S);
+        world.command(unwatched, Doing::Unmonitor);
+        world.run(100 * S);
+        assert_eq!(deeds(&world, "web"), [Act::Stop], "not {unwatched}");
+        assert_eq!(watching(&world, "web"), Watching::No);
+    }
 }
 
 #[test]

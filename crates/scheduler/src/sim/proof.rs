@@ -46,6 +46,8 @@ pub(super) struct Proof {
     /// What was asked for before the last wish.
     undone: Vec<(String, bool)>,
     numbers: HashSet<u64>,
+    /// Those of dependants' parts in restarts.
+    parts: HashSet<u64>,
     /// What is promised of patience.
     bounds: Bounds,
     line: String,
@@ -262,6 +264,9 @@ impl Proof {
             {
                 self.breaks(now, "no number is given twice", format!("intent {intent}"));
             }
+            Remembered::Intent { intent, part_of: Some(_), .. } => {
+                self.parts.insert(*intent);
+            }
             Remembered::Failed { service, rule, .. } => {
                 let new = self.tracks.get_mut(service).is_none_or(|track| track.failing.insert(*rule));
                 // Each change is one of its own.
@@ -369,6 +374,11 @@ impl Proof {
         let starts = matches!(act, Act::Start | Act::Restart);
         if starts {
             for needed in above(world, name) {
+                // What was taken down for a restart had run without what was not watched, and does so again.
+                let left = self.tracks.get(&needed).is_some_and(|track| !track.watching);
+                if left && self.parts.contains(&intent) {
+                    continue;
+                }
                 if let Some(text) = missing(world, &needed) {
                     let text = format!("{act:?} of {name}: {text}");
                     self.breaks(now, "what others depend on is there before they are started", text);

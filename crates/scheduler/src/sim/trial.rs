@@ -312,8 +312,20 @@ impl<'a> Play<'a> {
         let unwell = scheduler.services.iter().filter(|w| self.must_be_well(w) && !self.is_well(w));
         let unwell: Vec<String> = unwell.map(|w| w.name.to_string()).collect();
         if !unwell.is_empty() {
-            self.breaks("when troubles are over, all is up again", unwell.join(", "));
+            return self.breaks("when troubles are over, all is up again", unwell.join(", "));
         }
+        let down = scheduler.services.iter().find(|w| self.must_be_back(w));
+        if let Some(down) = down.map(|w| w.name.to_string()) {
+            self.breaks("what a restart took down is started after it", down);
+        }
+    }
+
+    /// Whether it waits as a part in a restart although nothing of what it depends on is watched and cannot be well.
+    fn must_be_back(&self, watched: &Watched) -> bool {
+        let above = above(&self.world, &watched.service.name);
+        let mut needs = self.world.scheduler.services.iter().filter(|w| above.contains(&w.service.name));
+        let part = watched.task.as_ref().is_some_and(|task| task.share().is_some());
+        part && needs.all(|w| w.watching == Watching::No && w.task.is_none() || self.is_well(w))
     }
 
     /// Intents that nobody has seen the end of.
