@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Mutex;
-use std::time::Instant;
 
 use hinoban_probe::Cause;
 
@@ -31,8 +30,8 @@ fn exited(status: u8, out: &str, errors: &str) -> Ran {
 
 async fn look(speech: Speech, ran: Result<Ran, Unrun>) -> Result<Observation, ProbeError> {
     let mut probe = ProgramProbe::new(Arc::new(Script(Mutex::new(Some(ran)))), speech, 40);
-    let look =
-        Look::new(Instant::now() + Duration::from_secs(60), Duration::from_secs(1_000_000), Cause::Due);
+    let deadline = tokio::time::Instant::now().into_std() + Duration::from_secs(60);
+    let look = Look::new(deadline, Duration::from_secs(1_000_000), Cause::Due);
     let seen = probe.observe(&look).await;
     for reading in seen.iter().flat_map(|seen| &seen.readings) {
         assert!(probe.metrics().iter().any(|m| m.covers(&reading.name)), "{} is not declared", reading.name);
