@@ -47,8 +47,8 @@ async fn without_a_pidfd_the_interval_remains_and_the_probe_says_so() {
     let seen = look(&mut probe);
     assert!(seen.standing.is_up(), "it is seen all the same: {seen:?}");
     assert!(!probe.wakes().iter().any(|w| matches!(w, Wake::Fd(_))));
+    // Without root there is more that cannot be seen.
     let limits = probe.limits();
-    assert_eq!(limits.len(), 1);
     assert!(
         limits[0].contains("only at the next look") && limits[0].contains("file descriptor"),
         "{limits:?}"

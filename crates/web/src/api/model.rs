@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hinoban_event::{Class, Doing};
-use hinoban_reading::{Ending, How, Observation, Reading, ReasonKind, Stamp, Standing, Unit, Value};
+use hinoban_reading::{
+    Ending, How, Killer, Observation, OutOfMemory, Reached, Reading, ReasonKind, Stamp, Standing, Unit, Value,
+};
 use hinoban_supervisor::{
     Found, GivenUp, Kind, LastAction, Link, Mode, OnReboot, PatienceView, Programs, ServiceView, Status,
     TestView, Turns, Watching,
@@ -156,7 +158,25 @@ pub(super) struct Ended<'a> {
     status: Option<u8>,
     signal: Option<u8>,
     core_dumped: Option<bool>,
+    /// Who told, and how sure that is.
+    source: &'static str,
+    confidence: &'static str,
+    /// Who killed it: `memory`, `other`, or nobody knows.
+    killer: Option<&'static str>,
+    out_of_memory: Option<Starved<'a>>,
     text: Shown<'a>,
+}
+
+/// That memory ran out.
+#[derive(Serialize)]
+struct Starved<'a> {
+    /// What was used up: `group`, `host`, `nodes`, `unknown`.
+    reached: &'static str,
+    group: Option<&'a str>,
+    limit_bytes: Option<u64>,
+    used_bytes: Option<u64>,
+    source: &'static str,
+    confidence: &'static str,
 }
 
 /// A reading.
@@ -354,7 +374,38 @@ impl<'a> Ended<'a> {
             _ => ("unknown", None, None, None),
         };
         let (pid, start_ticks) = (ending.identity.pid, ending.identity.start);
-        Self { pid, start_ticks, how, status, signal, core_dumped, text: Shown(ending) }
+        let (killer, out_of_memory) = match ending.killer.as_deref() {
+            Some(Killer::Memory(memory)) => (Some("memory"), Some(Starved::of(memory))),
+            Some(_) => (Some("other"), None),
+            None => (None, None),
+        };
+        let (source, confidence) = (ending.source.word(), ending.confidence.word());
+        Self {
+            pid,
+            start_ticks,
+            how,
+            status,
+            signal,
+            core_dumped,
+            source,
+            confidence,
+            killer,
+            out_of_memory,
+            text: Shown(ending),
+        }
+    }
+}
+
+impl<'a> Starved<'a> {
+    fn of(memory: &'a OutOfMemory) -> Self {
+        let (reached, group, limit_bytes) = match &memory.reached {
+            Reached::Group { path, limit } => ("group", Some(path.as_str()), *limit),
+            Reached::Host => ("host", None, None),
+            Reached::Nodes => ("nodes", None, None),
+            _ => ("unknown", None, None),
+        };
+        let (source, confidence) = (memory.source.word(), memory.confidence.word());
+        Self { reached, group, limit_bytes, used_bytes: memory.used, source, confidence }
     }
 }
 

@@ -124,6 +124,7 @@ fn ours(rows: &mut Rows<'_>, status: &Status, about: &About, view: &ServiceView)
     }
     if let Some(ending) = &view.ending {
         rows.value("last ending", Some(ending.to_string()));
+        rows.value("ending known from", Some(ending.known_from()));
     }
 }
 

@@ -91,6 +91,7 @@ pub(super) fn facts<'a>(status: &'a Status, clock: Clock<'a>, view: &'a ServiceV
     }
     if let Some(ending) = &view.ending {
         facts.push(("Last ending", ending.to_string().into()));
+        facts.push(("Ending known from", ending.known_from().into()));
     }
     facts.extend(status.limits_of(&view.name).iter().map(|what| ("Not visible here", what.into())));
     facts
