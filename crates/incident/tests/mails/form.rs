@@ -2,6 +2,8 @@
 
 use hinoban_config::Dialect::{Monit, Toml};
 
+use hinoban_reading::{Confidence, Killer, OutOfMemory, Reached};
+
 use super::*;
 
 /// The mail because of the last of these events, in each dialect.
@@ -45,6 +47,23 @@ reads!(killed_nobody_knows_how_yet, {
 reads!(killed_and_it_could_not_be_known_how, {
     let why = "this kernel cannot tell it of another's child; Linux 6.15 or newer can";
     let ending = Ending::unknown(killed().identity, why);
+    event(0.0004, "httpd", Fact::Failed(Failure { ending: Some(ending), ..gone(1) }))
+});
+
+/// httpd was killed by the kernel.
+fn starved() -> Ending {
+    let reached = Reached::Group { path: "/system.slice/httpd.service".to_owned(), limit: Some(32 << 20) };
+    let (source, confidence) = (Source::KernelLog, Confidence::Certain);
+    let memory = OutOfMemory { reached, used: Some(31 << 20), source, confidence };
+    Ending { killer: Some(Box::new(Killer::Memory(memory))), ..killed() }
+}
+
+reads!(killed_because_memory_ran_out, {
+    event(0.0004, "httpd", Fact::Failed(Failure { ending: Some(starved()), ..gone(1) }))
+});
+
+reads!(killed_by_somebody, {
+    let ending = Ending { killer: Some(Box::new(Killer::Other)), ..killed() };
     event(0.0004, "httpd", Fact::Failed(Failure { ending: Some(ending), ..gone(1) }))
 });
 
