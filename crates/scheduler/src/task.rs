@@ -345,7 +345,6 @@ impl Scheduler {
             by,
             part_of,
         }));
-        close(before, out);
         if by_rule && act != Act::Stop {
             self.services[i].restarts = self.services[i].restarts.saturating_add(1);
         }
@@ -358,6 +357,8 @@ impl Scheduler {
             _ => self.services[i].other_process(),
         }
         out.push(Effect::Act { intent, service: id, act, limit, cause });
+        // A crash before the act finds what came before it open: of a restart by a rule the stop, which then goes on.
+        close(before, out);
         // Told after the act is on its way: the log must not delay a restart.
         self.emit(now, i, Fact::Began { doing, command: Some(program.line()), because }, out);
     }

@@ -14,6 +14,7 @@ use hinoban_scheduler::sim::World;
 use hinoban_scheduler::{Act, Effect, Input, Part, Watching};
 
 const S: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
 
 fn program(line: &str) -> Program {
     Program { words: vec![line.to_owned()], uid: None, gid: None, timeout: 10 * S }
@@ -389,4 +390,35 @@ fn a_start_waits_for_the_look_that_says_whether_what_it_needs_has_just_ended() {
     world.run(60 * S);
     assert_eq!(world.unready, Vec::<String>::new());
     assert!(world.lives("web"));
+}
+
+#[test]
+fn a_crash_within_a_rules_restart_does_not_leave_it_stopped_wherever_it_falls() {
+    // Nothing but this one rule would ever start it again.
+    let mut httpd = process("httpd");
+    let (test, expect) =
+        (Test::Custom { probe: "ask".to_owned(), options: Default::default() }, Expect::Failed);
+    let when = Condition::Test { test, expect };
+    httpd.rules = vec![Rule { when, ..over(Then::Restart) }];
+    let mut web = process("web");
+    (web.rules, web.depends_on) = (Vec::new(), vec!["httpd".into()]);
+    let config = std::sync::Arc::new(config(vec![httpd, web]));
+    for (after, effects) in (1..200).flat_map(|after| (0..7).map(move |effects| (after * MS, effects))) {
+        let mut world = World::new(&config, Duration::ZERO);
+        world.appear("httpd");
+        world.appear("web");
+        world.run(10 * S);
+        for name in ["httpd", "web"] {
+            (world.of(name).start_takes, world.of(name).stop_takes) = (30 * MS, 30 * MS);
+            world.of(name).look_takes = 2 * MS;
+        }
+        world.of("httpd").tests_pass = false;
+        world.run(20 * S + after);
+        world.crash_within(&config, effects);
+        world.of("httpd").tests_pass = true;
+        world.run(200 * S);
+        let lives = world.lives("httpd") && world.lives("web");
+        assert!(lives, "killed after {after:?} and {effects} effects: {:?}", world.deeds);
+        assert_eq!(world.doubled, Vec::<String>::new(), "killed after {after:?} and {effects} effects");
+    }
 }
