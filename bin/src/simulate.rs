@@ -112,7 +112,7 @@ fn subject(config: &Config, text: &str) -> Result<Subject, String> {
             Kind::Fifo { path } => {
                 (Mishap::Gone, format!("the named pipe of {name}, {}, is missing", path.display()))
             }
-            Kind::Filesystem { path } => {
+            Kind::Filesystem { path, .. } => {
                 (Mishap::Gone, format!("the file system of {name}, {}, is not mounted", path.display()))
             }
             Kind::Network { .. } => (Mishap::Gone, format!("the link of {name} goes down")),

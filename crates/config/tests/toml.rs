@@ -123,7 +123,7 @@ fn what_stands_in_place_of_a_file_is_dealt_with_as_if_it_were_missing() {
 #[test]
 fn what_a_file_system_is_mounted_from_is_no_path_below_our_folder() {
     let path = |text: &str| match &loaded(&format!("[service.f]\n{text}\n")).config.services[0].kind {
-        Kind::File { path } | Kind::Filesystem { path } => path.display().to_string(),
+        Kind::File { path } | Kind::Filesystem { path, .. } => path.display().to_string(),
         other => panic!("{other:?}"),
     };
     assert_eq!(path("filesystem = 'nas:/export'"), "nas:/export");

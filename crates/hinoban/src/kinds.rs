@@ -59,7 +59,8 @@ fn subject(service: &config::Service) -> Option<Made> {
             Box::new(FileProbe::directory(path.clone()).asked(named(service)))
         }
         config::Kind::Fifo { path } => Box::new(FileProbe::fifo(path.clone()).asked(named(service))),
-        config::Kind::Filesystem { path } => Box::new(FilesystemProbe::new(path.clone())),
+        config::Kind::Filesystem { path, holds: false } => Box::new(FilesystemProbe::new(path.clone())),
+        config::Kind::Filesystem { path, holds: true } => Box::new(FilesystemProbe::holding(path.clone())),
         config::Kind::Network { link } => {
             let probe = match link {
                 config::Link::Interface(name) => NetworkProbe::interface(name),

@@ -208,7 +208,7 @@ fn files_and_file_systems_are_read_in_all_their_spellings() {
     assert_eq!(socket.rules[0].when, compare("size", Operator::Equal, Value::Int(4096)));
     assert_eq!(socket.rules[1..], [Rule::existence(), Rule::wrong_type()]);
 
-    assert_eq!(root.kind, Kind::Filesystem { path: "/".into() });
+    assert_eq!(root.kind, Kind::filesystem("/"));
     assert_eq!(root.start, program("/bin/mount /", 30));
     assert_eq!(root.rules[0].fail.rate, Rate { count: 5, within: 15 });
     let compared: Vec<_> = root.rules[..15].iter().map(|rule| rule.when.clone()).collect();
@@ -235,9 +235,9 @@ fn files_and_file_systems_are_read_in_all_their_spellings() {
     );
     assert_eq!(root.rules[15..], [Rule::existence(), remounted()], "no file, so no type to be wrong");
 
-    assert_eq!(nfs.kind, Kind::Filesystem { path: "nas:/export".into() });
+    assert_eq!(nfs.kind, Kind::filesystem("nas:/export"));
     assert_eq!(nfs.rules.len(), 2);
-    assert_eq!(pool.kind, Kind::Filesystem { path: "tank/data".into() });
+    assert_eq!(pool.kind, Kind::filesystem("tank/data"));
     assert_eq!(pool.rules.len(), 2, "a rule about existence of either sense replaces the implied one");
     assert_eq!(pool.rules[0].when, Condition::Exists);
 

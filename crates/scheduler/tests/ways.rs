@@ -165,7 +165,7 @@ fn what_went_with_a_service_that_was_given_up_is_named_with_what_brings_it_back(
 
 /// What only tells of a reading: a database on a file system that is nearly full.
 fn nearly_full(dialect: Dialect, then: Then) -> Config {
-    let mut data = Service::new("data", Kind::Filesystem { path: "/srv".into() });
+    let mut data = Service::new("data", Kind::filesystem("/srv"));
     let metric = metrics::SPACE_PERCENT.name.to_string();
     data.rules.push(Rule::existence());
     data.rules.push(Rule {

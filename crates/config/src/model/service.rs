@@ -90,6 +90,8 @@ pub enum Kind {
     Filesystem {
         /// Its mount point, its device, or the name it was mounted from.
         path: PathBuf,
+        /// Whether that is any path on it instead.
+        holds: bool,
     },
     /// A host that is only tested from outside; it has no look of its own.
     Host {
@@ -123,6 +125,11 @@ impl Kind {
     /// A process that names itself in this pidfile.
     pub fn pidfile(path: impl Into<PathBuf>) -> Self {
         Kind::Process { found: Found::Pidfile(path.into()) }
+    }
+
+    /// The file system of this mount point or device, or mounted from this.
+    pub fn filesystem(path: impl Into<PathBuf>) -> Self {
+        Kind::Filesystem { path: path.into(), holds: false }
     }
 }
 

@@ -242,7 +242,7 @@ mod tests {
         assert!(
             matches!(named("total mem", None), Named::Either { percent, .. } if percent == m::MEMORY_TOTAL_PERCENT)
         );
-        let root = Kind::Filesystem { path: "/".into() };
+        let root = Kind::filesystem("/");
         assert_eq!(named("read rate", Some(&root)), Named::One(m::DISK_READ_RATE));
         assert_eq!(named("write operations rate", Some(&root)), Named::One(m::DISK_WRITE_OPS_RATE));
         for words in ["space free", "free space", "Space  Free"] {

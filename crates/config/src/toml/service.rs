@@ -231,7 +231,25 @@ impl Reader<'_> {
                     },
                 })
             }
-            "filesystem" => self.source(&item).map(|path| Kind::Filesystem { path }),
+            "filesystem" => match item.value {
+                DeValue::Table(table) => {
+                    let mut fields = Fields::new("`filesystem`", table, item.span.clone());
+                    let holds = fields.take("holding");
+                    let unknown = fields.table().keys().any(|key| key.get_ref() != "holding");
+                    self.close(fields);
+                    let Some(holds) = holds else {
+                        if unknown {
+                            return None;
+                        }
+                        let help = "write filesystem = \"/data\" for a mount point or a device, or { holding = \"/any/path\" }";
+                        self.error(item.span.clone(), "`filesystem` says nothing", help);
+                        return None;
+                    };
+                    let path = self.node(&holds, "something on the file system", "\"/var/lib/mysql\"")?;
+                    Some(Kind::Filesystem { path, holds: true })
+                }
+                _ => self.source(&item).map(Kind::filesystem),
+            },
             "host" => {
                 let text = self.text(&item, "the name or address of a host", "\"www.example.com\"")?;
                 if text.contains("://") || text.contains(char::is_whitespace) || text.contains('/') {

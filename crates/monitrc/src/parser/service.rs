@@ -65,7 +65,7 @@ impl Parser<'_> {
             }
             Subject::Filesystem => {
                 self.path_word()?;
-                Type::Filesystem { path: self.source()? }
+                Type::filesystem(self.source()?)
             }
             Subject::Network => Type::Network { link: self.link()? },
             Subject::Program => {

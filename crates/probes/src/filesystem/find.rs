@@ -61,6 +61,20 @@ pub(super) fn find(mounts: &Mounts, name: &Path) -> Found {
     }
 }
 
+/// Finds the file system that a path is on.
+pub(super) fn holding(mounts: &Mounts, path: &Path) -> Found {
+    let way = mounts.way(path, read_link);
+    // What is behind a network may not answer, and is not asked here whether it is there.
+    if way.remote.is_none() && stat(&way.path).is_err() {
+        let text = format!("there is no {}, so no file system holds it", path.display());
+        return Found::NotMounted(text);
+    }
+    match way.mount {
+        Some(mount) => found(mounts, mount, None),
+        None => Found::Unlisted,
+    }
+}
+
 fn found(mounts: &Mounts, mount: Arc<Mount>, node: Option<PathBuf>) -> Found {
     let remote = mounts.way(&mount.point, |_| None).remote.map(|m| m.gate.clone());
     Found::Mounted { mount, node, remote }
@@ -152,6 +166,20 @@ mod tests {
         assert_eq!(point("/data/"), "/data");
         assert_eq!(point("/bound"), "/bound");
         assert_eq!(point("/nowhere/../run"), "/run");
+    }
+
+    #[test]
+    fn by_a_path_on_it() {
+        let mounts = Mounts::of(MOUNTS);
+        let point = |path: &str| match holding(&mounts, Path::new(path)) {
+            Found::Mounted { mount, .. } => mount.point.display().to_string(),
+            Found::Unlisted => panic!("it has a root"),
+            Found::NotMounted(text) => text,
+        };
+        assert_eq!(point("/etc/passwd"), "/");
+        assert_eq!(point("/run"), "/run");
+        assert_eq!(point("/srv/export/some/where"), "/srv/export", "not asked whether it is there");
+        assert_eq!(point("/no/such"), "there is no /no/such, so no file system holds it");
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::mounts::{self, Mount};
 use crate::node::permission;
 use crate::storm::Storm;
 use disk::Disk;
-use find::{Found, block_device_of, find};
+use find::{Found, block_device_of, find, holding};
 
 /// A copy of the mount table that is older is not believed at a due look. Cycles of a second come a little early at times.
 const OLDEST: Duration = Duration::from_millis(900);
@@ -48,6 +48,8 @@ const OLDEST: Duration = Duration::from_millis(900);
 #[derive(Debug)]
 pub struct FilesystemProbe {
     name: PathBuf,
+    /// Whether that is any path on it.
+    holds: bool,
     elsewhere: Elsewhere<Result<Box<Measured>, Errno>>,
     disk: Disk,
     was_there: bool,
@@ -145,6 +147,7 @@ impl FilesystemProbe {
     pub fn new(name: PathBuf) -> Self {
         Self {
             name,
+            holds: false,
             elsewhere: Elsewhere::default(),
             disk: Disk::default(),
             was_there: false,
@@ -152,6 +155,11 @@ impl FilesystemProbe {
             unlisted: Gate::default(),
             changes: None,
         }
+    }
+
+    /// A probe of the file system that this absolute path is on, whichever that is at each look. Nothing is read yet.
+    pub fn holding(path: PathBuf) -> Self {
+        Self { holds: true, ..Self::new(path) }
     }
 
     /// The name it is looked for by.
@@ -167,7 +175,8 @@ impl FilesystemProbe {
         let (mut generation, mut table) = mounts::now(age).ok_or_else(unreadable)?;
         // What was measured was this file system only if nothing was mounted or unmounted meanwhile.
         for _ in 0..3 {
-            let (mount, node, remote) = match find(&table, &self.name) {
+            let found = if self.holds { holding(&table, &self.name) } else { find(&table, &self.name) };
+            let (mount, node, remote) = match found {
                 Found::NotMounted(text) => return Ok(Sight::NotMounted(text)),
                 Found::Mounted { mount, node, remote } => (Some(mount), node, remote),
                 Found::Unlisted => (None, None, Some(self.unlisted.clone())),

@@ -60,7 +60,8 @@ fn what(scene: &Scene<'_>) -> String {
             format!("the network interface that has the address {address}")
         }
         Kind::File { path } => format!("the file {}", path.display()),
-        Kind::Filesystem { path } => format!("the file system {}", path.display()),
+        Kind::Filesystem { path, holds: false } => format!("the file system {}", path.display()),
+        Kind::Filesystem { path, holds: true } => format!("the file system that holds {}", path.display()),
         Kind::Host { address } => format!("the host {address}, tested from outside"),
         Kind::System => "this machine".to_owned(),
         Kind::Custom { probe, .. } => format!("something that '{probe}' looks at"),

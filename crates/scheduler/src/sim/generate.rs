@@ -125,7 +125,7 @@ fn service(dice: &mut Dice, name: &str, dialect: Dialect, mild: bool) -> Service
         0 => Kind::pidfile(path),
         1 => Kind::File { path },
         2 => Kind::Host { address: name.to_owned() },
-        3 => Kind::Filesystem { path },
+        3 => Kind::filesystem(path),
         _ => Kind::Custom { probe: "thing".to_owned(), options: Default::default() },
     };
     let mut service = Service::new(name, kind);

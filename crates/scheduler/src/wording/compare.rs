@@ -326,7 +326,7 @@ impl Display for Path<'_> {
             | Kind::File { path }
             | Kind::Directory { path }
             | Kind::Fifo { path }
-            | Kind::Filesystem { path } => path.display().fmt(f),
+            | Kind::Filesystem { path, .. } => path.display().fmt(f),
             Kind::Host { address } => f.write_str(address),
             Kind::Process { found: Found::Matching(pattern) } => f.write_str(pattern.text()),
             _ => f.write_str("(null)"),

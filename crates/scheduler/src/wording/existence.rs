@@ -27,7 +27,7 @@ pub(crate) fn existence(kind: &Kind, seen: &Observation, expected: bool, dialect
         (Kind::Fifo { .. }, Dialect::Toml) => {
             if there { "named pipe exists" } else { "named pipe doesn't exist" }.to_owned()
         }
-        (Kind::Filesystem { path }, Dialect::Monit) => {
+        (Kind::Filesystem { path, .. }, Dialect::Monit) => {
             let path = path.display();
             match (expected, there) {
                 (true, true) => format!("succeeded getting filesystem statistics for '{path}'"),
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn existence_reads_as_monit_tells_it() {
         let file = Kind::File { path: "/p".into() };
-        let filesystem = Kind::Filesystem { path: "/p".into() };
+        let filesystem = Kind::filesystem("/p");
         let (directory, fifo) = (Kind::Directory { path: "/p".into() }, Kind::Fifo { path: "/p".into() });
         let gone = |kind| Observation::new(Standing::Absent(Reason::new(kind, "why")));
         let table = [

@@ -312,7 +312,7 @@ fn kind(kind: &Kind) -> (&'static str, Option<Cow<'_, str>>) {
         Kind::Network { link: Link::Interface(name) } => ("network", Some(name.into())),
         Kind::Network { link: Link::Address(address) } => ("network", Some(address.to_string().into())),
         Kind::File { path: of } => ("file", path(of)),
-        Kind::Filesystem { path: of } => ("filesystem", path(of)),
+        Kind::Filesystem { path: of, .. } => ("filesystem", path(of)),
         Kind::Host { address } => ("host", Some(address.into())),
         Kind::System => ("system", None),
         Kind::Custom { probe, .. } => ("custom", Some(probe.into())),

@@ -24,7 +24,7 @@ pub(super) fn facts<'a>(status: &'a Status, clock: Clock<'a>, view: &'a ServiceV
         Kind::File { path: of }
         | Kind::Directory { path: of }
         | Kind::Fifo { path: of }
-        | Kind::Filesystem { path: of } => facts.push(("Path", path(of))),
+        | Kind::Filesystem { path: of, .. } => facts.push(("Path", path(of))),
         Kind::Host { address } => facts.push(("Address", address.into())),
         _ => (),
     }

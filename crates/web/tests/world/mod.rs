@@ -222,7 +222,7 @@ fn not_a_file() -> ServiceView {
 }
 
 fn filesystem() -> ServiceView {
-    let mut view = view("rootfs", Kind::Filesystem { path: "/".into() });
+    let mut view = view("rootfs", Kind::filesystem("/"));
     let readings = with(&[
         (m::PERMISSION, f64::from(0o755)),
         (m::UID, 0.0),
@@ -259,7 +259,7 @@ fn filesystem() -> ServiceView {
 
 /// One without blocks, inodes and a device.
 fn pseudo_filesystem() -> ServiceView {
-    let mut view = view("proc", Kind::Filesystem { path: "/proc".into() });
+    let mut view = view("proc", Kind::filesystem("/proc"));
     let readings = with(&[
         (m::PERMISSION, f64::from(0o555)),
         (m::UID, 0.0),

@@ -1,7 +1,7 @@
 use super::*;
 
 const KIND: [fn() -> Kind; 3] =
-    [|| Kind::pidfile("/run/p.pid"), || Kind::Filesystem { path: "/data".into() }, || Kind::System];
+    [|| Kind::pidfile("/run/p.pid"), || Kind::filesystem("/data"), || Kind::System];
 const P: usize = 0;
 const F: usize = 1;
 const S: usize = 2;
