@@ -427,6 +427,7 @@ impl Scheduler {
         let missed = micros(behind) / micros(watched.every).max(1);
         watched.passed = u32::try_from(missed.saturating_add(1)).unwrap_or(u32::MAX);
         watched.due = watched.due + watched.every * watched.passed;
+        watched.leapt = false;
         if watched.watching == Watching::No || watched.task.is_some() || self.ending {
             return;
         }

@@ -22,7 +22,8 @@ impl Scheduler {
     }
 
     /// Spreads the next looks over one period of each service, in the order of the configuration. What was never looked at
-    /// yet waits for its first look as before.
+    /// yet waits for its first look as before. Clocks may leap again and again: what waits for the place that one leap gave
+    /// it is put off by no further one, so that each has its look at most a period after it was due.
     pub(crate) fn spread(&mut self, now: Now) {
         let moves = |w: &Watched| {
             let waits = w.cycle == 0 && w.due > now.moment;
@@ -30,7 +31,9 @@ impl Scheduler {
         };
         let all = u32::try_from(self.services.iter().filter(|w| moves(w)).count()).unwrap_or(u32::MAX);
         for (nth, watched) in (0..all).zip(self.services.iter_mut().filter(|w| moves(w))) {
-            watched.due = now.moment + watched.every / all * nth;
+            let place = now.moment + watched.every / all * nth;
+            let put_off = std::mem::replace(&mut watched.leapt, true);
+            watched.due = if put_off { watched.due.min(place) } else { place };
         }
         self.services.iter_mut().for_each(|watched| watched.not_after(now.stamp));
         self.index();

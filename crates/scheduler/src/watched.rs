@@ -33,6 +33,8 @@ pub(crate) struct Watched {
     pub(crate) due: Moment,
     /// Whether the cycles that come are its turn; nothing for what has a turn in each.
     pub(crate) turn: Option<Box<Turn>>,
+    /// A leap of a clock has moved `due`.
+    pub(crate) leapt: bool,
     /// How many periods before `due` the cycle was due that began last.
     pub(crate) passed: u32,
     /// Counts its cycles.
@@ -146,6 +148,7 @@ impl Watched {
             watching: if on { Watching::Initializing } else { Watching::No },
             due,
             turn: None,
+            leapt: false,
             passed: 0,
             cycle: 0,
             acted: None,

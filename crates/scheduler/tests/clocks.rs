@@ -103,6 +103,25 @@ fn after_an_hours_leap_of_the_wall_clock_each_is_looked_at_once_within_a_period_
 }
 
 #[test]
+fn who_sets_the_clock_again_and_again_puts_no_look_off_for_more_than_a_period() {
+    let mut host = Host::new(&config(100, |_, _| {}));
+    host.run(2 * PERIOD + S);
+    for n in 1..=200 {
+        host.run(PERIOD / 5);
+        host.skew = 20 * n;
+        host.feed(Input::ClockJumped);
+    }
+    let mut last: BTreeMap<ServiceId, Duration> = BTreeMap::new();
+    for (at, id) in host.looks.iter().chain(&(0..100).map(|n| (host.now, ServiceId(n))).collect::<Vec<_>>()) {
+        let before = last.insert(*id, *at).unwrap_or(*at);
+        assert!(*at - before <= 2 * PERIOD, "{id:?}: {before:?} to {at:?}");
+    }
+    // Nor are they made all the time because of that.
+    let each = host.looks.len() / 100;
+    assert!(each <= 3 * 42, "{each} looks in 42 periods");
+}
+
+#[test]
 fn a_host_that_slept_for_hours_looks_at_everything_within_a_period_and_not_at_once() {
     let mut host = Host::new(&config(SERVICES, |_, _| {}));
     host.run(10 * PERIOD + S);

@@ -424,8 +424,6 @@ impl Proof {
     /// The wall clock was set.
     pub(super) fn clock(&mut self, now: Moment) {
         self.bounds.clock(now);
-        // The next looks are spread over a period from now.
-        self.tracks.values_mut().for_each(|track| track.looked = now);
     }
 
     /// What patience promises is judged elsewhere.
