@@ -178,6 +178,9 @@ pub struct GivenUp {
     pub text: String,
     /// Since when.
     pub since: Stamp,
+    /// When people were last told; `None`: an earlier version did not enter it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Stamp>,
     /// How often people have been told.
     pub times: u32,
     /// People have been told so of it while it lived …

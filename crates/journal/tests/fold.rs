@@ -30,6 +30,7 @@ fn entry() -> impl Strategy<Value = Entry> {
                         doing,
                         text: "in vain".to_owned(),
                         since,
+                        told: None,
                         times,
                         lived: true,
                         gone: false,

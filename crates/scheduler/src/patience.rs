@@ -60,6 +60,9 @@ pub struct GivenUp {
     pub text: String,
     /// Since when.
     pub since: Stamp,
+    /// When people were last told; `None`: nobody knows any more, and it follows from how often they were.
+    #[serde(default)]
+    pub told: Option<Stamp>,
     /// How often people have been told: once, and then reminders.
     pub times: u32,
     /// People have been told so of it while it lived …

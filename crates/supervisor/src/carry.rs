@@ -318,8 +318,8 @@ pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
             let hinoban_scheduler::Repairs { lived, gone, at, open, tried, helped, gave_up, spent, held } =
                 repairs;
             let gave_up = gave_up.map(|given_up| {
-                let hinoban_scheduler::GivenUp { doing, text, since, times, lived, gone } = *given_up;
-                Box::new(GivenUp { doing, text, since, times, lived, gone })
+                let hinoban_scheduler::GivenUp { doing, text, since, told, times, lived, gone } = *given_up;
+                Box::new(GivenUp { doing, text, since, told, times, lived, gone })
             });
             let repairs = Repairs { lived, gone, at, open, tried, helped, gave_up, spent, held };
             Entry::Repairs { service: service.into(), repairs }
@@ -351,8 +351,8 @@ pub(crate) fn entry(remembered: Remembered) -> Option<Entry> {
 pub(crate) fn repairs(repairs: &Repairs) -> hinoban_scheduler::Repairs {
     let Repairs { lived, gone, at, open, tried, helped, gave_up, spent, held } = repairs.clone();
     let gave_up = gave_up.map(|given_up| {
-        let GivenUp { doing, text, since, times, lived, gone } = *given_up;
-        Box::new(hinoban_scheduler::GivenUp { doing, text, since, times, lived, gone })
+        let GivenUp { doing, text, since, told, times, lived, gone } = *given_up;
+        Box::new(hinoban_scheduler::GivenUp { doing, text, since, told, times, lived, gone })
     });
     hinoban_scheduler::Repairs { lived, gone, at, open, tried, helped, gave_up, spent, held }
 }

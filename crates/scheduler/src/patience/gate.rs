@@ -64,7 +64,7 @@ impl Scheduler {
     ) -> bool {
         match self.gate(now, i, rule, then, early, out) {
             Gate::Open => {
-                self.count_repair(now, i, then, out);
+                self.count_repair(now, i, rule, then, out);
                 return true;
             }
             Gate::Pause(until) => self.postpone(i, rule, until, None),
@@ -142,9 +142,11 @@ impl Scheduler {
     }
 
     /// A repair is about to be made.
-    fn count_repair(&mut self, now: Now, i: usize, then: &Then, out: &mut Out) {
+    fn count_repair(&mut self, now: Now, i: usize, rule: usize, then: &Then, out: &mut Out) {
         let watched = &mut self.services[i];
         let lives = watched.is_up();
+        // What is done on recovery mends nothing: no row grows by it.
+        let repair = *then != Then::Stop && watched.fails(rule);
         let (id, name) = (watched.id, watched.name.clone());
         let mut freed = false;
         if let Some(trial) = &mut watched.trial {
@@ -154,7 +156,7 @@ impl Scheduler {
         self.host.frees(id);
         let spends = lives && *then == Then::Restart && self.spends(now, i);
         let watched = &mut self.services[i];
-        let Some(patience) = watched.service.patience.filter(|_| *then != Then::Stop) else {
+        let Some(patience) = watched.service.patience.filter(|_| repair) else {
             if spends || freed {
                 self.remember_repairs(i, out);
             }
@@ -205,11 +207,11 @@ impl Scheduler {
         let made = if lives { trial.repairs.lived } else { trial.repairs.gone };
         let doing = rules::shown(then, Mode::Active);
         let text = words::given_up(event, &doing, made, &watched.name);
-        let (since, times) = (now.stamp, 1);
+        let (since, told, times) = (now.stamp, Some(now.stamp), 1);
         // What was told of the one is not told again because of the other.
-        let told = trial.repairs.gave_up.take().map_or((false, false), |told| (told.lived, told.gone));
-        let (lived, gone) = (lives || told.0, !lives || told.1);
-        let given_up = GivenUp { doing: doing.clone(), text: text.clone(), since, times, lived, gone };
+        let before = trial.repairs.gave_up.take().map_or((false, false), |told| (told.lived, told.gone));
+        let (lived, gone) = (lives || before.0, !lives || before.1);
+        let given_up = GivenUp { doing: doing.clone(), text: text.clone(), since, told, times, lived, gone };
         trial.repairs.gave_up = Some(Box::new(given_up));
         trial.repairs.held = None;
         trial.remind = Some(now.moment + patience.remind);

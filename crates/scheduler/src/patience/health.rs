@@ -102,6 +102,7 @@ impl Scheduler {
         match trial.remind {
             Some(at) if at <= now.moment => {
                 given_up.times = given_up.times.saturating_add(1);
+                given_up.told = Some(now.stamp);
                 trial.remind = Some(now.moment + pause(given_up.times));
                 let GivenUp { doing, text, since, times, .. } = (**given_up).clone();
                 self.remember_repairs(i, out);
@@ -111,8 +112,13 @@ impl Scheduler {
             Some(_) => {}
             // Since a crash: as it would have been without.
             None => {
-                let told: Duration = (1..given_up.times).map(pause).sum();
-                let passed = now.stamp.since(given_up.since).saturating_sub(told);
+                let passed = match given_up.told {
+                    Some(told) => now.stamp.since(told),
+                    None => {
+                        let told: Duration = (1..given_up.times).map(pause).sum();
+                        now.stamp.since(given_up.since).saturating_sub(told)
+                    }
+                };
                 trial.remind = Some(now.moment + pause(given_up.times).saturating_sub(passed));
             }
         }

@@ -89,7 +89,7 @@ impl Row {
             Step::GivesUp { lives } => self.gives_up(lives, new, now),
             Step::Reminds { times } => {
                 let next = self.told.map(|told| told + self.reminds(times - 1));
-                self.told = next.map(|_| now);
+                (self.told, self.vague) = (Some(now), false);
                 // What is remembered is rounded.
                 match next.filter(|at| *at > now + Duration::from_millis(1)) {
                     Some(at) => {
