@@ -394,9 +394,10 @@ pub(crate) fn given_up(service: &str, event: &Event, then: &Doing) -> String {
         Some(_) if !with_it.is_empty() => {
             let words: Vec<_> = with_it.iter().map(|name| wording::word(name)).collect();
             format!(
-                "{text} -- nobody looks at it any more, nor at those that depend on it: {}; once it is mended, to bring \
-                 back all of them: hinoban start {}",
+                "{text} -- nobody looks at it any more, nor at those that depend on it: {}; {}; once it is mended, to \
+                 bring back all of them: hinoban start {}",
                 with_it.join(", "),
+                wording::happened(service),
                 words.join(" ")
             )
         }

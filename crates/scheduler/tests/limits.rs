@@ -81,8 +81,8 @@ fn what_does_not_come_up_is_given_up_and_what_to_do_next_is_said() {
     assert_eq!(told(&world), [(3, "service restarted 3 times within 3 cycles(s) - unmonitor".to_owned())]);
     let given_up = view(&world);
     assert_eq!(given_up.watching, Watching::No);
-    let why = "service restarted 3 times within 3 cycles(s) - unmonitor -- nobody looks at it any more; once it is \
-               mended: hinoban monitor httpd";
+    let why = "service restarted 3 times within 3 cycles(s) - unmonitor -- nobody looks at it any more; what happened: \
+               hinoban explain httpd, and its own log; once it is mended: hinoban monitor httpd";
     assert_eq!(given_up.gave_up.as_deref(), Some(why));
     // That is known to the next life too.
     world.crash(&config);

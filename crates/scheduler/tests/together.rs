@@ -187,9 +187,9 @@ fn what_is_restarted_for_its_neighbour_does_not_come_to_its_own_limit_and_goes_w
     let [db, app] = ["db", "app"].map(|name| view(&world, name));
     assert_eq!((db.watching, app.watching), (Watching::No, Watching::No));
     assert!(!world.lives("db") && !world.lives("app"));
-    let next = "nobody looks at it any more; once it is mended: hinoban start";
+    let next = "nobody looks at it any more; what happened: hinoban explain app, and its own log; once it is mended: hinoban start";
     let why = "was restarted 4 times within 7 cycles";
-    let both = "nobody looks at it any more, nor at those that depend on it: app; once it is mended, to bring back all of \
+    let both = "nobody looks at it any more, nor at those that depend on it: app; what happened: hinoban explain db, and its own log; once it is mended, to bring back all of \
                 them: hinoban start app";
     assert_eq!(db.gave_up.unwrap().to_string(), format!("{why} -- {both}"));
     assert_eq!(

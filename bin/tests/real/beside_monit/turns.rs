@@ -105,7 +105,7 @@ fn limits_on_restarts_are_reached_at_the_same_time_and_told_in_the_same_words() 
 
     // It is said what to do next, and it holds again after that.
     let status = world.ok("-c ours status gone");
-    let next = "nobody looks at it any more; once it is mended: hinoban monitor gone";
+    let next = "nobody looks at it any more; what happened: hinoban explain gone, and its own log; once it is mended: hinoban monitor gone";
     assert!(status.out.contains(next), "{}", status.out);
     for file in ["theirs", "ours"] {
         world.write(&format!("{file}.gone.pid"), &format!("{}\n", std::process::id()));

@@ -5,7 +5,7 @@ use hinoban_event::Doing;
 
 use super::words::{list, many};
 use super::{About, Paragraph, Scene};
-use crate::Watching;
+use crate::{Watching, wording};
 
 pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     let watched = scene.watched;
@@ -33,7 +33,10 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
 pub(super) fn not_watched(scene: &Scene<'_>) -> String {
     let view = &scene.view;
     if let Some(why) = &view.gave_up {
-        return format!("It is not watched, for a rule has ended that: {why}");
+        // Whoever reads this need not be told where to read it.
+        let elsewhere =
+            why.replacen(&wording::happened(&view.name), "what happened: below, and its own log", 1);
+        return format!("It is not watched, for a rule has ended that: {elsewhere}");
     }
     let by =
         view.last_action.as_ref().filter(|action| matches!(action.doing, Doing::Stop | Doing::Unmonitor));

@@ -28,7 +28,16 @@ pub(crate) fn given_up(then: &Doing, service: &str) -> Option<String> {
         Doing::Stop => "start",
         _ => return None,
     };
-    Some(format!("nobody looks at it any more; once it is mended: hinoban {word} {}", self::word(service)))
+    let happened = happened(service);
+    Some(format!(
+        "nobody looks at it any more; {happened}; once it is mended: hinoban {word} {}",
+        self::word(service)
+    ))
+}
+
+/// Where to look for what happened to it.
+pub(crate) fn happened(service: &str) -> String {
+    format!("what happened: hinoban explain {}, and its own log", word(service))
 }
 
 /// A name as one word of a shell's command line.

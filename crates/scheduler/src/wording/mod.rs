@@ -21,7 +21,7 @@ pub(crate) use compare::{Compared, compare, known_name, name_of, unit_of};
 pub(crate) use connection::test;
 pub(crate) use content::{Content, content};
 pub(crate) use existence::{detail, existence, is_there, is_wrong_type, wrong_type};
-pub(crate) use limit::{given_up, limit, word};
+pub(crate) use limit::{given_up, happened, limit, word};
 pub(crate) use link::link;
 pub(crate) use node::{Differing, attribute, differing};
 pub(crate) use outcome::{outcome, status_changed};
