@@ -56,8 +56,8 @@ pub struct Reload {
     pub unseen: Vec<(String, usize)>,
     /// Names of changed services whose restarts, as limits count them, are counted anew.
     pub uncounted: Vec<String>,
-    /// Names of changed services whose repairs are counted anew.
-    pub forgiven: Vec<String>,
+    /// Names of changed services whose repairs are counted anew, and what is known of them still: what the host has borne.
+    pub forgiven: Vec<(String, Repairs)>,
 }
 
 impl Scheduler {
@@ -245,9 +245,11 @@ impl Scheduler {
         }
         // What has none all along has only what the host counts.
         let patient = same && (service.patience.is_some() || other.service.patience.is_none());
-        let tried = other.trial.as_ref().is_some_and(|trial| trial.repairs != Repairs::default());
-        if tried && !patient {
-            report.forgiven.push(service.name.clone());
+        let tried = other.trial.as_ref().filter(|trial| trial.repairs != Repairs::default());
+        if let Some(trial) = tried.filter(|_| !patient) {
+            let left = Repairs { spent: trial.repairs.spent.clone(), ..Repairs::default() };
+            report.forgiven.push((service.name.clone(), left.clone()));
+            new.trial = (!left.spent.is_empty()).then(|| Box::new(Trial::restored(left, true)));
         }
         if !same {
             report.other.push(service.name.clone());

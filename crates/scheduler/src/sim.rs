@@ -244,7 +244,7 @@ impl World {
         let anew = report.uncounted.iter().cloned();
         entries.extend(anew.map(|service| Remembered::Restarts { service, restarts: 0, cycles: 0 }));
         let forgiven = report.forgiven.iter().cloned();
-        entries.extend(forgiven.map(|service| Remembered::Repairs { service, repairs: Default::default() }));
+        entries.extend(forgiven.map(|(service, repairs)| Remembered::Repairs { service, repairs }));
         self.remembered.extend(entries.into_iter().chain(begins));
         if let Some(mut proof) = self.proof.take() {
             proof.reloaded(self, &report);

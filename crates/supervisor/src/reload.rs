@@ -3,9 +3,10 @@
 use hinoban_config::{Config, Mistake, Mistakes};
 use hinoban_event::{Class, Fact};
 use hinoban_journal::{Entry, Failing, State};
-use hinoban_scheduler::Reload;
+use hinoban_scheduler::{Reload, Remembered};
 
 use crate::builder::options;
+use crate::carry::entry;
 use crate::courier::Courier;
 use crate::handle::ReloadReport;
 use crate::run::Loop;
@@ -77,9 +78,11 @@ impl Loop {
         for service in &report.uncounted {
             self.remember(Entry::Restarts { service: service.as_str().into(), restarts: 0, cycles: 0 });
         }
-        for service in &report.forgiven {
-            let (service, repairs) = (service.as_str().into(), Default::default());
-            self.remember(Entry::Repairs { service, repairs });
+        for (service, repairs) in &report.forgiven {
+            let (service, repairs) = (service.clone(), repairs.clone());
+            if let Some(entry) = entry(Remembered::Repairs { service, repairs }) {
+                self.remember(entry);
+            }
         }
         for (service, looks) in &report.unseen {
             self.incidents.dropped(service, *looks);

@@ -329,9 +329,8 @@ impl Bounds {
             self.rows.remove(gone);
             self.host.without(gone);
         }
-        for forgiven in &report.forgiven {
+        for (forgiven, _) in &report.forgiven {
             self.rows.remove(forgiven);
-            self.host.without(forgiven);
         }
         self.meet(world);
         for watched in world.scheduler.services.iter().filter(|w| !w.leaving) {

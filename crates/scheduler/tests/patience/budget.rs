@@ -185,3 +185,29 @@ fn what_an_earlier_life_spent_and_held_is_spent_and_held_though_the_clock_begins
         assert_eq!(restarted(&after)[..3], ["web2", "web1", "web0"]);
     }
 }
+
+#[test]
+fn what_a_reload_begins_anew_has_cost_the_host_all_the_same_also_after_a_crash() {
+    let changes: [fn(&mut Service); 2] =
+        [|service| service.patience = None, |service| service.kind = Kind::pidfile("/run/other.pid")];
+    for (change, crashes) in changes.into_iter().flat_map(|change| [(change, false), (change, true)]) {
+        let mut config = config([service("app"), service("web")]);
+        config.budget = Some(Budget { restarts: 1, within: 10 * MIN });
+        let mut world = world(&config);
+        world.of("app").tests_pass = false;
+        world.run(31 * S);
+        assert_eq!(starts(&world, "app").len(), 1);
+        world.of("app").tests_pass = true;
+        world.run(MIN);
+        change(std::sync::Arc::make_mut(&mut config.services[0]));
+        world.reload(&config);
+        if crashes {
+            world.crash(&config);
+        }
+        world.of("web").tests_pass = false;
+        world.run(8 * MIN);
+        assert_eq!((starts(&world, "web").len(), held(&world).len()), (0, 1), "crashes: {crashes}");
+        world.run(2 * MIN);
+        assert!(!starts(&world, "web").is_empty());
+    }
+}
