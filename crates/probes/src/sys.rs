@@ -67,3 +67,65 @@ pub(crate) fn processors() -> u32 {
     let n = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
     u32::try_from(n).unwrap_or(1).max(1)
 }
+
+/// One step of a filter that the kernel runs over each message for a socket (classic BPF, `linux/filter.h`). Words of a
+/// message are loaded as if the network had sent them, so what they are compared with is turned round too.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FilterStep(libc::sock_filter);
+
+impl FilterStep {
+    /// The longest filter, `BPF_MAXINSNS`.
+    pub(crate) const MOST: usize = 4096;
+    /// The message comes through.
+    pub(crate) const PASS: Self = Self::step(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX);
+    /// It does not.
+    pub(crate) const DROP: Self = Self::step(libc::BPF_RET | libc::BPF_K, 0, 0, 0);
+    /// Keeps the word that was loaded, for [`FilterStep::skip_if_not_kept`].
+    pub(crate) const KEEP: Self = Self::step(libc::BPF_MISC | libc::BPF_TAX, 0, 0, 0);
+
+    const fn step(code: u32, jt: u8, jf: u8, k: u32) -> Self {
+        Self(libc::sock_filter { code: code as u16, jt, jf, k })
+    }
+
+    /// Loads the word at this place of the message.
+    pub(crate) fn load(at: usize) -> Self {
+        Self::step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at as u32)
+    }
+
+    /// Leaves out so many steps if the word that was loaded is this.
+    pub(crate) fn skip_if(word: u32, steps: u8) -> Self {
+        Self::step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, steps, 0, word.to_be())
+    }
+
+    /// Leaves them out if it is another.
+    pub(crate) fn skip_if_not(word: u32, steps: u8) -> Self {
+        Self::step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, steps, word.to_be())
+    }
+
+    /// Leaves them out if it is not the one that was kept.
+    pub(crate) fn skip_if_not_kept(steps: u8) -> Self {
+        Self::step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_X, 0, steps, 0)
+    }
+}
+
+/// From now on only those messages reach the socket that the filter lets through, instead of any filter before.
+///
+/// # Errors
+/// `EINVAL` if it is longer than [`FilterStep::MOST`], or makes no sense; `ENOMEM`.
+pub(crate) fn attach_filter(socket: &impl AsRawFd, filter: &[FilterStep]) -> io::Result<()> {
+    let len = u16::try_from(filter.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let program = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut().cast() };
+    // SAFETY: `FilterStep` has the layout of `sock_filter`, and the kernel copies `len` of them, which is how many there
+    // are; it writes to none. The size that is given is that of `program`.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

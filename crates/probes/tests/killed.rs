@@ -280,25 +280,89 @@ async fn a_core_dump_is_told() {
 
 #[tokio::test]
 async fn each_way_to_learn_of_an_end_stands_for_itself() {
-    // Its parent collects it only when the test says so.
     let root = rustix::process::geteuid().is_root();
-    for (pidfd, zombie) in [(true, false), (false, true), (false, false)] {
+    for source in [Source::Pidfd, Source::ProcStat, Source::Connector, Source::None] {
         let mut scene = Scene::new(None);
-        let mut probe = scene.probe(Sources { pidfd, zombie, ..Sources::default() }).await;
+        let [pidfd, zombie, connector] =
+            [Source::Pidfd, Source::ProcStat, Source::Connector].map(|one| one == source);
+        let mut probe = scene.probe(Sources { pidfd, zombie, connector, ..Sources::default() }).await;
         scene.child.kill().unwrap();
         let first = until(|| Some(look(&mut probe)).filter(|seen| !seen.standing.is_up())).await.ending;
+        // Its parent collects it only when the test says so.
+        assert!(first.is_none() || zombie || connector, "it is a zombie still: {first:?}");
         // What is of the same user shows its status too, mostly.
-        assert!(first.is_none() || zombie, "it is a zombie still: {first:?}");
         assert!(first.is_some() || !(zombie && root), "root sees it");
         scene.child.wait().unwrap();
-        if let Some(told) = first {
-            assert_eq!((told.how, told.source), (KILLED, Source::ProcStat));
-            continue;
-        }
-        let told = ending(&mut probe).await;
-        match pidfd && tells_endings() {
-            true => assert_eq!((told.how, told.source), (KILLED, Source::Pidfd)),
-            false => assert!(matches!(told.how, How::Unknown { .. }), "{told:?}"),
+        let told = match first {
+            Some(told) => told,
+            None => ending(&mut probe).await,
+        };
+        let sure = match source {
+            Source::Pidfd => tells_endings(),
+            Source::ProcStat => root,
+            Source::Connector => probe.limits().is_empty(),
+            _ => false,
+        };
+        match told.how {
+            How::Unknown { .. } => assert!(!sure && told.source == Source::None, "{source:?}: {told:?}"),
+            _ => assert_eq!((told.how, told.source), (KILLED, source)),
         }
     }
+}
+
+/// A parent that collects at once, as init does, leaves only the connector to older kernels.
+#[tokio::test]
+async fn the_connector_tells_statuses_signals_and_core_dumps_of_those_that_were_collected() {
+    let (pidfd, zombie) = (false, false);
+    for (line, how) in [
+        ("exit 3", How::Exited { status: 3 }),
+        ("exit 0", How::Exited { status: 0 }),
+        ("kill -s TERM $$", How::Signalled { signal: 15, core: false }),
+        ("ulimit -c 0; kill -s SEGV $$", How::Signalled { signal: 11, core: false }),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Command::new("mkfifo").arg(dir.path().join("go")).status().unwrap().success());
+        let script = format!("echo $$ > x.pid; read x < go; {line}");
+        let mut child = Command::new("sh").args(["-c", &script]).current_dir(dir.path()).spawn().unwrap();
+        let collector = std::thread::spawn(move || child.wait());
+        let sources = Sources { pidfd, zombie, ..Sources::default() };
+        let mut probe = PidfileProcess::new(dir.path().join("x.pid")).learning_from(sources);
+        until(|| look(&mut probe).standing.is_up().then_some(())).await;
+        std::fs::write(dir.path().join("go"), "\n").unwrap();
+        collector.join().unwrap().unwrap();
+        let told = ending(&mut probe).await;
+        if probe.limits().iter().any(|what| what.contains("proc connector")) {
+            assert!(matches!(&told.how, How::Unknown { why } if why.contains("proc connector")), "{told:?}");
+            return pass_over("the kernel tells only root");
+        }
+        assert_eq!((told.how, told.source, told.confidence), (how, Source::Connector, Confidence::Certain));
+    }
+}
+
+/// This program again, as nobody: what needs no rights is told all the same, and what needs some is said to be missing.
+#[test]
+fn all_of_this_holds_without_root() {
+    use std::os::unix::process::CommandExt;
+    if !rustix::process::geteuid().is_root() {
+        return; // it is so already
+    }
+    // A copy, for the folder of the build may be closed to others.
+    let dir =
+        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir();
+    let dir = dir.unwrap();
+    let copy = dir.path().join("killed");
+    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    let out = Command::new(&copy)
+        .args(["--test-threads", "1"])
+        .env_remove("CI") // control groups and the kernel's log are root's
+        .current_dir("/")
+        .uid(65534)
+        .gid(65534)
+        .output();
+    let out = match out {
+        Ok(out) => out,
+        Err(error) => return pass_over(&format!("nobody may not run programs here: {error}")),
+    };
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success() && text.contains("test result: ok"), "{text}");
 }

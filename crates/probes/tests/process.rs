@@ -113,7 +113,7 @@ fn pass_over(why: &str) {
 #[tokio::test]
 async fn a_living_daemon_is_up_and_measured() {
     let scene = Scene::new();
-    let pid = scene.daemon("sleep 60 & sleep 60 & exec 3< /dev/null; wait").await;
+    let pid = scene.daemon("exec 3< /dev/null; sleep 60 & sleep 60 & wait").await;
     let mut probe = scene.probe();
     until(|| (look(&mut probe).get("children")?.as_i64()? == 2).then_some(())).await;
     let seen = look(&mut probe);

@@ -146,6 +146,8 @@ pub enum Source {
     Pidfd,
     /// Field 52 of `/proc/PID/stat` while it was a zombie (root only).
     ProcStat,
+    /// The kernel's proc connector.
+    Connector,
     /// The kernel's log, `/dev/kmsg`.
     KernelLog,
     /// The count of kills for want of memory in `/proc/vmstat`: it rose.
@@ -157,12 +159,13 @@ pub enum Source {
 }
 
 impl Source {
-    /// The name of it, for people and JSON: `pidfd`, `zombie`, `kernel log`, `host counter`, `wait`,
-    /// `nobody`.
+    /// The name of it, for people and JSON: `pidfd`, `zombie`, `proc connector`, `kernel log`, `host counter`,
+    /// `wait`, `nobody`.
     pub fn word(self) -> &'static str {
         match self {
             Source::Pidfd => "pidfd",
             Source::ProcStat => "zombie",
+            Source::Connector => "proc connector",
             Source::KernelLog => "kernel log",
             Source::HostCounter => "host counter",
             Source::Wait => "wait",

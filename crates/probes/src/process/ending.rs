@@ -16,9 +16,10 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
 };
 
+use super::connector::{self, Ticket};
 use super::killer::{self, Kills, Sources, Verdict};
 use crate::clock;
-use crate::proc::Stat;
+use crate::proc::{Stat, number};
 use crate::sys;
 
 /// Processes whose ending we still want to know, and endings not told yet.
@@ -30,6 +31,9 @@ pub(super) struct Endings {
     kills: Option<Arc<Mutex<Kills>>>,
     /// Kills for want of memory on the host, when the one we follow lived.
     before: Option<u64>,
+    /// What the proc connector will say of the one we follow, and why it says nothing.
+    ticket: Option<Ticket>,
+    unconnected: Option<String>,
     /// Rings when a source that was late is to be asked again.
     timer: Option<Arc<OwnedFd>>,
 }
@@ -39,8 +43,8 @@ pub(super) struct Endings {
 struct Former {
     identity: Identity,
     pidfd: Option<Arc<OwnedFd>>,
-    /// Why there is no pidfd.
-    why_blind: String,
+    /// Why it cannot be known how it ended, if nobody tells.
+    why: String,
     /// Looks since it was found ended; none while it lives.
     ended: Option<u32>,
     /// Whether its ending is known. It may still be a zombie.
@@ -49,6 +53,9 @@ struct Former {
     collected: bool,
     /// Kills for want of memory before its end.
     before: Option<u64>,
+    ticket: Option<Ticket>,
+    /// Since when the proc connector is late with its answer.
+    late: Option<Duration>,
     /// How it ended, while it is asked who killed it; and since when.
     held: Option<(Ending, Duration)>,
 }
@@ -63,6 +70,7 @@ const MOST: usize = 8;
 
 const NO_EXIT_INFO: &str =
     "this kernel cannot tell how a process ended that is not our child; Linux 6.15 or newer can";
+const LOST: &str = "the kernel had more ends to tell of than we could take";
 const TOO_LATE: &str = "its parent collected it before we could look";
 
 impl Endings {
@@ -71,15 +79,41 @@ impl Endings {
         (self.sources, self.kills) = (sources, None);
     }
 
+    /// To be called before a process is followed: prepares for its end.
+    pub(super) fn prepare(&mut self, identity: Identity, pidfd: Option<&OwnedFd>) {
+        (self.ticket, self.unconnected) = (None, None);
+        if !self.sources.connector || self.sources.pidfd && tells_endings(pidfd) {
+            return;
+        }
+        match connector::watch(identity) {
+            Ok(ticket) => self.ticket = Some(ticket),
+            Err(why) => self.unconnected = Some(why),
+        }
+    }
+
     /// To be called when the process that we follow is seen to live: what its end will be compared with.
-    pub(super) fn it_lives(&mut self) {
+    pub(super) fn it_lives(&mut self, stat: &Stat) {
+        if let Some(ticket) = &self.ticket {
+            ticket.tidy();
+            // The connector has told how its first thread ended, which may not be how the process will.
+            if matches!(stat.state, b'Z' | b'X' | b'x') {
+                self.ticket = None;
+                self.unconnected = Some("its first thread ended before the others".to_owned());
+            }
+        }
         let kills = self.kills.get_or_insert_with(|| killer::shared(&self.sources));
         self.before = killer::with(kills, Kills::before);
     }
 
     /// What cannot be learned here.
-    pub(super) fn limit(&self) -> Option<String> {
-        killer::with(self.kills.as_ref()?, |kills| kills.limit())
+    pub(super) fn limits(&self) -> impl Iterator<Item = String> {
+        let ending = self.unconnected.as_ref().map(|why| {
+            format!(
+                "how a process ended is mostly not known here: before Linux 6.15 only the kernel's proc connector tells                  it, and {why}"
+            )
+        });
+        let killer = self.kills.as_ref().and_then(|kills| killer::with(kills, |kills| kills.limit()));
+        ending.into_iter().chain(killer)
     }
 
     /// From now on we want to know how this one ends, or ended.
@@ -90,9 +124,16 @@ impl Endings {
         if self.formers.len() == MOST {
             self.formers.remove(0);
         }
-        let why_blind = why_blind.unwrap_or(TOO_LATE).to_owned();
+        let never = |why: &String| format!("{NO_EXIT_INFO}; its proc connector was not to be had: {why}");
+        let why = match (why_blind, &self.unconnected) {
+            (Some(why), _) => why.to_owned(),
+            (None, _) if pidfd.is_none() => TOO_LATE.to_owned(),
+            (None, unconnected) => unconnected.as_ref().map_or(NO_EXIT_INFO.to_owned(), never),
+        };
         let (ended, known, collected, before, held) = (None, false, false, self.before, None);
-        self.formers.push(Former { identity, pidfd, why_blind, ended, known, collected, before, held });
+        let (ticket, late) = (self.ticket.take_if(|ticket| ticket.of() == identity), None);
+        let former = Former { identity, pidfd, why, ended, known, collected, before, held, ticket, late };
+        self.formers.push(former);
     }
 
     /// Asks about each of them, and gives one ending if any is known.
@@ -102,7 +143,7 @@ impl Endings {
             let ending = if former.held.is_some() { None } else { former.ask(sources) };
             learned.extend(former.accuse(ending, sources, kills.as_deref()));
             let told_long_ago = former.known && former.ended.is_some_and(|looks| looks >= EAGER);
-            former.held.is_some() || !former.collected && !told_long_ago
+            former.waits() || !former.collected && !told_long_ago
         });
         self.wind();
         self.learned.pop_front()
@@ -110,7 +151,7 @@ impl Endings {
 
     /// Sets the timer while a source is late, and takes it away when none is.
     fn wind(&mut self) {
-        self.timer = match self.formers.iter().any(|former| former.held.is_some()) {
+        self.timer = match self.formers.iter().any(Former::waits) {
             // Another one each time: what has rung once rings no more.
             true => timer(self.sources.grace).ok().map(Arc::new),
             false => None,
@@ -130,6 +171,11 @@ impl Endings {
 }
 
 impl Former {
+    /// Whether a source is late with its answer.
+    fn waits(&self) -> bool {
+        self.held.is_some() || self.late.is_some() && !self.known
+    }
+
     /// How it ended, as soon as that is known or known to stay unknown.
     fn ask(&mut self, sources: &Sources) -> Option<Ending> {
         let mut kernel_says_never = !sources.pidfd;
@@ -153,11 +199,35 @@ impl Former {
         }
         let looks = self.ended.map_or(0, |looks| looks + 1);
         self.ended = Some(looks);
+        if let Trace::Zombie(Some(status)) = trace
+            && sources.zombie
+        {
+            return self.certain(status, Source::ProcStat);
+        }
+        if let Some(ticket) = self.ticket.take_if(|_| !self.known) {
+            match ticket.status() {
+                Some(status) => {
+                    self.collected = trace == Trace::Gone;
+                    return self.certain(status, Source::Connector);
+                }
+                None if ticket.may_have_missed() => self.why = LOST.to_owned(),
+                None => {
+                    let now = clock::since_boot();
+                    let late = now.saturating_sub(*self.late.get_or_insert(now)) < sources.grace;
+                    if late {
+                        self.ticket = Some(ticket);
+                        return None;
+                    }
+                    self.late = None;
+                }
+            }
+        }
         match trace {
-            Trace::Zombie(Some(status)) if sources.zombie => self.certain(status, Source::ProcStat),
             Trace::Alive | Trace::Zombie(_) => None,
-            Trace::Gone if self.pidfd.is_none() => self.unknown(&self.why_blind.clone()),
-            Trace::Gone if kernel_says_never => self.unknown(NO_EXIT_INFO),
+            Trace::Gone if self.pidfd.is_none() || kernel_says_never => {
+                let why = std::mem::take(&mut self.why);
+                self.unknown(&why)
+            }
             // The kernel stores the status in the moment of the collection: what is not there soon never comes.
             Trace::Gone if looks >= EAGER => self.unknown(TOO_LATE),
             Trace::Gone => None,
@@ -203,6 +273,16 @@ impl Former {
         let ending = Ending::unknown(self.identity, why);
         (!std::mem::replace(&mut self.known, true)).then_some(ending)
     }
+}
+
+/// Whether the kernel tells anybody who has a pidfd how the process ended. It cannot be tried while that lives, but whether
+/// the pidfd answers anything can. Who has none for want of descriptors has none for a connector either.
+fn tells_endings(pidfd: Option<&OwnedFd>) -> bool {
+    let name = rustix::system::uname();
+    let mut numbers = name.release().to_bytes().split(|b| !b.is_ascii_digit()).map(number::<u32>);
+    let version = (numbers.next().flatten(), numbers.next().flatten());
+    let answers = |pidfd: &OwnedFd| sys::pidfd_info(pidfd.as_fd(), sys::PIDFD_INFO_CREDS).is_ok();
+    version >= (Some(6), Some(15)) && pidfd.is_none_or(answers)
 }
 
 /// Gives the parent of a process that just ended the moment it needs to collect it (init takes 25 µs in the median), so

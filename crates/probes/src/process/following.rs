@@ -165,7 +165,8 @@ impl Following {
         self.let_go();
         let Fresh { task, pidfd, stat } = fresh;
         let watched = Watched { task, pidfd, meter: Meter::new(self.wanted), hidden: Hidden::default() };
-        self.endings.it_lives();
+        self.endings.prepare(watched.identity(), watched.pidfd.as_deref());
+        self.endings.it_lives(&stat);
         self.watched.insert(watched).measure(&stat)
     }
 
@@ -179,7 +180,7 @@ impl Following {
     /// What the one we follow shows, having just answered with `stat`; `None` if we follow nobody.
     pub(super) fn measure(&mut self, stat: &Stat) -> Option<Observation> {
         let watched = self.watched.as_mut()?;
-        self.endings.it_lives();
+        self.endings.it_lives(stat);
         if watched.open_late() {
             self.blind = None;
         }
@@ -205,7 +206,7 @@ impl Following {
     /// What cannot be seen here.
     pub(super) fn limits(&self) -> Vec<String> {
         let hidden = self.watched.as_ref().and_then(|w| hidden(w.hidden.traffic, w.hidden.files));
-        self.blind.iter().cloned().chain(hidden).chain(self.endings.limit()).collect()
+        self.blind.iter().cloned().chain(hidden).chain(self.endings.limits()).collect()
     }
 }
 

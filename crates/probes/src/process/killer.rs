@@ -22,6 +22,8 @@ pub struct Sources {
     pub pidfd: bool,
     /// Field 52 of `/proc/PID/stat` while it is a zombie (root).
     pub zombie: bool,
+    /// The proc connector (CAP_NET_ADMIN before Linux 6.6), where pidfds do not tell.
+    pub connector: bool,
     /// The kernel's log: `/dev/kmsg` (CAP_SYSLOG).
     pub kernel_log: Option<PathBuf>,
     /// A file in the form of `/proc/vmstat`.
@@ -35,6 +37,7 @@ impl Default for Sources {
         Self {
             pidfd: true,
             zombie: true,
+            connector: true,
             kernel_log: Some("/dev/kmsg".into()),
             counts: "/proc/vmstat".into(),
             grace: Duration::from_millis(5),
@@ -125,10 +128,8 @@ impl Kills {
 }
 
 fn open(path: Option<&Path>) -> Result<KernelLog, String> {
-    /// The inode of the first PID namespace, `include/linux/proc_ns.h`.
-    const FIRST: &str = "pid:[4026531836]";
     let Some(path) = path else { return Err("the kernel's log is not to be read".to_owned()) };
-    if std::fs::read_link("/proc/self/ns/pid").is_ok_and(|own| own.as_os_str() != FIRST) {
+    if !in_first_namespace() {
         return Err(
             "the kernel's log names processes by other pids than this container; watch from the host"
                 .to_owned(),
@@ -140,6 +141,13 @@ fn open(path: Option<&Path>) -> Result<KernelLog, String> {
             path.display()
         )
     })
+}
+
+/// Whether pids are for us what they are for the kernel. In a container they mostly are not.
+pub(super) fn in_first_namespace() -> bool {
+    /// The inode of the first PID namespace, `include/linux/proc_ns.h`.
+    const FIRST: &str = "pid:[4026531836]";
+    !std::fs::read_link("/proc/self/ns/pid").is_ok_and(|own| own.as_os_str() != FIRST)
 }
 
 fn count(path: &Path) -> Option<u64> {

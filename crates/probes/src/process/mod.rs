@@ -12,6 +12,7 @@
 mod attributes;
 mod by_pidfile;
 mod cgroup;
+mod connector;
 mod ending;
 mod following;
 mod kernel_log;
