@@ -167,13 +167,46 @@ async fn without_the_log_a_risen_count_is_a_suspicion() {
         return pass_over("the kernel is older than Linux 6.15");
     }
     let mut scene = Scene::new(Some(&group));
-    let mut probe = scene.probe(Sources { kernel_log: None, ..Sources::default() }).await;
+    let mut probe = scene.probe(Sources { kernel_log: None, groups: None, ..Sources::default() }).await;
     assert!(probe.limits().iter().any(|what| what.contains("only guessed")), "{:?}", probe.limits());
     scene.eat();
     let told = ending(&mut probe).await;
     let Some(Killer::Memory(memory)) = told.killer.as_deref() else { panic!("{told:?}") };
     let (source, confidence) = (Source::HostCounter, Confidence::Inferred);
     assert_eq!(*memory, OutOfMemory { reached: Reached::Unknown, used: None, source, confidence });
+}
+
+#[tokio::test]
+async fn without_the_log_the_group_that_counted_a_kill_is_named_with_its_limit() {
+    let Some(group) = Group::new("own") else { return pass_over("no control group with a memory limit") };
+    if !tells_endings() {
+        return pass_over("the kernel is older than Linux 6.15");
+    }
+    let mut scene = Scene::new(Some(&group));
+    let mut probe = scene.probe(Sources { kernel_log: None, ..Sources::default() }).await;
+    scene.eat();
+    let told = ending(&mut probe).await;
+    let Some(Killer::Memory(memory)) = told.killer.as_deref() else { panic!("{told:?}") };
+    assert_eq!((memory.source, memory.confidence), (Source::GroupCounter, Confidence::Inferred));
+    let Reached::Group { path, limit } = &memory.reached else { panic!("{memory:?}") };
+    assert_eq!(path.rsplit('/').next(), group.0.file_name().and_then(|name| name.to_str()));
+    assert_eq!(*limit, Some(LIMIT));
+}
+
+#[tokio::test]
+async fn a_group_in_which_nobody_starved_clears_the_kernel() {
+    let Some(group) = Group::new("calm") else { return pass_over("no control group with a memory limit") };
+    if !tells_endings() {
+        return pass_over("the kernel is older than Linux 6.15");
+    }
+    let mut scene = Scene::new(Some(&group));
+    let counts = counted(&scene.dir, 3);
+    let mut probe = scene.probe(Sources { kernel_log: None, counts, ..Sources::default() }).await;
+    counted(&scene.dir, 4); // somewhere else on the host
+    scene.child.kill().unwrap();
+    scene.child.wait().unwrap();
+    let told = ending(&mut probe).await;
+    assert_eq!((told.how, told.killer.as_deref()), (KILLED, Some(&Killer::Other)));
 }
 
 /// A count of our own, which other tests cannot make rise.

@@ -150,7 +150,9 @@ pub enum Source {
     Connector,
     /// The kernel's log, `/dev/kmsg`.
     KernelLog,
-    /// The count of kills for want of memory in `/proc/vmstat`: it rose.
+    /// The count of kills for want of memory in the control group of the process: it rose.
+    GroupCounter,
+    /// That count of the whole host, in `/proc/vmstat`: it rose.
     HostCounter,
     /// waitid(2): it was our own child.
     Wait,
@@ -159,14 +161,15 @@ pub enum Source {
 }
 
 impl Source {
-    /// The name of it, for people and JSON: `pidfd`, `zombie`, `proc connector`, `kernel log`, `host counter`,
-    /// `wait`, `nobody`.
+    /// The name of it, for people and JSON: `pidfd`, `zombie`, `proc connector`, `kernel log`, `group counter`,
+    /// `host counter`, `wait`, `nobody`.
     pub fn word(self) -> &'static str {
         match self {
             Source::Pidfd => "pidfd",
             Source::ProcStat => "zombie",
             Source::Connector => "proc connector",
             Source::KernelLog => "kernel log",
+            Source::GroupCounter => "group counter",
             Source::HostCounter => "host counter",
             Source::Wait => "wait",
             Source::None => "nobody",

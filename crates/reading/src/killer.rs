@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn who_killed_it_is_part_of_the_story() {
         let group = |limit| Reached::Group { path: "/system.slice/x".to_owned(), limit };
-        let (log, counter) = (Source::KernelLog, Source::HostCounter);
+        let (log, counter) = (Source::KernelLog, Source::GroupCounter);
         let (sure, guessed) = (Confidence::Certain, Confidence::Inferred);
         let table = [
             (killed(None), "was killed by signal 9 (SIGKILL)"),

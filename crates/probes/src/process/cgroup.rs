@@ -48,7 +48,7 @@ struct Groups {
 
 /// A folder, and the top of its hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Group {
+pub(super) struct Group {
     folder: PathBuf,
     top: PathBuf,
     /// Whether it is of version 2.
@@ -64,8 +64,34 @@ struct Cpu {
     periods: Option<(u64, u64)>,
 }
 
+/// The group that counts the memory of a process, by its `/proc/PID/cgroup`; groups are mounted below `top`.
+pub(super) fn of_memory(text: &str, top: &Path) -> Option<Group> {
+    Groups::of(text, top).memory
+}
+
 impl Group {
-    fn text(&self, file: &str) -> Option<Vec<u8>> {
+    /// Whether it is of version 2.
+    pub(super) fn is_second(&self) -> bool {
+        self.second
+    }
+
+    /// From the top of its hierarchy: `/system.slice/x`.
+    pub(super) fn path(&self) -> String {
+        let below = self.folder.strip_prefix(&self.top).unwrap_or(&self.folder);
+        format!("/{}", below.display())
+    }
+
+    /// The group with the smallest limit on memory, this one or one around it, and the limit.
+    pub(super) fn limited(&self) -> Option<(Group, u64)> {
+        let limit = self.limit("memory.limit_in_bytes", "memory.max")?;
+        let around = self.folder.ancestors().take_while(|folder| folder.starts_with(&self.top));
+        let mut groups = around.map(|folder| Group { folder: folder.to_owned(), ..self.clone() });
+        let alone = |group: &Group| Group { top: group.folder.clone(), ..group.clone() };
+        let has_it = |group: &Group| alone(group).limit("memory.limit_in_bytes", "memory.max") == Some(limit);
+        groups.find(has_it).map(|group| (group, limit))
+    }
+
+    pub(super) fn text(&self, file: &str) -> Option<Vec<u8>> {
         fs::read(self.folder.join(file)).ok()
     }
 

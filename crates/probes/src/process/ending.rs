@@ -17,7 +17,8 @@ use rustix::time::{
 };
 
 use super::connector::{self, Ticket};
-use super::killer::{self, Kills, Sources, Verdict};
+use super::killer::{self, Before, Kills, Sources, Verdict};
+use super::tally::Tally;
 use crate::clock;
 use crate::proc::{Stat, number};
 use crate::sys;
@@ -29,8 +30,8 @@ pub(super) struct Endings {
     learned: VecDeque<Ending>,
     sources: Sources,
     kills: Option<Arc<Mutex<Kills>>>,
-    /// Kills for want of memory on the host, when the one we follow lived.
-    before: Option<u64>,
+    /// Kills for want of memory while the one we follow lived.
+    before: Before,
     /// What the proc connector will say of the one we follow, and why it says nothing.
     ticket: Option<Ticket>,
     unconnected: Option<String>,
@@ -52,7 +53,7 @@ struct Former {
     /// Whether nothing more can be learned.
     collected: bool,
     /// Kills for want of memory before its end.
-    before: Option<u64>,
+    before: Before,
     ticket: Option<Ticket>,
     /// Since when the proc connector is late with its answer.
     late: Option<Duration>,
@@ -82,6 +83,13 @@ impl Endings {
     /// To be called before a process is followed: prepares for its end.
     pub(super) fn prepare(&mut self, identity: Identity, pidfd: Option<&OwnedFd>) {
         (self.ticket, self.unconnected) = (None, None);
+        let kills = self.kills.get_or_insert_with(|| killer::shared(&self.sources));
+        let (host, alone) = killer::with(kills, |kills| (kills.before(), kills.has_no_log()));
+        let group = self.sources.groups.as_ref().filter(|_| alone).and_then(|top| {
+            let text = std::fs::read_to_string(format!("/proc/{}/cgroup", identity.pid)).ok()?;
+            Tally::new(&text, top, host).map(Box::new)
+        });
+        self.before = Before { of: Some(identity), host, group };
         if !self.sources.connector || self.sources.pidfd && tells_endings(pidfd) {
             return;
         }
@@ -102,7 +110,10 @@ impl Endings {
             }
         }
         let kills = self.kills.get_or_insert_with(|| killer::shared(&self.sources));
-        self.before = killer::with(kills, Kills::before);
+        self.before.host = killer::with(kills, Kills::before);
+        if let Some(group) = &mut self.before.group {
+            group.it_lives(self.before.host);
+        }
     }
 
     /// What cannot be learned here.
@@ -130,7 +141,9 @@ impl Endings {
             (None, _) if pidfd.is_none() => TOO_LATE.to_owned(),
             (None, unconnected) => unconnected.as_ref().map_or(NO_EXIT_INFO.to_owned(), never),
         };
-        let (ended, known, collected, before, held) = (None, false, false, self.before, None);
+        let ours = self.before.of == Some(identity);
+        let before = if ours { std::mem::take(&mut self.before) } else { Before::default() };
+        let (ended, known, collected, held) = (None, false, false, None);
         let (ticket, late) = (self.ticket.take_if(|ticket| ticket.of() == identity), None);
         let former = Former { identity, pidfd, why, ended, known, collected, before, held, ticket, late };
         self.formers.push(former);
@@ -250,7 +263,7 @@ impl Former {
             return Some(ending);
         };
         let last = now.saturating_sub(since) >= sources.grace;
-        match killer::with(kills, |kills| kills.who(self.identity.pid, self.before, last)) {
+        match killer::with(kills, |kills| kills.who(self.identity.pid, &self.before, last)) {
             Verdict::Known(killer) => {
                 ending.killer = killer.map(Box::new);
                 Some(ending)

@@ -33,7 +33,7 @@ pub(super) struct KernelLog {
 #[derive(Debug, Default)]
 struct Told {
     limit: Option<u64>,
-    of: Option<(u32, Reached)>,
+    of: Option<(Option<u32>, Reached)>,
 }
 
 /// Whether there is more to read.
@@ -92,7 +92,10 @@ impl KernelLog {
     fn record(&mut self, record: &[u8]) {
         let text = String::from_utf8_lossy(record);
         let line = text.lines().next().unwrap_or_default();
-        if let Some((_, line)) = line.split_once(';') {
+        if let Some((head, line)) = line.split_once(';')
+            // Programs may write there too, but never in the kernel's name: theirs have a facility.
+            && head.split(',').next().and_then(|priority| priority.parse().ok()).is_some_and(|n: u32| n < 8)
+        {
             self.line(line);
         }
     }
@@ -102,7 +105,13 @@ impl KernelLog {
             self.told = Told::default();
         } else if let Some(usage) = line.strip_prefix("memory: usage ") {
             let limit = usage.split_once(", limit ").and_then(|(_, rest)| kilobytes(rest));
-            self.told.limit = limit;
+            match &mut self.told.of {
+                Some((None, Reached::Group { limit: of, .. })) => *of = limit,
+                _ => self.told.limit = limit,
+            }
+        } else if let Some((_, path)) = line.split_once(" killed as a result of limit of ") {
+            // Before Linux 5.0.
+            self.told.of = Some((None, Reached::Group { path: path.trim().to_owned(), limit: None }));
         } else if let Some(summary) = line.strip_prefix("oom-kill:") {
             self.told.of = summarised(summary, self.told.limit.take());
         } else if let Some((before, rest)) = line.split_once("Killed process ")
@@ -110,12 +119,13 @@ impl KernelLog {
             && let Ok(pid) = pid.parse()
         {
             let of_group = before.starts_with("Memory cgroup out of memory");
-            if !of_group && !before.starts_with("Out of memory") {
+            // Before Linux 5.1 the line begins with it.
+            if !of_group && !before.starts_with("Out of memory") && !before.is_empty() {
                 return;
             }
             let reached = match self.told.of.take() {
-                Some((of, reached)) if of == pid => reached,
-                _ if of_group => Reached::Unknown,
+                Some((of, reached)) if of.is_none_or(|of| of == pid) => reached,
+                _ if of_group || before.is_empty() => Reached::Unknown,
                 _ => Reached::Host,
             };
             // The name may hold anything; what was used comes after it.
@@ -130,7 +140,7 @@ impl KernelLog {
 }
 
 /// `constraint=…,oom_memcg=/a,task_memcg=/b,task=name,pid=7,uid=0`
-fn summarised(summary: &str, limit: Option<u64>) -> Option<(u32, Reached)> {
+fn summarised(summary: &str, limit: Option<u64>) -> Option<(Option<u32>, Reached)> {
     let pid = summary.rsplit_once(",pid=").and_then(|(_, rest)| rest.split(',').next()?.parse().ok())?;
     let constraint = summary.strip_prefix("constraint=")?.split(',').next()?;
     let reached = match constraint {
@@ -142,7 +152,7 @@ fn summarised(summary: &str, limit: Option<u64>) -> Option<(u32, Reached)> {
         "CONSTRAINT_CPUSET" | "CONSTRAINT_MEMORY_POLICY" => Reached::Nodes,
         _ => Reached::Host,
     };
-    Some((pid, reached))
+    Some((Some(pid), reached))
 }
 
 /// `31744kB…` in bytes.
@@ -191,5 +201,30 @@ mod tests {
         assert_eq!(log.take(5).map(|memory| memory.reached), Some(Reached::Host));
         assert_eq!(log.take(6).map(|memory| memory.reached), Some(Reached::Unknown));
         assert_eq!((log.take(7), log.take(9)), (None, None));
+    }
+
+    #[test]
+    fn what_a_program_wrote_in_there_is_not_the_kernels_word() {
+        let mut log = reading(&[]);
+        let line =
+            "Out of memory: Killed process 5 (a) total-vm:8kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB";
+        log.record(format!("12,1,2,-;{line}").as_bytes());
+        assert_eq!(log.take(5), None);
+        log.record(format!("3,1,2,-;{line}").as_bytes());
+        assert!(log.take(5).is_some());
+    }
+
+    #[test]
+    fn older_kernels_say_it_in_other_words() {
+        let mut log = reading(&[
+            "eater invoked oom-killer: gfp_mask=0x6000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=0",
+            "Task in /a/b killed as a result of limit of /a",
+            "memory: usage 32768kB, limit 32768kB, failcnt 11",
+            "Memory cgroup out of memory: Kill process 77 (eater) score 990 or sacrifice child",
+            "Killed process 77 (eater) total-vm:40000kB, anon-rss:31744kB, file-rss:1000kB, shmem-rss:0kB",
+        ]);
+        let memory = log.take(77).unwrap();
+        assert_eq!(memory.reached, Reached::Group { path: "/a".to_owned(), limit: Some(32 << 20) });
+        assert_eq!(memory.used, Some(31 << 20));
     }
 }

@@ -2,16 +2,18 @@
 //!
 //! The count of such kills in `/proc/vmstat` rises before the signal is sent. If it did not rise while we followed the
 //! process, nobody needs to be asked further. If it did, the kernel's log names the process; it may be half a
-//! millisecond late, so the question is asked again after a while. Where the log may not be read, the risen count is a
-//! suspicion. Whoever asks never waits.
+//! millisecond late, so the question is asked again after a while. Where the log may not be read, the process's control
+//! group says whether somebody in it was killed so; and where there is none, the risen count is a suspicion. Whoever asks
+//! never waits.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use hinoban_reading::{Confidence, Killer, OutOfMemory, Reached, Source};
+use hinoban_reading::{Confidence, Identity, Killer, OutOfMemory, Reached, Source};
 
 use super::kernel_log::{Drained, KernelLog};
+use super::tally::{Tally, Told};
 use crate::clock;
 use crate::proc::labelled;
 
@@ -26,6 +28,8 @@ pub struct Sources {
     pub connector: bool,
     /// The kernel's log: `/dev/kmsg` (CAP_SYSLOG).
     pub kernel_log: Option<PathBuf>,
+    /// Where control groups are mounted. They are asked where the log may not be read.
+    pub groups: Option<PathBuf>,
     /// A file in the form of `/proc/vmstat`.
     pub counts: PathBuf,
     /// How long the log is waited for after a kill that it should tell of. Nothing else waits for it.
@@ -39,6 +43,7 @@ impl Default for Sources {
             zombie: true,
             connector: true,
             kernel_log: Some("/dev/kmsg".into()),
+            groups: Some("/sys/fs/cgroup".into()),
             counts: "/proc/vmstat".into(),
             grace: Duration::from_millis(5),
         }
@@ -52,6 +57,17 @@ pub(super) struct Kills {
     counts: PathBuf,
     /// The count, and when it was read.
     recent: Option<(Duration, Option<u64>)>,
+}
+
+/// Kills for want of memory that were counted while a process lived.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    /// Which process.
+    pub(super) of: Option<Identity>,
+    /// On the host.
+    pub(super) host: Option<u64>,
+    /// In its control group.
+    pub(super) group: Option<Box<Tally>>,
 }
 
 /// What can be said of a killer.
@@ -89,16 +105,24 @@ impl Kills {
             _ => {
                 let count = count(&self.counts);
                 self.recent = Some((now, count));
+                // What has gathered there is not to keep the look waiting that finds somebody dead.
+                if let Ok(log) = &mut self.log {
+                    log.drain();
+                }
                 count
             }
         }
     }
 
-    /// Who killed this one, which lived when the count was `before`. `last`: nobody will ask again.
-    pub(super) fn who(&mut self, pid: u32, before: Option<u64>, last: bool) -> Verdict {
+    /// Whether control groups are needed: the log cannot be read.
+    pub(super) fn has_no_log(&self) -> bool {
+        self.log.is_err()
+    }
+
+    /// Who killed this one, which lived when the counts were `before`. `last`: no source will be late any more.
+    pub(super) fn who(&mut self, pid: u32, before: &Before, last: bool) -> Verdict {
         let now = count(&self.counts);
-        let (Some(before), Some(now)) = (before, now) else { return Verdict::Known(None) };
-        if now == before {
+        if now.is_some() && now == before.host {
             return Verdict::Known(Some(Killer::Other));
         }
         if let Ok(log) = &mut self.log {
@@ -106,15 +130,21 @@ impl Kills {
             if let Some(memory) = log.take(pid) {
                 return Verdict::Known(Some(Killer::Memory(memory)));
             }
-            if !last {
+            if !last || drained == Drained::More {
                 return Verdict::Later;
             }
-            if drained == Drained::All && !log.has_lost() {
+            // Of whom we never saw alive, the log may have told before we read it.
+            if !log.has_lost() && before.host.is_some() {
                 return Verdict::Known(Some(Killer::Other));
             }
         }
-        let (source, confidence) = (Source::HostCounter, Confidence::Inferred);
-        let memory = OutOfMemory { reached: Reached::Unknown, used: None, source, confidence };
+        let (source, reached) = match before.group.as_deref().map_or(Told::Nothing, Tally::told) {
+            Told::Nobody => return Verdict::Known(Some(Killer::Other)),
+            Told::Somebody(reached) => (Source::GroupCounter, reached),
+            Told::Nothing if now.is_none() || before.host.is_none() => return Verdict::Known(None),
+            Told::Nothing => (Source::HostCounter, Reached::Unknown),
+        };
+        let memory = OutOfMemory { reached, used: None, source, confidence: Confidence::Inferred };
         Verdict::Known(Some(Killer::Memory(memory)))
     }
 

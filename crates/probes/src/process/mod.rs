@@ -21,6 +21,7 @@ mod matching;
 mod reuse;
 mod sample;
 mod table;
+mod tally;
 mod task;
 mod traffic;
 mod wanted;
