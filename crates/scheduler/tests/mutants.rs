@@ -186,6 +186,12 @@ const MUTANTS: &[Mutant] = &[
         "                close(before.map(|wish| (wish.intent, false)), out);",
         "                drop(before);",
     ),
+    (
+        "what a restart took down waits for what is not watched",
+        "rest.rs",
+        "                true if left && watched.watching != Watching::No => false,",
+        "                true if left && watched.leaving => false,",
+    ),
 ];
 
 /// Plays the scripts until something breaks, and says what.

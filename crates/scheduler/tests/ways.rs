@@ -147,7 +147,8 @@ fn what_went_with_a_service_that_was_given_up_is_named_with_what_brings_it_back(
         assert_eq!(view.watching, Watching::No, "{name}");
         view.gave_up.unwrap().to_string()
     };
-    let end = "nor at those that depend on it: app; once it is mended, to bring back all of them: hinoban start app";
+    let end = "nor at those that depend on it: app; what happened: hinoban explain db, and its own log; once it is mended, \
+               to bring back all of them: hinoban start app";
     assert!(why("db").ends_with(end), "{}", why("db"));
     assert!(why("app").ends_with("once it is mended: hinoban start app"), "{}", why("app"));
     let limit = |fact: &Fact| match fact {
