@@ -134,7 +134,8 @@ fn open((name, unit, value): (Name<'_>, Unit, Held<'_>)) -> Reading {
 
 /// The number of the reading's metric. Probes read in the order of the table, so it mostly is the `next` one, or soon after.
 fn number(reading: &Reading, next: usize) -> Option<u8> {
-    let is = |metric: &Metric| metric.name == reading.name && metric.unit == reading.unit;
+    // The cheaper question first.
+    let is = |metric: &Metric| metric.unit == reading.unit && metric.name == reading.name;
     let (before, after) = metrics::ALL.split_at(next.min(metrics::ALL.len()));
     let further = after.iter().position(is).map(|n| next + n);
     let at = further.or_else(|| before.iter().position(is))?;

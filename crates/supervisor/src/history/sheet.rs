@@ -111,16 +111,18 @@ impl Sheet {
         out: &mut Vec<Chunk>,
     ) {
         let time = at.micros().div_euclid(1000);
-        for (place, reading) in seen.readings.iter().enumerate() {
+        let mut next = 0;
+        for reading in &seen.readings {
             let Some(value) = reading.value.as_f64().filter(|value| value.is_finite()) else { continue };
             let is_it =
                 |cell: &Cell| names.0.get(usize::from(cell.name)).is_some_and(|(n, _)| *n == reading.name);
             // Most looks give the same readings in the same order.
-            let place = match self.cells.get(place) {
-                Some(cell) if is_it(cell) => Some(place),
+            let place = match self.cells.get(next) {
+                Some(cell) if is_it(cell) => Some(next),
                 _ => self.cells.iter().position(is_it),
             };
-            let Some(place) = place.or_else(|| self.open(service, reading, names)) else { continue };
+            let Some(place) = place.or_else(|| self.open(next, service, reading, names)) else { continue };
+            next = place + 1;
             let cell = &mut self.cells[place];
             match cell.keep {
                 Keep::Not => {}
@@ -140,8 +142,9 @@ impl Sheet {
         }
     }
 
-    /// A place for a reading that was not seen before.
-    fn open(&mut self, service: &Service, reading: &Reading, names: &mut Names) -> Option<usize> {
+    /// A place for a reading that was not seen before: where it came. Rates come from the second look on, in the midst of
+    /// the others.
+    fn open(&mut self, at: usize, service: &Service, reading: &Reading, names: &mut Names) -> Option<usize> {
         let name = names.number(reading)?;
         let named =
             !self.part.is_empty() || service.rules.iter().any(|rule| names_metric(&rule.when, &reading.name));
@@ -153,8 +156,9 @@ impl Sheet {
             _ if rests(&reading.name) => Keep::Not,
             _ => Keep::Thin,
         };
-        self.cells.push(Cell { name, keep, count: 0, min: 0.0, max: 0.0, sum: 0.0 });
-        Some(self.cells.len() - 1)
+        let at = at.min(self.cells.len());
+        self.cells.insert(at, Cell { name, keep, count: 0, min: 0.0, max: 0.0, sum: 0.0 });
+        Some(at)
     }
 }
 
