@@ -94,7 +94,8 @@ async fn every_member_is_in_the_reference() {
         view.rules = vec![compares];
         view.identity = Some(Identity { pid: 1, start: 2 });
         let (text, since) = (String::new(), world::LOOKED);
-        let gave_up = GivenUp { doing: Doing::Restart, text, since, told: None, times: 1, lived: true, gone: false };
+        let gave_up =
+            GivenUp { doing: Doing::Restart, text, since, told: None, times: 1, lived: true, gone: false };
         let repairs = Repairs { gave_up: Some(Box::new(gave_up)), ..Repairs::default() };
         view.patience = Some(PatienceView { repairs, ..PatienceView::default() });
         view.last_action = Some(LastAction {

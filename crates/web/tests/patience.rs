@@ -15,7 +15,8 @@ const TEXT: &str = "Connection refused -- restarted 5 times in vain; it is not r
 
 fn given_up() -> PatienceView {
     let (since, text) = (world::LOOKED, TEXT.to_owned());
-    let gave_up = GivenUp { doing: Doing::Restart, text, since, told: None, times: 2, lived: true, gone: false };
+    let gave_up =
+        GivenUp { doing: Doing::Restart, text, since, told: None, times: 2, lived: true, gone: false };
     let gave_up = Some(Box::new(gave_up));
     let repairs = Repairs {
         lived: 5,
