@@ -103,6 +103,8 @@ pub(crate) struct Stat {
     pub(crate) state: u8,
     /// Field 4.
     pub(crate) ppid: u32,
+    /// Field 6: the pid of the one that began its session.
+    pub(crate) session: u32,
     /// Fields 14 and 15, user and system time, in ticks.
     pub(crate) cpu: u64,
     /// Field 20.
@@ -121,12 +123,14 @@ impl Stat {
         // `nth` counts from the field after the one read last.
         let state = *fields.next()?.first()?;
         let ppid = number(fields.next()?)?;
-        let utime: u64 = number(fields.nth(9)?)?;
+        // One that began in another pid namespace is 0 or -1 there.
+        let session = number(fields.nth(1)?).unwrap_or(0);
+        let utime: u64 = number(fields.nth(7)?)?;
         let stime: u64 = number(fields.next()?)?;
         let threads = number(fields.nth(4)?)?;
         let start = number(fields.nth(1)?)?;
         let exit_code = number(fields.nth(29)?)?;
-        Some(Self { state, ppid, cpu: utime + stime, threads, start, exit_code })
+        Some(Self { state, ppid, session, cpu: utime + stime, threads, start, exit_code })
     }
 
     /// Ended, but not collected by its parent. A leader whose other threads still run shows `Z` too, and is not one.
@@ -165,14 +169,15 @@ mod tests {
 
     fn line(name: &str) -> String {
         format!(
-            "42 ({name}) S 7 1 1 0 -1 4194560 100 200 0 0 11 22 33 44 20 0 5 0 777 1000 50 18446744073709551615 1 1 0 0 \
+            "42 ({name}) S 7 1 3 0 -1 4194560 100 200 0 0 11 22 33 44 20 0 5 0 777 1000 50 18446744073709551615 1 1 0 0 \
              0 0 0 4096 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 768\n"
         )
     }
 
     #[test]
     fn the_fields_are_found_behind_any_name() {
-        let wanted = Stat { state: b'S', ppid: 7, cpu: 33, threads: 5, start: 777, exit_code: 768 };
+        let wanted =
+            Stat { state: b'S', ppid: 7, session: 3, cpu: 33, threads: 5, start: 777, exit_code: 768 };
         for name in ["sh", "a b", "a) Z 1 (b", ")))", ""] {
             assert_eq!(Stat::parse(line(name).as_bytes()), Some(wanted), "{name:?}");
         }

@@ -25,6 +25,8 @@ pub(super) struct Following {
     /// Why nothing tells of an end at once.
     blind: Option<String>,
     wanted: Wanted,
+    /// Whose ending was asked for last. A zombie is met again and again, and has ended once.
+    asked: Option<Identity>,
 }
 
 /// The process we believe in.
@@ -109,6 +111,7 @@ impl Following {
             if let Some(pidfd) = &ended.pidfd {
                 ending::let_it_be_collected(pidfd);
             }
+            self.asked = Some(ended.identity());
             self.endings.want(ended.identity(), ended.pidfd, self.blind.as_deref());
         }
         Ok(None)
@@ -153,7 +156,9 @@ impl Following {
         };
         if stat.is_zombie() {
             let identity = Identity { pid, start: stat.start };
-            self.endings.want(identity, pidfd, self.blind.as_deref());
+            if self.asked.replace(identity) != Some(identity) {
+                self.endings.want(identity, pidfd, self.blind.as_deref());
+            }
             return Ok(Met::Zombie(identity, stat));
         }
         Ok(Met::Alive(Fresh { task, pidfd, stat }))

@@ -1,5 +1,6 @@
 //! A process that is found by its command line.
 
+use std::cell::Cell;
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -11,9 +12,12 @@ use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standin
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
+use tokio::time::{Instant, sleep_until};
 
+use super::belief::{Changes, Closer, TRIAL, TRIALS, is_starter};
 use super::following::{Following, Met};
 use super::killer::Sources;
+use super::table::Process;
 use super::wanted::Wanted;
 use super::words::{could_not_look, zombie};
 use super::{sample, table};
@@ -31,6 +35,12 @@ type Matcher = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// found it is the one for as long as it lives and matches, which is asked again every twenty seconds. The look that
 /// searches leaves the runtime's thread; one search serves all probes. Nothing tells of a process that appears: for some
 /// seconds after an end, and after each look before its turn that finds nobody, the probe wakes itself.
+///
+/// The clients of our own program (`hinoban start …`) are left out, and the shells and scripts that called them. Whom a look
+/// before its turn finds has to stay for 0.4 s to be believed, within that look: it may be the shell that killed the
+/// service. At once are believed who shares a session with the one before, and the daemon that a program of ours has started
+/// (it finds `MONIT_SERVICE` in its environment). Our own child is not the service for its first three seconds, but the
+/// program that starts it, if somebody waits for one. If more than five in ten seconds come and go, the rest waits for its turn.
 pub struct MatchingProcess {
     pattern: String,
     matches: Matcher,
@@ -39,8 +49,11 @@ pub struct MatchingProcess {
     ended: Option<Identity>,
     /// When the command line of the one we follow was read last, since boot.
     matched: Duration,
-    line: Elsewhere<Option<String>>,
+    line: Elsewhere<Option<Closer>>,
     hurry: Option<Hurry>,
+    /// The session of the one we followed last.
+    family: u32,
+    changes: Changes,
 }
 
 impl fmt::Debug for MatchingProcess {
@@ -51,6 +64,9 @@ impl fmt::Debug for MatchingProcess {
             .finish_non_exhaustive()
     }
 }
+
+/// So many are not who they seemed before a look gives up.
+const MOST: usize = 16;
 
 /// How long a command line is believed.
 const BELIEVED: Duration = Duration::from_secs(19);
@@ -69,9 +85,11 @@ impl Probe for MatchingProcess {
             Some(stat) if self.still_matches(look).await => self.following.measure(&stat),
             _ => None,
         };
+        self.changes.note(before.is_some() && seen.is_none());
+        let mut is_starting = false;
         if seen.is_none() {
             self.following.let_go();
-            seen = self.search(look).await?;
+            (seen, is_starting) = self.search(look, before.is_none() && self.hurry.is_some()).await?;
         }
         match &seen {
             Some(_) => {
@@ -80,7 +98,8 @@ impl Probe for MatchingProcess {
             }
             None => {
                 let first = self.hurry.is_none();
-                let begins = before.is_some() || first || (look.cause() == Cause::Early && !own);
+                let begins =
+                    is_starting || before.is_some() || first || (look.cause() == Cause::Early && !own);
                 Hurry::wait(&mut self.hurry, begins);
             }
         }
@@ -95,6 +114,9 @@ impl Probe for MatchingProcess {
     }
 
     fn wakes(&self) -> Vec<Wake> {
+        if self.changes.are_many() {
+            return Vec::new();
+        }
         let bell = self.hurry.iter().filter_map(|h| h.bell.clone()).map(Wake::Fd);
         self.following.wakes().chain(bell).collect()
     }
@@ -116,6 +138,8 @@ impl MatchingProcess {
             matched: Duration::ZERO,
             line: Elsewhere::default(),
             hurry: None,
+            family: 0,
+            changes: Changes::default(),
         }
     }
 
@@ -146,8 +170,8 @@ impl MatchingProcess {
             return true;
         }
         let gate = Gate::new(format!("the memory of process {}", followed.pid));
-        match self.line.ask(&gate, look, move || table::command_of(followed.pid)).await {
-            Ok(Some(line)) if !(self.matches)(&line) => false,
+        match self.line.ask(&gate, look, move || Closer::look(followed)).await {
+            Ok(Some(closer)) if !(self.matches)(&closer.command) => false,
             // What cannot be read says nothing: it lives, and did match.
             _ => {
                 self.matched = now;
@@ -156,17 +180,66 @@ impl MatchingProcess {
         }
     }
 
-    /// Finds the process and follows it; `None` if there is none.
-    async fn search(&mut self, look: &Look) -> Result<Option<Observation>, ProbeError> {
-        let table = table::recent(look).await?;
-        let Some(chosen) = table.choose(&*self.matches) else { return Ok(None) };
-        match self.following.meet(chosen.pid)? {
-            // invariant 9: the table may be half a second old.
-            Met::Alive(fresh) if fresh.stat.start == chosen.start => {
+    /// Finds the process and follows it; `None` if there is none. `awaited`: a look before found nobody. Also says whether
+    /// a program is at work that may be starting it.
+    async fn search(
+        &mut self,
+        look: &Look,
+        awaited: bool,
+    ) -> Result<(Option<Observation>, bool), ProbeError> {
+        let trials = Instant::now() + TRIALS;
+        let mut is_starting = false;
+        let mut refused: Vec<Identity> = Vec::new();
+        while refused.len() < MOST {
+            let table = table::recent(look).await?;
+            let starting = Cell::new(false);
+            let chosen = table.choose(&*self.matches, |process| {
+                let starts = awaited && is_starter(process);
+                starting.set(starting.get() || starts);
+                starts || refused.contains(&process.identity())
+            });
+            is_starting |= starting.get();
+            let Some(chosen) = chosen.map(Process::identity) else { break };
+            if (look.cause() == Cause::Due || self.stays(chosen, look, awaited, trials).await?)
+                && let Met::Alive(fresh) = self.following.meet(chosen.pid)?
+                && fresh.identity() == chosen
+            {
+                // invariant 9: the table may be half a second old.
                 self.matched = clock::since_boot();
-                Ok(Some(self.following.follow(fresh)))
+                self.family = fresh.stat.session;
+                return Ok((Some(self.following.follow(fresh)), false));
             }
-            _ => Ok(None),
+            refused.push(chosen);
+        }
+        Ok((None, is_starting))
+    }
+
+    /// Whether this one lives and matches, and still does so after a while; or it is known where it comes from.
+    async fn stays(
+        &mut self,
+        chosen: Identity,
+        look: &Look,
+        awaited: bool,
+        trials: Instant,
+    ) -> Result<bool, ProbeError> {
+        let gate = Gate::new(format!("the memory of process {}", chosen.pid));
+        let end = Instant::now() + TRIAL;
+        let mut pause = Duration::from_millis(4);
+        loop {
+            let closer = self.line.ask(&gate, look, move || Closer::look(chosen)).await?;
+            let Some(closer) = closer.filter(|closer| (self.matches)(&closer.command)) else {
+                return Ok(false);
+            };
+            // Right after an end nothing of ours has been started yet.
+            if closer.is_of_family(self.family) || awaited && closer.was_started_by_us() {
+                return Ok(true);
+            }
+            let now = Instant::now();
+            if now >= end.min(trials) {
+                return Ok(now >= end);
+            }
+            sleep_until((now + pause).min(end)).await;
+            pause = (pause * 2).min(Duration::from_millis(25));
         }
     }
 

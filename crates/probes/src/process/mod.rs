@@ -10,8 +10,10 @@
 //! and afterwards tells how it ended.
 
 mod attributes;
+mod belief;
 mod by_pidfile;
 mod cgroup;
+mod clients;
 mod connector;
 mod ending;
 mod following;
