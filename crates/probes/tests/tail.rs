@@ -161,6 +161,25 @@ async fn behind_a_hole_lines_are_read() {
     assert_eq!(log.hits().await, "ERROR b\n");
 }
 
+/// The log was larger than the longest line when it was cut, than what is read at a time, and than what one look reads.
+#[tokio::test]
+async fn a_hole_of_any_length_costs_no_line() {
+    use std::os::unix::fs::FileExt;
+    for length in [600, 5000, 200 << 10, 64 << 20, 1 << 40] {
+        let mut log = Log::seen().await;
+        let file = File::create(&log.path).unwrap();
+        file.write_all_at(b"ERROR behind the hole\nERROR c\n", length).unwrap();
+        assert_eq!(log.hits().await, "ERROR behind the hole\nERROR c\n", "a hole of {length} bytes");
+        // The hole comes first, and the line later.
+        let mut log = Log::seen().await;
+        let file = File::create(&log.path).unwrap();
+        file.set_len(length).unwrap();
+        assert_eq!(log.hits().await, "");
+        file.write_all_at(b"ERROR d\n", length).unwrap();
+        assert_eq!(log.hits().await, "ERROR d\n", "written behind a hole of {length} bytes");
+    }
+}
+
 #[tokio::test]
 async fn what_was_written_while_nobody_looked_is_found_also_under_another_name() {
     let mut log = Log::seen().await;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::{FileType, OFlags, Stat, fstat, stat};
+use rustix::fs::{FileType, OFlags, SeekFrom, Stat, fstat, seek, stat};
 use rustix::io::Errno;
 
 use super::lines::{Catch, Content};
@@ -267,6 +267,10 @@ fn read_on(open: &mut Open, room: &mut u64, catch: &mut Catch<'_>) -> io::Result
             line = from + length + 1;
             from = line;
         }
+        // Zeros before a line are a hole, and no part of it: somebody cut the file, and its writer goes on where it was.
+        let zeros = if skips { 0 } else { held[line..].iter().take_while(|byte| **byte == 0).count() };
+        line += zeros;
+        let in_hole = zeros > 0 && line == held.len();
         if !skips && held.len() - line > longest {
             catch.line(&held[line..line + longest]);
             skips = true;
@@ -279,9 +283,23 @@ fn read_on(open: &mut Open, room: &mut u64, catch: &mut Catch<'_>) -> io::Result
         if read < want {
             break true;
         }
+        if in_hole {
+            at = behind_hole(&open.file, at)?;
+        }
     };
     open.moved_to(at, skips)?;
     Ok(all)
+}
+
+/// Where the hole ends that there may be at this place: what was cut may have been larger than is ever read.
+fn behind_hole(file: &File, at: u64) -> io::Result<u64> {
+    let size = u64::try_from(fstat(file)?.st_size).unwrap_or(0);
+    match seek(file, SeekFrom::Data(at)) {
+        Ok(data) => Ok(data.max(at)),
+        Err(Errno::NXIO) => Ok(size.max(at)),
+        // Not every file system knows its holes.
+        Err(_) => Ok(at),
+    }
 }
 
 /// What stands behind the last end of a line will have none any more.

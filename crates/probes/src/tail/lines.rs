@@ -77,10 +77,10 @@ impl<'c> Catch<'c> {
 
     /// Takes in one line, without its end.
     pub(super) fn line(&mut self, line: &[u8]) {
-        let line = &line[..line.len().min(self.content.longest())];
         // Where a file was cut that somebody goes on writing to, it has a hole, which reads as zeros.
         let begin = line.iter().position(|byte| *byte != 0).unwrap_or(line.len());
-        let text = String::from_utf8_lossy(&line[begin..]);
+        let line = &line[begin..];
+        let text = String::from_utf8_lossy(&line[..line.len().min(self.content.longest())]);
         if self.content.ignored.iter().any(|test| test(&text)) {
             return;
         }
@@ -135,6 +135,8 @@ mod tests {
         let content = Content::new(16).rule(|line| line.contains("ERROR"));
         assert_eq!(caught(&content, &[b"\xff ERROR\xfe"]), ["\u{fffd} ERROR\u{fffd}\n"]);
         assert_eq!(caught(&content, &[b"\0\0\0ERROR a\0b"]), ["ERROR a\u{fffd}b\n"]);
+        let hole = [&[0; 40][..], b"ERROR"].concat();
+        assert_eq!(caught(&content, &[&hole]), ["ERROR\n"], "a hole is no part of the line");
         assert_eq!(caught(&content, &[b"0123456789abcdERROR"]), [""], "behind the fifteenth byte");
         assert_eq!(caught(&content, &[b"0123456789ERROR"]), ["0123456789ERROR\n...\n"]);
     }
