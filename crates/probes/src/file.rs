@@ -40,7 +40,9 @@ const PATIENT: u32 = 10;
 /// file that disappeared is given a tenth of a second to come back, and one that is being written to as long to come to
 /// rest. On a local file system a look is a few system calls on the calling thread; behind a network it is made by a
 /// blocking thread of the runtime. A checksum is computed by such a thread: a look waits for it for half a second and then
-/// leaves it out, and the probe is woken when it is ready. It is computed again when length, inode or times have changed.
+/// leaves it out, and the probe is woken when it is ready; its answer is told then, whatever became of the file meanwhile.
+/// It is computed again when length, inode or times have changed, and of a file that takes so long only at its turn. Who
+/// has waited for more than a cycle is told, and then it is read as fast as it goes.
 #[derive(Debug)]
 pub struct FileProbe {
     path: PathBuf,
@@ -182,7 +184,7 @@ impl Probe for FileProbe {
     }
 
     fn limits(&self) -> Vec<String> {
-        self.sums.trouble().into_iter().collect()
+        self.sums.limits()
     }
 }
 

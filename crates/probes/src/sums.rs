@@ -1,8 +1,10 @@
 //! Checksums of files, computed on a thread of their own and known for as long as the file has not changed.
 //!
 //! One file at a time is read on each file system, by one blocking thread of the runtime that works off a queue and ends
-//! with it. A look waits for a little while; what is not ready by then goes on, and the probe is woken when it is. Reading
-//! leaves no trace in the time of the last access where the kernel allows that (`O_NOATIME`, open(2)).
+//! with it. A look waits for a little while; what is not ready by then goes on, and the probe is woken when it is. That
+//! answer counts, also if the file was changed meanwhile: a file that never rests must not stay unread. What it is by then
+//! is computed from the next turn on. Reading makes way for everybody, but who waits for more than a cycle has waited
+//! long enough: then it makes haste. It leaves no trace in the time of the last access where the kernel allows that (`O_NOATIME`, open(2)).
 
 mod gentle;
 
@@ -10,10 +12,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hinoban_probe::Look;
+use hinoban_probe::{Cause, Look};
 use hinoban_reading::{Metric, Observation, metrics};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Advice, FileType, Stat, fadvise, fstat};
@@ -62,6 +65,8 @@ pub(crate) struct Sums {
     wanted: Vec<Sum>,
     known: Option<Known>,
     asked: Option<Asked>,
+    /// The last answer came when the look that asked was over.
+    slow: bool,
     /// Why the file cannot be read.
     trouble: Option<String>,
 }
@@ -115,6 +120,10 @@ type Answer = Result<Known, String>;
 struct Asked {
     answer: oneshot::Receiver<Answer>,
     done: Arc<OwnedFd>,
+    path: PathBuf,
+    /// So many looks at their turn have waited for it.
+    turns: u32,
+    haste: Arc<AtomicBool>,
 }
 
 impl Sums {
@@ -130,9 +139,10 @@ impl Sums {
         self.asked.as_ref().map(|asked| asked.done.clone())
     }
 
-    /// Why there is none.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble.clone()
+    /// Why there is none, or none yet.
+    pub(crate) fn limits(&self) -> Vec<String> {
+        let late = self.asked.as_ref().filter(|asked| asked.is_late()).map(Asked::lateness);
+        self.trouble.iter().cloned().chain(late).collect()
     }
 
     /// Adds the checksums of the file at `path`, of which `stat` was said, if they are known or ready soon.
@@ -146,28 +156,38 @@ impl Sums {
         }
         let deadline = Instant::from_std(look.deadline().checked_sub(BEFORE).unwrap_or(look.deadline()));
         let deadline = deadline.min(Instant::now() + PATIENCE);
-        if self.is_known(stat) || self.ask(path, stat, look, deadline).await {
+        let answered = self.take();
+        let due = look.cause() == Cause::Due;
+        if let Some(asked) = self.asked.as_mut().filter(|_| due) {
+            asked.wait_another_turn();
+        }
+        let known = self.is_known(stat) || answered;
+        // Of a large file that is written to all the time there is one sum a turn, and not one after the other.
+        let may_ask = due || !self.slow || self.asked.is_some();
+        if known || (may_ask && self.ask(path, stat, look, deadline).await) {
             for (sum, text) in self.known.iter().flat_map(|known| &known.sums) {
                 seen.push(&sum.metric(), text.as_str());
             }
         }
     }
 
-    fn is_known(&mut self, stat: &Stat) -> bool {
-        self.take();
+    fn is_known(&self, stat: &Stat) -> bool {
         self.known.as_ref().is_some_and(|known| !known.fleeting && known.print == Print::of(stat))
     }
 
-    /// Takes the answer to an earlier question.
-    fn take(&mut self) {
-        let Some(asked) = &mut self.asked else { return };
+    /// Takes the answer to an earlier question. Whether there is one that counts.
+    fn take(&mut self) -> bool {
+        let Some(asked) = &mut self.asked else { return false };
         let answer = match asked.answer.try_recv() {
             Ok(answer) => answer,
-            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Empty) => return false,
             Err(TryRecvError::Closed) => Err("the checksum was not finished".to_owned()),
         };
         self.asked = None;
-        self.hear(answer);
+        let counts = self.hear(answer);
+        // What was changed while it was read is read again at once, and that answer counts.
+        self.slow = counts;
+        counts && self.known.is_some()
     }
 
     /// Whether that is an answer which counts.
@@ -191,9 +211,10 @@ impl Sums {
     /// Has them computed, and waits for that. Whether they are known now.
     async fn ask(&mut self, path: &Path, stat: &Stat, look: &Look, deadline: Instant) -> bool {
         loop {
+            let earlier = self.asked.is_some();
             let asked = match &mut self.asked {
                 Some(asked) => asked,
-                none => match Asked::new(path, stat.st_dev, &self.wanted, look.wall()) {
+                none => match Asked::new(path, stat.st_dev, &self.wanted, look) {
                     Ok(asked) => none.insert(asked),
                     Err(error) => {
                         self.trouble = Some(format!("no checksum can be computed: {}", plain(&error.into())));
@@ -204,27 +225,50 @@ impl Sums {
             let Ok(answer) = timeout_at(deadline, &mut asked.answer).await else { return false };
             self.asked = None;
             let answer = answer.unwrap_or_else(|_| Err("the checksum was not finished".to_owned()));
-            // An answer to the question of an earlier look may be about an earlier state.
-            if self.hear(answer) && self.is_recent(stat) {
+            if self.hear(answer) {
+                self.slow = earlier;
                 return self.known.is_some();
             }
         }
     }
-
-    /// Whether what is known is not older than this.
-    fn is_recent(&self, stat: &Stat) -> bool {
-        let stat = Print::of(stat);
-        self.known.as_ref().is_none_or(|known| known.print == stat || known.print.changed > stat.changed)
-    }
 }
 
 impl Asked {
-    fn new(path: &Path, device: u64, sums: &[Sum], wall: Duration) -> Result<Self, Errno> {
+    fn new(path: &Path, device: u64, sums: &[Sum], look: &Look) -> Result<Self, Errno> {
         let done = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let (tell, answer) = oneshot::channel();
-        let work = Work { path: path.to_owned(), sums: sums.to_owned(), wall, tell, done: done.clone() };
-        queue(device, work);
-        Ok(Self { answer, done })
+        let haste = Arc::new(AtomicBool::new(false));
+        queue(
+            device,
+            Work {
+                path: path.to_owned(),
+                sums: sums.to_owned(),
+                wall: look.wall(),
+                tell,
+                done: done.clone(),
+                haste: haste.clone(),
+            },
+        );
+        let turns = u32::from(look.cause() == Cause::Due);
+        Ok(Self { answer, done, path: path.to_owned(), turns, haste })
+    }
+
+    fn wait_another_turn(&mut self) {
+        self.turns += 1;
+        self.haste.store(self.is_late(), Ordering::Relaxed);
+    }
+
+    /// Whether somebody has waited for a whole cycle.
+    fn is_late(&self) -> bool {
+        self.turns > 1
+    }
+
+    fn lateness(&self) -> String {
+        format!(
+            "the checksum of {} is being computed since an earlier cycle: a change is told when that is done, and not \
+             before; look at it less often, or at a smaller file",
+            self.path.display()
+        )
     }
 }
 
@@ -236,6 +280,8 @@ struct Work {
     wall: Duration,
     tell: oneshot::Sender<Answer>,
     done: Arc<OwnedFd>,
+    /// Somebody has waited for it long enough.
+    haste: Arc<AtomicBool>,
 }
 
 /// What is still to be read, by device. As long as there is an entry, a thread works on it.
@@ -262,10 +308,21 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
-        let _gentle = Gentle::new();
         while let Some(work) = self.next() {
-            work.run();
+            let (mut gentle, haste) = (Gentle::new(), work.haste.clone());
+            work.run(|| {
+                // Whoever waits behind this one makes it hurry, too.
+                if haste.load(Ordering::Relaxed) || self.somebody_waits_long() {
+                    gentle.give_up();
+                }
+                gentle.rests()
+            });
         }
+    }
+
+    fn somebody_waits_long(&self) -> bool {
+        let queues = QUEUES.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.get(&self.device).is_some_and(|queue| queue.iter().any(Work::is_urgent))
     }
 
     fn next(&mut self) -> Option<Work> {
@@ -289,8 +346,13 @@ impl Drop for Worker {
 }
 
 impl Work {
-    fn run(self) {
-        let Some(read) = self.read() else { return };
+    fn is_urgent(&self) -> bool {
+        self.haste.load(Ordering::Relaxed)
+    }
+
+    /// Reads the file and tells what came of it; `rests` says whether there is time for pauses.
+    fn run(self, rests: impl FnMut() -> bool) {
+        let Some(read) = self.read(rests) else { return };
         let answer = read.map_err(|error| {
             let (path, why) = (self.path.display(), plain(&error));
             match error.kind() {
@@ -306,7 +368,7 @@ impl Work {
     }
 
     /// `None` if nobody wants to know any more.
-    fn read(&self) -> Option<io::Result<Known>> {
+    fn read(&self, mut rests: impl FnMut() -> bool) -> Option<io::Result<Known>> {
         let file = match open_quietly(&self.path) {
             Ok(file) => file,
             Err(error) => return Some(Err(error.into())),
@@ -332,7 +394,7 @@ impl Work {
                 Err(Errno::INTR) => {}
                 Err(error) => return Some(Err(error.into())),
             }
-            rest.after(CHUNK);
+            rest.after(CHUNK, &mut rests);
         }
         let print = Print::of(&before);
         let steady = fstat(&file).is_ok_and(|after| Print::of(&after) == print);

@@ -70,10 +70,13 @@ impl Rest {
         Self { computed: computed(), read: 0 }
     }
 
-    pub(super) fn after(&mut self, bytes: usize) {
+    pub(super) fn after(&mut self, bytes: usize, rests: &mut impl FnMut() -> bool) {
         self.read += bytes;
         if self.read < BURST {
             return;
+        }
+        if !rests() {
+            return *self = Self::new();
         }
         let spent = computed().saturating_sub(self.computed);
         let pause = Timespec::try_from(spent * RESTS).unwrap_or_default();
@@ -88,21 +91,41 @@ fn computed() -> Duration {
 }
 
 /// Makes way for every other thread, for as long as it lives. Only root can take that back, so only root does it.
-pub(super) struct Gentle(Option<i32>);
+pub(super) struct Gentle {
+    before: Option<i32>,
+    /// It has no time to be gentle any more.
+    hurries: bool,
+}
 
 impl Gentle {
     pub(super) fn new() -> Self {
         // In Linux the nice value is one of the thread (setpriority(2)).
         let before = getpriority_process(None).ok().filter(|_| geteuid().is_root());
-        Self(before.filter(|_| setpriority_process(None, 19).is_ok()))
+        Self { before: before.filter(|_| setpriority_process(None, 19).is_ok()), hurries: false }
+    }
+
+    /// From now on it takes its turn like everybody else.
+    pub(super) fn give_up(&mut self) {
+        if !std::mem::replace(&mut self.hurries, true) {
+            self.restore();
+        }
+    }
+
+    /// Whether there is time for pauses.
+    pub(super) fn rests(&self) -> bool {
+        !self.hurries
+    }
+
+    fn restore(&mut self) {
+        if let Some(before) = self.before.take() {
+            let _ = setpriority_process(None, before);
+        }
     }
 }
 
 impl Drop for Gentle {
     fn drop(&mut self) {
-        if let Some(before) = self.0 {
-            let _ = setpriority_process(None, before);
-        }
+        self.restore();
     }
 }
 

@@ -112,6 +112,80 @@ async fn what_a_look_did_not_wait_for_goes_on_and_wakes() {
     assert!(sums.wake().is_none());
 }
 
+/// A look that has no time to wait.
+fn hurried(cause: Cause) -> Look {
+    Look::new(Instant::now().into_std(), LATER, cause)
+}
+
+/// Waits until the question that was asked has its answer.
+async fn answered(sums: &Sums) {
+    let done = sums.wake().expect("it goes on");
+    let ready = tokio::task::spawn_blocking(move || {
+        let mut fds = [rustix::event::PollFd::new(&*done, rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 60, tv_nsec: 0 }))
+    });
+    assert_eq!(ready.await.unwrap(), Ok(1));
+}
+
+/// Somebody tampers with a large file, and goes on touching it so that it is never found at rest.
+#[tokio::test]
+async fn an_answer_counts_also_when_the_file_was_touched_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x");
+    fs::write(&path, vec![1; 8 * CHUNK]).unwrap();
+    let mut sums = all();
+    let mut seen = Observation::up();
+    sums.push(&mut seen, &path, &stat(&path).unwrap(), &hurried(Cause::Due)).await;
+    assert_eq!(seen.readings, [], "there was no time");
+    for _ in 0..3 {
+        answered(&sums).await;
+        let touch = fs::File::options().append(true).open(&path).unwrap();
+        touch.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
+        let mut seen = Observation::up();
+        sums.push(&mut seen, &path, &stat(&path).unwrap(), &hurried(Cause::Early)).await;
+        assert_eq!(seen.readings.len(), 3, "what was asked for is told");
+        // Touched again and again, it is not computed again and again.
+        touch.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(2_000_000)).unwrap();
+        sums.push(&mut seen, &path, &stat(&path).unwrap(), &hurried(Cause::Early)).await;
+        assert!(sums.wake().is_none(), "before its turn nothing is computed");
+        sums.push(&mut seen, &path, &stat(&path).unwrap(), &hurried(Cause::Due)).await;
+        assert!(sums.wake().is_some(), "at its turn it is");
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_more_than_a_cycle_is_told_and_it_makes_haste() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x");
+    fs::File::create(&path).unwrap().set_len(1 << 30).unwrap();
+    let stat = stat(&path).unwrap();
+    let mut sums = all();
+    let mut seen = Observation::up();
+    let mut hastes = Vec::new();
+    for cause in [Cause::Due, Cause::Early, Cause::Early, Cause::Due] {
+        assert_eq!(sums.limits(), Vec::<String>::new());
+        sums.push(&mut seen, &path, &stat, &hurried(cause)).await;
+        hastes.push(sums.asked.as_ref().expect("a gibibyte takes its time").haste.load(Ordering::Relaxed));
+    }
+    assert_eq!(hastes, [false, false, false, true]);
+    let limits = sums.limits();
+    assert!(limits[0].contains("is being computed since an earlier cycle"), "{limits:?}");
+}
+
+/// What hurries takes its turn like everybody else, and does not rest.
+#[test]
+fn gentleness_has_an_end() {
+    let nice = || rustix::process::getpriority_process(None).unwrap();
+    let before = nice();
+    let mut gentle = Gentle::new();
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(nice(), 19);
+    }
+    assert!(gentle.rests());
+    gentle.give_up();
+    assert_eq!((nice(), gentle.rests()), (before, false));
+}
+
 #[tokio::test]
 async fn files_of_one_device_take_turns_and_all_have_theirs() {
     let dir = tempfile::tempdir().unwrap();
@@ -143,7 +217,7 @@ async fn reading_leaves_no_trace_and_what_cannot_be_read_is_told() {
     let mut seen = Observation::up();
     sums.push(&mut seen, &path, &stat, &look(LATER)).await;
     assert_eq!(seen.readings, []);
-    let trouble = sums.trouble().expect("somebody waits for it");
+    let trouble = sums.trouble.clone().expect("somebody waits for it");
     assert!(
         trouble.starts_with("no checksum of /") && trouble.ends_with("No such file or directory"),
         "{trouble}"
@@ -169,7 +243,7 @@ async fn a_long_file_shifts_no_other_look() {
     let start = Instant::now();
     let mut late = Vec::new();
     while seen.readings.is_empty() && sums.trouble.is_none() {
-        let now = Look::new(Instant::now().into_std(), LATER, Cause::Due);
+        let now = Look::new(Instant::now().into_std(), LATER, Cause::Early);
         sums.push(&mut seen, &path, &stat, &now).await;
         late.push(lateness().await);
     }
@@ -180,7 +254,7 @@ async fn a_long_file_shifts_no_other_look() {
         "sha256 of 1 GiB in {took:?}; of {looks} looks meanwhile 99 % came at most {most:?} late, the latest {worst:?}; \
          before, {idle:?}"
     ));
-    assert_eq!(sums.trouble(), None);
+    assert_eq!(sums.limits(), Vec::<String>::new());
     assert_eq!(
         text(&seen, Sum::Sha256),
         "49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14",
