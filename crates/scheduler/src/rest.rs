@@ -71,15 +71,24 @@ impl Scheduler {
     pub(crate) fn waits_above(&self, i: usize) -> bool {
         let watched = &self.services[i];
         let bounce = watched.task.as_ref().is_some_and(|task| task.bounce);
-        self.above(i, |above| {
-            let parent = &self.services[above];
-            let left = parent.watching == Watching::No && parent.task.is_none();
-            match bounce {
-                true if left && watched.watching != Watching::No => false,
-                true => !self.stands(above) || self.stirs(above),
-                false => !self.ready(above) || self.stirs(above),
-            }
+        self.above(i, |above| match bounce {
+            true if self.is_left(above) && watched.watching != Watching::No => false,
+            true => !self.stood(above) || self.stirs(above),
+            false => !self.ready(above) || self.stirs(above),
         })
+    }
+
+    /// Whether a service is not watched, and nothing is being done to it: only somebody who asks for it changes that.
+    fn is_left(&self, i: usize) -> bool {
+        let watched = &self.services[i];
+        watched.watching == Watching::No && watched.task.is_none()
+    }
+
+    /// Whether it stands, or stood when it was last seen, and nobody will look at it because it depends on what is not
+    /// watched.
+    fn stood(&self, i: usize) -> bool {
+        let unsure = || self.services[i].is_unsure() || !self.above(i, |above| self.is_left(above));
+        self.stands(i) || self.is_there(i) && !unsure()
     }
 
     /// Whether a process is just being looked at before its turn: it may have ended, and in a moment that is known.
@@ -92,9 +101,14 @@ impl Scheduler {
     /// could not be looked at nobody knows that.
     fn stands(&self, i: usize) -> bool {
         let watched = &self.services[i];
-        watched.watching == Watching::Yes
+        watched.watching == Watching::Yes && self.is_there(i) && !watched.is_doubtful()
+    }
+
+    /// The same, as far as was last seen, be it only by what was being done to it.
+    fn is_there(&self, i: usize) -> bool {
+        let watched = &self.services[i];
+        watched.watching != Watching::No
             && watched.task.is_none()
-            && !watched.is_doubtful()
             && watched.subject.not_seen.is_none()
             && (watched.is_up() || may_be_gone(watched))
     }

@@ -370,7 +370,12 @@ impl Watched {
     /// rested, or something was done to what cannot be seen to be there at once.
     pub(crate) fn is_doubtful(&self) -> bool {
         let stirred = matches!(self.rest, Rest::Early | Rest::Both);
-        self.has_subject() && (stirred || self.unsure && self.subject.flying.is_some())
+        self.has_subject() && (stirred || self.is_unsure())
+    }
+
+    /// The same where somebody is just looking.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.has_subject() && self.unsure && self.subject.flying.is_some()
     }
 
     /// Whether something that is asked of it or done to it is remembered under this number.

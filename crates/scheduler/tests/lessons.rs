@@ -422,3 +422,24 @@ fn a_crash_within_a_rules_restart_does_not_leave_it_stopped_wherever_it_falls() 
         assert_eq!(world.doubled, Vec::<String>::new(), "killed after {after:?} and {effects} effects");
     }
 }
+
+#[test]
+fn a_look_that_rests_for_long_does_not_keep_down_what_a_restart_took_down() {
+    // The log depends on the cache, which nobody watches, so that its looks rest; the web server depends on the log.
+    let mut config = two_below(process("db"));
+    std::sync::Arc::make_mut(&mut config.services[1]).on_reboot = OnReboot::NoStart;
+    let mut log = Service::new("log", Kind::File { path: "/log".into() });
+    log.depends_on = vec!["cache".into(), "db".into()];
+    config.services.push(log.into());
+    std::sync::Arc::make_mut(&mut config.services[2]).depends_on = vec!["db".into(), "log".into()];
+    let mut world = World::new(&config, Duration::ZERO);
+    for name in ["db", "log", "web"] {
+        world.appear(name);
+    }
+    world.run(100 * S);
+    world.deeds.clear();
+    world.command("db", Doing::Restart);
+    world.run(100 * S);
+    assert_eq!(deeds(&world, "web"), [Act::Stop, Act::Start]);
+    assert!(world.lives("web"));
+}

@@ -189,8 +189,8 @@ const MUTANTS: &[Mutant] = &[
     (
         "what a restart took down waits for what is not watched",
         "rest.rs",
-        "                true if left && watched.watching != Watching::No => false,",
-        "                true if left && watched.leaving => false,",
+        "            true if self.is_left(above) && watched.watching != Watching::No => false,",
+        "            true if self.is_left(above) && watched.leaving => false,",
     ),
 ];
 

@@ -374,9 +374,10 @@ impl Proof {
         let starts = matches!(act, Act::Start | Act::Restart);
         if starts {
             for needed in above(world, name) {
-                // What was taken down for a restart had run without what was not watched, and does so again.
-                let left = self.tracks.get(&needed).is_some_and(|track| !track.watching);
-                if left && self.parts.contains(&intent) {
+                // What was taken down for a restart had run without what was not watched, and does so again; what depends
+                // on that in turn is not looked at.
+                let off = |name: &String| self.tracks.get(name).is_some_and(|track| !track.watching);
+                if self.parts.contains(&intent) && (off(&needed) || above(world, &needed).iter().any(off)) {
                     continue;
                 }
                 if let Some(text) = missing(world, &needed) {
