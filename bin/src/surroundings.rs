@@ -37,6 +37,10 @@ impl Surroundings for World {
         sys::group(name).or_else(|| name.parse().ok())
     }
 
+    fn primary_group(&self, uid: u32) -> Option<u32> {
+        sys::user_of(uid).map(|account| account.gid)
+    }
+
     fn host_name(&self) -> String {
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         if name.is_empty() { "localhost".to_owned() } else { name }

@@ -14,6 +14,8 @@ use std::ptr;
 pub(crate) struct Account {
     /// Its id.
     pub(crate) uid: u32,
+    /// Its primary group.
+    pub(crate) gid: u32,
     /// Its home directory.
     pub(crate) home: PathBuf,
 }
@@ -51,8 +53,10 @@ fn passwd(
             libc::ERANGE if strings.len() < ROOM_AT_MOST => strings.resize(strings.len() * 2, 0),
             0 if !found.is_null() => {
                 // SAFETY: the call succeeded and set `found` to `entry`, whose strings lie in `strings`, still there.
-                let (uid, home) = unsafe { ((*found).pw_uid, CStr::from_ptr((*found).pw_dir)) };
-                return Some(Account { uid, home: OsString::from_vec(home.to_bytes().to_vec()).into() });
+                let (found, home) = unsafe { (*found, CStr::from_ptr((*found).pw_dir)) };
+                let (uid, gid) = (found.pw_uid, found.pw_gid);
+                let home = OsString::from_vec(home.to_bytes().to_vec()).into();
+                return Some(Account { uid, gid, home });
             }
             _ => return None,
         }
@@ -303,7 +307,7 @@ mod tests {
     #[test]
     fn root_is_found_by_name_and_by_number() {
         let root = user("root").expect("root");
-        assert_eq!((root.uid, user_of(0)), (0, Some(root)));
+        assert_eq!((root.uid, root.gid, user_of(0)), (0, 0, Some(root)));
         assert_eq!(group("root"), Some(0));
         assert_eq!((user("no such user"), group("no\0group")), (None, None));
     }

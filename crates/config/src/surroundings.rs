@@ -18,6 +18,11 @@ pub trait Surroundings {
     /// The id of a group, by name or by number written out; `None` if there is none.
     fn group(&self, name: &str) -> Option<u32>;
 
+    /// The primary group of the user with this id; `None` if that is not known.
+    fn primary_group(&self, _uid: u32) -> Option<u32> {
+        None
+    }
+
     /// The name of this host.
     fn host_name(&self) -> String;
 

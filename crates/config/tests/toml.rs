@@ -189,6 +189,53 @@ impl Surroundings for Desert {
     }
 }
 
+/// A host on which each user has a group of its own.
+struct Groups;
+
+impl Surroundings for Groups {
+    fn read(&self, path: &Path) -> std::io::Result<String> {
+        NoSurroundings.read(path)
+    }
+    fn glob(&self, _: &str) -> Vec<std::path::PathBuf> {
+        Vec::new()
+    }
+    fn user(&self, name: &str) -> Option<u32> {
+        name.parse().ok()
+    }
+    fn group(&self, name: &str) -> Option<u32> {
+        name.parse().ok()
+    }
+    fn primary_group(&self, uid: u32) -> Option<u32> {
+        Some(uid + 1000)
+    }
+    fn host_name(&self) -> String {
+        "groups".to_owned()
+    }
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn exists(&self, _: &Path, _: bool) -> bool {
+        true
+    }
+    fn resolves(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// A program that runs as somebody else does not stay in our group.
+#[test]
+fn a_user_brings_its_primary_group() {
+    let text = "[service.a]\nprogram = { run = '/a', user = '7' }\n\
+                start = { run = '/a', user = '7', group = '9' }\nstop = { run = '/a' }\n";
+    let loaded = toml::parse(Path::new("/etc/h.toml"), text, &Groups).unwrap_or_else(|e| panic!("{e}"));
+    let a = loaded.config.services.iter().find(|s| s.name == "a").expect("it");
+    let Kind::Program { program, .. } = &a.kind else { panic!("{:?}", a.kind) };
+    let ids = |p: Option<&hinoban_config::Program>| p.map(|p| (p.uid, p.gid));
+    assert_eq!(ids(Some(program)), Some((Some(7), Some(1007))));
+    assert_eq!(ids(a.start.as_ref()), Some((Some(7), Some(9))));
+    assert_eq!(ids(a.stop.as_ref()), Some((None, None)));
+}
+
 #[test]
 fn what_is_odd_but_usable_is_a_warning() {
     let text = "[mail]\nto = 'a@b'\n[web]\nlisten = ':1'\nallow = 'nowhere'\n[service.a]\npidfile = '/a'\n\

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hinoban_actions::program::{Kill, Leftover, Overdue};
-use hinoban_actions::{Program, ProgramOptions, Spawner, groups_of};
+use hinoban_actions::{Program, ProgramOptions, Spawner};
 use hinoban_config as config;
 use hinoban_probe::Probe;
 use hinoban_probes::{
@@ -35,9 +35,7 @@ pub fn shipped(spawner: Arc<Spawner>) -> Registry {
             // Nobody waits for a program that a rule runs, so nobody ends it either.
             options.overdue = Overdue::Leave;
         }
-        // A user's own groups, as a login would give; without a group file there are none to add.
-        options.groups =
-            program.uid.and_then(|uid| groups_of(uid, program.gid).ok()).map(|(_, groups)| groups);
+        options.groups = programs::groups(program);
         Arc::new(Program::new(options, spawner.clone()))
     })
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hinoban_action::ActionError;
 use hinoban_actions::program::{Check, CheckOptions};
 use hinoban_actions::{Spawner, groups_of};
-use hinoban_config::{Kind, Service, Speech};
+use hinoban_config::{Kind, Program, Service, Speech};
 use hinoban_probes::ProgramProbe;
 use hinoban_probes::program::{self, Ran, Run, Unrun};
 
@@ -18,8 +18,7 @@ pub(crate) fn probe(service: &Service, spawner: &Arc<Spawner>) -> Option<Program
         words: program.words.clone(),
         uid: program.uid,
         gid: program.gid,
-        // A user's own groups, as a login would give; without a group file there are none to add.
-        groups: program.uid.and_then(|uid| groups_of(uid, program.gid).ok()).map(|(_, groups)| groups),
+        groups: groups(program),
         service: service.name.clone(),
         output: usize::try_from(service.buffer).unwrap_or(usize::MAX),
         timeout: program.timeout,
@@ -32,6 +31,12 @@ pub(crate) fn probe(service: &Service, spawner: &Arc<Spawner>) -> Option<Program
         Speech::Json => program::Speech::Json,
     };
     Some(ProgramProbe::new(Arc::new(runs), speech, most))
+}
+
+/// A user's own supplementary groups, as a login would give. Where they are not known there are none: never ours.
+pub(crate) fn groups(program: &Program) -> Option<Vec<u32>> {
+    let known = |uid| groups_of(uid, program.gid).map(|(_, groups)| groups);
+    program.uid.map(|uid| known(uid).unwrap_or_default())
 }
 
 #[derive(Debug)]
@@ -55,5 +60,22 @@ impl Run for Runs {
             cut: ran.cut,
             took: ran.took,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_without_known_groups_has_none_of_ours() {
+        let program = |uid| Program {
+            words: vec!["/bin/true".to_owned()],
+            uid,
+            gid: None,
+            timeout: Duration::from_secs(1),
+        };
+        assert_eq!(groups(&program(Some(4_000_000_000))), Some(Vec::new()));
+        assert_eq!(groups(&program(None)), None);
     }
 }

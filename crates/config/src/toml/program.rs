@@ -105,8 +105,12 @@ impl Reader<'_> {
     ) -> Option<Program> {
         let (user, group) = (fields.take("user"), fields.take("group"));
         let timeout = fields.take("timeout").map(|item| self.duration(&item)).unwrap_or(Some(TIMEOUT));
-        let uid = user.map(|item| self.user_id(&item));
-        let gid = group.map(|item| self.group_id(&item));
+        let uid = user.and_then(|item| self.user_id(&item));
+        let gid = match group {
+            Some(item) => self.group_id(&item),
+            // Who gives up being root gives up root's group too.
+            None => uid.and_then(|uid| self.around.primary_group(uid)),
+        };
         let words = match run {
             Some(run) => self.command(&run),
             None => {
@@ -115,7 +119,7 @@ impl Reader<'_> {
                 None
             }
         };
-        Some(Program { words: words?, uid: uid.flatten(), gid: gid.flatten(), timeout: timeout? })
+        Some(Program { words: words?, uid, gid, timeout: timeout? })
     }
 
     pub(super) fn user_id(&mut self, item: &Item<'_>) -> Option<u32> {
