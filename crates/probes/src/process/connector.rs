@@ -18,7 +18,7 @@ use hinoban_reading::Identity;
 use rustix::io::Errno;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with, sockopt,
 };
 
 use super::killer::in_first_namespace;
@@ -175,11 +175,11 @@ impl Connector {
         if now.saturating_sub(since) < CALM {
             return;
         }
-        if let Some(filter) = only(self.watched.keys().copied())
-            && self.attach(&filter)
-        {
-            self.wide = None;
-        }
+        self.wide = match only(self.watched.keys().copied()) {
+            Some(filter) if self.attach(&filter) => None,
+            // Tried again after a while: fewer may be watched then.
+            _ => Some(now),
+        };
     }
 
     fn attach(&self, filter: &[FilterStep]) -> bool {
@@ -217,6 +217,8 @@ fn listen() -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(netlink::CONNECTOR))?;
     sys::attach_filter(&socket, &answers_and_anybody())?;
     bind(&socket, &SocketAddrNetlink::new(0, PROC_GROUP))?;
+    // Room for a thousand ends, where we may ask for it: many come through while the filter is wide.
+    let _ = sockopt::set_socket_recv_buffer_size_force(&socket, 1 << 20);
     send(&socket, &request(LISTEN), SendFlags::empty())?;
     // The kernel has answered when the call returns.
     let mut message = [0; 256];
@@ -374,6 +376,18 @@ mod tests {
     fn more_processes_than_fit_into_a_filter_leave_it_wide() {
         assert!(only(0..2000).is_some());
         assert!(only(0..4000).is_none());
+        let Some(shared) = open() else { return };
+        let of = |pid| Identity { pid: 5_000_000 + pid, start: 1 }; // above all that the kernel gives
+        let tickets: Vec<Ticket> = (0..4000_u32).map(|pid| ticket(&shared, of(pid))).collect();
+        locked(&shared).tidy(clock::since_boot() + CALM);
+        assert!(locked(&shared).wide.is_some());
+        let (child, of_child) = sleeping();
+        let ticket = ticket(&shared, of_child);
+        end(child);
+        assert_eq!(status(&ticket), Some(9));
+        drop(tickets);
+        locked(&shared).tidy(clock::since_boot() + 3 * CALM);
+        assert_eq!(locked(&shared).wide, None);
     }
 
     #[test]
