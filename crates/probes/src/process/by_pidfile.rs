@@ -19,7 +19,7 @@ use crate::pidfile::{self, Pidfile, Stamp};
 use crate::proc::Stat;
 use crate::storm::Storm;
 
-/// Looks at the process that a pidfile names. See the [module](self).
+/// Looks at the process that a pidfile names. See the [module](super).
 ///
 /// On a local file system a look never waits; a pidfile behind a network is read by a blocking thread of the runtime,
 /// one at a time.
