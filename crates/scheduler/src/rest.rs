@@ -262,7 +262,12 @@ impl Scheduler {
         if watched.watching == Watching::No && watched.task.is_none() {
             return Vec::new();
         }
-        let holds_up = |above: &usize| !self.ready(*above) || self.sits_out(*above, true);
+        // A part in a restart does not wait for what is not watched.
+        let part = watched.task.as_ref().is_some_and(|task| task.bounce) && watched.watching != Watching::No;
+        let holds_up = |above: &usize| {
+            let left = part && self.is_left(*above);
+            !left && (!self.ready(*above) || self.sits_out(*above, true))
+        };
         let above = self.ties.ancestors(i).into_iter().filter(holds_up);
         above.map(|above| self.services[above].name.clone()).collect()
     }

@@ -216,6 +216,9 @@ fn what_runs_without_something_that_is_not_watched_runs_again_after_a_restart() 
         world.deeds.clear();
         world.command("db", Doing::Restart);
         world.run(2 * S);
+        let views = world.scheduler.view();
+        let web = views.iter().find(|view| &*view.name == "web").unwrap();
+        assert_eq!(web.waits_for, ["db".into()]);
         if crashes {
             world.crash(&config);
         }
