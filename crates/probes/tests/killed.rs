@@ -372,6 +372,32 @@ async fn the_connector_tells_statuses_signals_and_core_dumps_of_those_that_were_
     }
 }
 
+/// Its first thread has ended well, and the connector says so; then the process is killed.
+#[tokio::test]
+async fn the_connector_is_not_believed_about_a_process_whose_first_thread_has_left() {
+    if !cfg!(target_arch = "x86_64") || Command::new("python3").arg("-V").output().is_err() {
+        return pass_over("needs python3 on x86_64");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let script = "import ctypes, os, threading, time
+open('x.pid', 'w').write(str(os.getpid()))
+while not os.path.exists('go'): time.sleep(0.01)
+threading.Thread(target=time.sleep, args=(1000,)).start()
+ctypes.CDLL(None).syscall(60, 0)";
+    let mut child = Command::new("python3").args(["-c", script]).current_dir(dir.path()).spawn().unwrap();
+    let sources = Sources { pidfd: false, zombie: false, ..Sources::default() };
+    let mut probe = PidfileProcess::new(dir.path().join("x.pid")).learning_from(sources);
+    until(|| look(&mut probe).standing.is_up().then_some(())).await;
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    let stat = format!("/proc/{}/stat", child.id());
+    until(|| std::fs::read_to_string(&stat).ok()?.contains(") Z ").then_some(())).await;
+    assert!(look(&mut probe).standing.is_up(), "the others go on");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = ending(&mut probe).await;
+    assert!(matches!(told.how, How::Unknown { .. }), "{told:?}");
+}
+
 /// This program again, as nobody: what needs no rights is told all the same, and what needs some is said to be missing.
 #[test]
 fn all_of_this_holds_without_root() {

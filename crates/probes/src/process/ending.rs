@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use hinoban_probe::Wake;
@@ -28,7 +28,8 @@ use crate::sys;
 pub(super) struct Endings {
     formers: Vec<Former>,
     learned: VecDeque<Ending>,
-    sources: Sources,
+    /// By default all.
+    sources: Option<Box<Sources>>,
     kills: Option<Arc<Mutex<Kills>>>,
     /// Kills for want of memory while the one we follow lived.
     before: Before,
@@ -77,20 +78,21 @@ const TOO_LATE: &str = "its parent collected it before we could look";
 impl Endings {
     /// Asks these from now on.
     pub(super) fn ask(&mut self, sources: Sources) {
-        (self.sources, self.kills) = (sources, None);
+        (self.sources, self.kills) = (Some(Box::new(sources)), None);
     }
 
     /// To be called before a process is followed: prepares for its end.
     pub(super) fn prepare(&mut self, identity: Identity, pidfd: Option<&OwnedFd>) {
         (self.ticket, self.unconnected) = (None, None);
-        let kills = self.kills.get_or_insert_with(|| killer::shared(&self.sources));
+        let kills = self.kills.get_or_insert_with(|| killer::shared(all_or(&self.sources)));
         let (host, alone) = killer::with(kills, |kills| (kills.before(), kills.has_no_log()));
-        let group = self.sources.groups.as_ref().filter(|_| alone).and_then(|top| {
+        let sources = all_or(&self.sources);
+        let group = sources.groups.as_ref().filter(|_| alone).and_then(|top| {
             let text = std::fs::read_to_string(format!("/proc/{}/cgroup", identity.pid)).ok()?;
             Tally::new(&text, top, host).map(Box::new)
         });
         self.before = Before { of: Some(identity), host, group };
-        if !self.sources.connector || self.sources.pidfd && tells_endings(pidfd) {
+        if !sources.connector || sources.pidfd && tells_endings(pidfd) {
             return;
         }
         match connector::watch(identity) {
@@ -106,10 +108,9 @@ impl Endings {
             // The connector has told how its first thread ended, which may not be how the process will.
             if matches!(stat.state, b'Z' | b'X' | b'x') {
                 self.ticket = None;
-                self.unconnected = Some("its first thread ended before the others".to_owned());
             }
         }
-        let kills = self.kills.get_or_insert_with(|| killer::shared(&self.sources));
+        let kills = self.kills.get_or_insert_with(|| killer::shared(all_or(&self.sources)));
         self.before.host = killer::with(kills, Kills::before);
         if let Some(group) = &mut self.before.group {
             group.it_lives(self.before.host);
@@ -120,7 +121,8 @@ impl Endings {
     pub(super) fn limits(&self) -> impl Iterator<Item = String> {
         let ending = self.unconnected.as_ref().map(|why| {
             format!(
-                "how a process ended is mostly not known here: before Linux 6.15 only the kernel's proc connector tells                  it, and {why}"
+                "how a process ended is mostly not known here: before Linux 6.15 only the kernel's proc connector tells \
+                 it, and {why}"
             )
         });
         let killer = self.kills.as_ref().and_then(|kills| killer::with(kills, |kills| kills.limit()));
@@ -151,7 +153,7 @@ impl Endings {
 
     /// Asks about each of them, and gives one ending if any is known.
     pub(super) fn next(&mut self) -> Option<Ending> {
-        let (learned, sources, kills) = (&mut self.learned, &self.sources, &self.kills);
+        let (learned, sources, kills) = (&mut self.learned, all_or(&self.sources), &self.kills);
         self.formers.retain_mut(|former| {
             let ending = if former.held.is_some() { None } else { former.ask(sources) };
             learned.extend(former.accuse(ending, sources, kills.as_deref()));
@@ -166,7 +168,7 @@ impl Endings {
     fn wind(&mut self) {
         self.timer = match self.formers.iter().any(Former::waits) {
             // Another one each time: what has rung once rings no more.
-            true => timer(self.sources.grace).ok().map(Arc::new),
+            true => timer(all_or(&self.sources).grace).ok().map(Arc::new),
             false => None,
         };
     }
@@ -181,6 +183,12 @@ impl Endings {
         let waiting = self.formers.iter().filter(|f| f.ended.is_none_or(|looks| looks < EAGER));
         waiting.filter_map(|f| f.pidfd.clone()).chain(self.timer.clone()).map(Wake::Fd)
     }
+}
+
+/// The sources that were given; without any, all.
+fn all_or(given: &Option<Box<Sources>>) -> &Sources {
+    static ALL: LazyLock<Sources> = LazyLock::new(Sources::default);
+    given.as_deref().unwrap_or(&ALL)
 }
 
 impl Former {
