@@ -81,16 +81,24 @@ fn own_children() -> Option<u32> {
 }
 
 /// How often the one we follow was another one lately.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Changes {
     since: Duration,
     count: u32,
+    window: Duration,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { since: Duration::ZERO, count: 0, window: Self::SHORTEST }
+    }
 }
 
 impl Changes {
-    /// So many in so long are told at once.
-    const MOST: u32 = 5;
-    const WINDOW: Duration = Duration::from_secs(10);
+    /// So many in a window are told at once.
+    const MOST: u32 = 8;
+    const SHORTEST: Duration = Duration::from_secs(10);
+    const LONGEST: Duration = Duration::from_secs(320);
 
     /// To be called at each look; `changed`: whether the one we followed has gone.
     pub(super) fn note(&mut self, changed: bool) {
@@ -100,15 +108,23 @@ impl Changes {
     }
 
     fn note_at(&mut self, now: Duration, changed: bool) {
-        if now.saturating_sub(self.since) >= Self::WINDOW {
-            *self = Self { since: now, count: 0 };
+        if now.saturating_sub(self.since) >= self.window {
+            // Where they come and go all the time, that is told less and less.
+            let window = if self.are_many() { self.window * 2 } else { Self::SHORTEST };
+            *self = Self { since: now, count: 0, window: window.min(Self::LONGEST) };
         }
         self.count += u32::from(changed);
     }
 
-    /// Whether processes come and go, and the rest is left to the turn.
-    pub(super) fn are_many(&self) -> bool {
+    /// Whether processes come and go, and what comes now is to wait for its turn.
+    fn are_many(&self) -> bool {
         self.count > Self::MOST
+    }
+
+    /// How long it is to wait at most, if it is.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let end = self.since + self.window + Duration::from_millis(1);
+        self.are_many().then(|| end.saturating_sub(clock::since_boot()))
     }
 }
 
@@ -117,16 +133,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_and_goes_is_left_to_the_turn_until_one_comes_after_the_window() {
+    fn what_comes_and_goes_waits_longer_and_longer_until_it_is_calm() {
         let mut changes = Changes::default();
         let at = Duration::from_secs;
-        (0..5).for_each(|n| changes.note_at(at(100 + n), true));
-        assert!(!changes.are_many());
-        changes.note_at(at(105), true);
-        assert!(changes.are_many());
-        changes.note_at(at(109), false);
-        assert!(changes.are_many());
-        changes.note_at(at(110), false);
-        assert!(!changes.are_many());
+        let mut storm = |begin| {
+            (0..8).for_each(|_| changes.note_at(at(begin), true));
+            assert!(!changes.are_many(), "{begin}");
+            changes.note_at(at(begin), true);
+            assert!(changes.are_many());
+            let end = (begin..).find(|now| {
+                changes.note_at(at(*now), false);
+                !changes.are_many()
+            });
+            end.unwrap() - begin
+        };
+        assert_eq!([storm(100), storm(110), storm(130)], [10, 20, 40]);
+        assert_eq!(storm(1000), 10, "it was calm for a whole window");
     }
 }

@@ -317,7 +317,7 @@ pub(super) fn let_it_be_collected(pidfd: &OwnedFd) {
 }
 
 /// A descriptor that becomes readable when this time is over.
-fn timer(after: Duration) -> rustix::io::Result<OwnedFd> {
+pub(super) fn timer(after: Duration) -> rustix::io::Result<OwnedFd> {
     let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
     let it_value =
         Timespec { tv_sec: after.as_secs() as i64, tv_nsec: i64::from(after.subsec_nanos()).max(1) };

@@ -2,19 +2,17 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hinoban_probe::{Cause, Look, Probe, ProbeError, Wake};
 use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standing};
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
-};
 use tokio::time::{Instant, sleep_until};
 
 use super::belief::{Changes, Closer, TRIAL, TRIALS, is_starter};
+use super::ending::timer;
 use super::following::{Following, Met};
 use super::killer::Sources;
 use super::table::Process;
@@ -54,6 +52,8 @@ pub struct MatchingProcess {
     /// The session of the one we followed last.
     family: u32,
     changes: Changes,
+    /// Rings when enough time has passed since too many came and went. Nothing else wakes us until then.
+    calm: Option<Arc<OwnedFd>>,
 }
 
 impl fmt::Debug for MatchingProcess {
@@ -67,6 +67,8 @@ impl fmt::Debug for MatchingProcess {
 
 /// So many are not who they seemed before a look gives up.
 const MOST: usize = 16;
+/// So many are tried.
+const SUCCESSORS: usize = 3;
 
 /// How long a command line is believed.
 const BELIEVED: Duration = Duration::from_secs(19);
@@ -86,6 +88,7 @@ impl Probe for MatchingProcess {
             _ => None,
         };
         self.changes.note(before.is_some() && seen.is_none());
+        self.calm = self.changes.rest().and_then(|rest| timer(rest).ok()).map(Arc::new);
         let mut is_starting = false;
         if seen.is_none() {
             self.following.let_go();
@@ -114,8 +117,8 @@ impl Probe for MatchingProcess {
     }
 
     fn wakes(&self) -> Vec<Wake> {
-        if self.changes.are_many() {
-            return Vec::new();
+        if let Some(calm) = &self.calm {
+            return vec![Wake::Fd(calm.clone())];
         }
         let bell = self.hurry.iter().filter_map(|h| h.bell.clone()).map(Wake::Fd);
         self.following.wakes().chain(bell).collect()
@@ -140,6 +143,7 @@ impl MatchingProcess {
             hurry: None,
             family: 0,
             changes: Changes::default(),
+            calm: None,
         }
     }
 
@@ -200,7 +204,9 @@ impl MatchingProcess {
             });
             is_starting |= starting.get();
             let Some(chosen) = chosen.map(Process::identity) else { break };
-            if (look.cause() == Cause::Due || self.stays(chosen, look, awaited, trials).await?)
+            // Where one comes after the other, the next is as good.
+            let on_trial = look.cause() == Cause::Early && refused.len() < SUCCESSORS;
+            if (!on_trial || self.stays(chosen, look, awaited, trials).await?)
                 && let Met::Alive(fresh) = self.following.meet(chosen.pid)?
                 && fresh.identity() == chosen
             {
@@ -236,9 +242,9 @@ impl MatchingProcess {
             }
             let now = Instant::now();
             if now >= end.min(trials) {
-                return Ok(now >= end);
+                return Ok(true);
             }
-            sleep_until((now + pause).min(end)).await;
+            sleep_until((now + pause).min(end).min(trials)).await;
             pause = (pause * 2).min(Duration::from_millis(25));
         }
     }
@@ -284,16 +290,8 @@ impl Hurry {
             return;
         }
         let pause = (passed / 4).clamp(Duration::from_millis(4), Duration::from_millis(100));
-        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        if hurry.bell.is_none() {
-            hurry.bell = timerfd_create(TimerfdClockId::Monotonic, flags).ok().map(Arc::new);
-        }
-        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let value = Timespec { tv_sec: 0, tv_nsec: i64::from(pause.subsec_nanos()) };
-        if let Some(bell) = &hurry.bell {
-            let timer = Itimerspec { it_interval: zero, it_value: value };
-            let _ = timerfd_settime(bell.as_fd(), TimerfdTimerFlags::empty(), &timer);
-        }
+        // Another one each time: what has rung once rings no more.
+        hurry.bell = timer(pause).ok().map(Arc::new);
     }
 
     /// Whether the bell has rung since it was set.
