@@ -116,6 +116,7 @@ enum Happening {
     Gone(String),
     Killed(String, Identity),
     ActionOver { service: String, input: Input },
+    Leap(i64),
 }
 
 impl World {
@@ -284,6 +285,7 @@ impl World {
         match happening {
             Happening::Input(input) => self.feed(input),
             Happening::Appear(service) => self.appear(&service),
+            Happening::Leap(by) => self.set_clock(by),
             Happening::Stopped(service) => {
                 let lingers = self.of(&service).lingers;
                 if let (Some(identity), false) = (self.processes.remove(&service), lingers.is_zero()) {

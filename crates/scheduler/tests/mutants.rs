@@ -192,6 +192,12 @@ const MUTANTS: &[Mutant] = &[
         "            true if self.is_left(above) && watched.watching != Watching::No => false,",
         "            true if self.is_left(above) && watched.leaving => false,",
     ),
+    (
+        "each leap of a clock puts looks off",
+        "spread.rs",
+        "            watched.due = if put_off { watched.due.min(place) } else { place };",
+        "            watched.due = if put_off { watched.due.max(place) } else { place };",
+    ),
 ];
 
 /// Plays the scripts until something breaks, and says what.

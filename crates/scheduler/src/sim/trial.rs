@@ -11,7 +11,7 @@ use super::generate::readings;
 use super::proof::{Broken, Proof, Visits, above};
 use super::script::{Fault, Script};
 use super::situation::Meets;
-use super::{Behaviour, World};
+use super::{Behaviour, Happening, World};
 use crate::watched::Watched;
 use crate::{Input, Part, Remembered, Verdict, Watching};
 
@@ -228,7 +228,12 @@ impl<'a> Play<'a> {
                 }
             }
             Fault::WakeAll => world.feed(Input::WakeAll),
-            Fault::Clock(by) => world.set_clock(*by),
+            Fault::Clock(by) => {
+                world.set_clock(*by);
+                // Whoever sets it by little does so again and again.
+                let more = if by.abs() < 60 { 40 } else { 0 };
+                (1..=more).for_each(|n| world.later(11 * n * S, Happening::Leap(*by)));
+            }
             Fault::Reload(at) => {
                 self.counts(Meets::Reloaded);
                 self.config = self.script.configs[*at].clone();
@@ -275,6 +280,7 @@ impl<'a> Play<'a> {
     fn calm(&mut self) {
         self.says(|| "* all troubles are over".to_owned());
         (self.world.doom, self.world.ambush, self.world.caught) = (None, None, None);
+        self.world.happenings.retain(|_, happening| !matches!(happening, Happening::Leap(_)));
         let names = self.script.names();
         for name in &names {
             let well = Behaviour { reads: readings(false), ..Behaviour::default() };
