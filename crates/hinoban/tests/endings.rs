@@ -207,9 +207,14 @@ async fn a_daemon_that_starves_in_its_group_is_restarted_and_the_limit_is_named(
             let told = until(|| stage.endings().pop()).await;
             assert_eq!(told.identity.pid, first);
             let Some(Killer::Memory(memory)) = told.killer.as_deref() else { panic!("{told:?}") };
-            let Reached::Group { path, limit } = &memory.reached else { panic!("{memory:?}") };
-            assert!(path.ends_with(group.0.file_name().unwrap().to_str().unwrap()), "{path}");
-            assert_eq!(*limit, Some(24 << 20));
+            match &memory.reached {
+                Reached::Group { path, limit } => {
+                    assert!(path.ends_with(group.0.file_name().unwrap().to_str().unwrap()), "{path}");
+                    assert_eq!(*limit, Some(24 << 20));
+                }
+                // Of more than ten kills within five seconds the kernel tells less.
+                reached => assert_eq!(*reached, Reached::SomeGroup),
+            }
             assert!(matches!(memory.source, Source::KernelLog | Source::GroupCounter), "{memory:?}");
             until(|| stage.pid().filter(|pid| *pid != first)).await;
         })

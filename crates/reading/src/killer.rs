@@ -42,6 +42,9 @@ pub enum Reached {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<u64>,
     },
+    /// What some control group may use, the process's own or one around it. The kernel leaves out which when it has told
+    /// of ten within five seconds.
+    SomeGroup,
     /// All that the host has.
     Host,
     /// The memory nodes that the process may use: of its cpuset, or by its own policy.
@@ -60,6 +63,7 @@ impl fmt::Display for OutOfMemory {
             Reached::Group { path, limit: None } => {
                 write!(f, "because the memory limit of {path} was reached")
             }
+            Reached::SomeGroup => f.write_str("because the memory limit of its control group was reached"),
             Reached::Host => f.write_str("because the host ran out of memory"),
             Reached::Nodes => f.write_str("because the memory nodes that it may use were full"),
             Reached::Unknown => f.write_str("because memory ran out"),

@@ -125,7 +125,8 @@ impl KernelLog {
             }
             let reached = match self.told.of.take() {
                 Some((of, reached)) if of.is_none_or(|of| of == pid) => reached,
-                _ if of_group || before.is_empty() => Reached::Unknown,
+                _ if of_group => Reached::SomeGroup,
+                _ if before.is_empty() => Reached::Unknown,
                 _ => Reached::Host,
             };
             // The name may hold anything; what was used comes after it.
@@ -199,7 +200,7 @@ mod tests {
             "somebody says: Killed process 7 (x) anon-rss:1kB",
         ]);
         assert_eq!(log.take(5).map(|memory| memory.reached), Some(Reached::Host));
-        assert_eq!(log.take(6).map(|memory| memory.reached), Some(Reached::Unknown));
+        assert_eq!(log.take(6).map(|memory| memory.reached), Some(Reached::SomeGroup));
         assert_eq!((log.take(7), log.take(9)), (None, None));
     }
 

@@ -400,6 +400,7 @@ impl<'a> Starved<'a> {
     fn of(memory: &'a OutOfMemory) -> Self {
         let (reached, group, limit_bytes) = match &memory.reached {
             Reached::Group { path, limit } => ("group", Some(path.as_str()), *limit),
+            Reached::SomeGroup => ("group", None, None),
             Reached::Host => ("host", None, None),
             Reached::Nodes => ("nodes", None, None),
             _ => ("unknown", None, None),
