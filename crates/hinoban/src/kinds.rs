@@ -64,6 +64,8 @@ fn subject(service: &config::Service) -> Option<Made> {
                 config::Link::Interface(name) => NetworkProbe::interface(name),
                 config::Link::Address(address) => NetworkProbe::address(*address),
             };
+            // Of Monit's dialect, which has no patience.
+            let probe = if service.patience.is_none() { probe.only_down() } else { probe };
             Box::new(named(service).filter_map(Total::parse).fold(probe, NetworkProbe::total))
         }
         config::Kind::System => Box::new(SystemProbe::new()),

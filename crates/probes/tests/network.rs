@@ -245,6 +245,23 @@ async fn an_address_is_followed_to_where_it_moves() {
     assert!(down.standing.reason().unwrap().text.contains(&other.near), "{down:?}");
 }
 
+/// Monit 5.33 says nothing of it, and takes only `down` for down.
+#[tokio::test]
+async fn what_has_no_link_for_want_of_one_below_it_is_down_unless_it_is_not_to_be() {
+    let Some(wire) = Wire::new() else { return };
+    let (upper, lower) = (format!("{}u", wire.near), format!("{}l", wire.near));
+    ip(&format!("link add {upper} type veth peer name {lower}")).unwrap();
+    ip(&format!("link set {upper} up")).unwrap();
+    let mut probe = NetworkProbe::interface(&upper);
+    let down = wire.until(&mut probe, |seen| !seen.standing.is_up()).await;
+    let state = std::fs::read_to_string(format!("/sys/class/net/{upper}/operstate")).unwrap();
+    let as_monit = look(&mut NetworkProbe::interface(&upper).only_down()).await;
+    let gone = ip(&format!("link del {upper}"));
+    assert_eq!((reason(&down), state.trim()), (ReasonKind::LinkDown, "lowerlayerdown"));
+    assert!(as_monit.standing.is_up(), "{as_monit:?}");
+    gone.unwrap();
+}
+
 #[tokio::test]
 async fn an_interface_that_is_made_again_is_found_and_counts_on() {
     let Some(wire) = Wire::new() else { return };

@@ -22,6 +22,8 @@ check network capacity with interface NEAR
   if changed link then alert
 check network spare with interface NEAR
   if link up then alert
+check network lower with interface UPPER
+  if failed link then alert
 check network gone with interface no-such-link
 check network named with address ADDRESS
   if failed link then alert
@@ -56,6 +58,9 @@ impl Wire {
         ip(&format!("addr add {net}1/24 dev {near}"))?;
         ip(&format!("link set {near} up"))?;
         ip(&format!("-n {space} link set far up"))?;
+        // Up, and what lies below it is not.
+        ip(&format!("link add {near}u type veth peer name {near}l"))?;
+        ip(&format!("link set {near}u up arp off multicast off addrgenmode none"))?;
         Ok(wire)
     }
 
@@ -67,6 +72,7 @@ impl Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         let _ = ip(&format!("link del {}", self.near));
+        let _ = ip(&format!("link del {}u", self.near));
         let _ = ip(&format!("netns del {}", self.space));
     }
 }
@@ -107,12 +113,13 @@ fn links_are_told_and_shown_as_monit_does() {
         }
     };
     let world = World::new();
-    let services = NETWORKS.replace("NEAR", &wire.near).replace("ADDRESS", &format!("{}1", wire.net));
+    let services = NETWORKS.replace("NEAR", &wire.near).replace("UPPER", &format!("{}u", wire.near)).replace("ADDRESS", &format!("{}1", wire.net));
     let pair = Pair::start(&world, &services);
     for (service, state) in [
         ("n", "OK"),
         ("capacity", "OK"),
         ("spare", "Link up"),
+        ("lower", "OK"),
         ("gone", "Link down"),
         ("named", "OK"),
         ("missing", "Link down"),

@@ -5,7 +5,7 @@
 //!
 //! A link is down if the kernel says so (`operstate` down, lowerlayerdown or notpresent). What it does not know counts as
 //! up, as of `lo`, and so does an interface that waits for somebody to let it in (dormant, IEEE 802.1X): Monit means the
-//! same.
+//! same. Of the three Monit takes only the first for down; so does [`NetworkProbe::only_down`].
 
 mod netlink;
 mod traffic;
@@ -44,6 +44,8 @@ enum Wanted {
 #[derive(Debug)]
 pub struct NetworkProbe {
     wanted: Wanted,
+    /// Whether nothing but `down` is down.
+    only_down: bool,
     traffic: Traffic,
     storm: Storm,
     /// Wakes us when something changes; `None` inside if it cannot be had.
@@ -108,7 +110,7 @@ impl Probe for NetworkProbe {
         };
         self.traffic.take(now, &found, matches!(self.wanted, Wanted::Name(_)));
         self.remember(now);
-        if let Some(text) = without_link(&found) {
+        if let Some(text) = without_link(&found, self.only_down) {
             self.traffic.gone();
             return Ok(Observation::new(Standing::Down(Reason::new(ReasonKind::LinkDown, text))));
         }
@@ -159,7 +161,14 @@ impl NetworkProbe {
 
     fn new(wanted: Wanted) -> Self {
         let (traffic, storm) = (Traffic::default(), Storm::default());
-        Self { wanted, traffic, storm, changes: None, memory: None }
+        Self { wanted, only_down: false, traffic, storm, changes: None, memory: None }
+    }
+
+    /// Takes for down only what `operstate` calls `down`, as Monit 5.33 does: an interface that has no link because what lies
+    /// below it has none, as a VLAN or one end of a veth pair, is up then.
+    pub fn only_down(mut self) -> Self {
+        self.only_down = true;
+        self
     }
 
     /// Also reads how much went through within this time. It costs half a kilobyte of memory, and is exact to a sixtieth of
@@ -197,13 +206,14 @@ impl NetworkProbe {
 }
 
 /// Why there is no link; `None`: there is one.
-fn without_link(found: &Interface) -> Option<String> {
+fn without_link(found: &Interface, only_down: bool) -> Option<String> {
     // RFC 2863, ifOperStatus, in the kernel's numbers.
     const NOT_PRESENT: u8 = 1;
     const DOWN: u8 = 2;
     const LOWER_LAYER_DOWN: u8 = 3;
     let name = &found.name;
     match found.state {
+        NOT_PRESENT | LOWER_LAYER_DOWN if only_down => None,
         DOWN | NOT_PRESENT if !found.on => {
             Some(format!("the interface {name} is switched off; 'ip link set {name} up' switches it on"))
         }
@@ -284,9 +294,11 @@ mod tests {
             (3, true, false),
             (1, false, false),
         ] {
-            assert_eq!(without_link(&interface(state, on)).is_none(), up, "{state} {on}");
+            assert_eq!(without_link(&interface(state, on), false).is_none(), up, "{state} {on}");
         }
-        let off = without_link(&interface(2, false)).unwrap();
+        let as_monit = |state| without_link(&interface(state, true), true).is_none();
+        assert_eq!([1, 2, 3, 6].map(as_monit), [true, false, true, true]);
+        let off = without_link(&interface(2, false), false).unwrap();
         assert!(off.contains("'ip link set eth0 up'"), "{off}");
     }
 
