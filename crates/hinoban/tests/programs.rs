@@ -162,6 +162,26 @@ async fn a_slow_program_delays_nobody_and_is_not_started_twice() {
     panic!("{last} was left behind");
 }
 
+/// Many are due at once: they run after each other, and none is ended for the time it waited.
+#[tokio::test]
+async fn only_so_many_run_at_a_time() {
+    let stage = &Stage::new();
+    let script = "mkdir @/run.$$; ls -d @/run.* | wc -l >> @/most; sleep 0.3; rmdir @/run.$$\n";
+    stage.script("check", &script.replace('@', &stage.dir.path().display().to_string()));
+    let services: Vec<_> = (0..40).map(|n| format!("[service.p{n}]\nprogram = '@/check'\n")).collect();
+    stage
+        .play(&format!("every = '60s'\n{}", services.concat()), |handle| async move {
+            for n in 0..40 {
+                let seen = seen(&handle, &format!("p{n}"), ran).await;
+                assert_eq!(seen.get("exit.status"), Some(&Value::Int(0)), "{seen:?}");
+            }
+        })
+        .await;
+    let most = std::fs::read_to_string(stage.path("most")).unwrap();
+    let most = most.lines().filter_map(|n| n.trim().parse::<u32>().ok()).max().unwrap();
+    assert!((2..=16).contains(&most), "{most} at once");
+}
+
 #[tokio::test]
 async fn one_whose_time_is_over_is_told_so() {
     let stage = &Stage::new();

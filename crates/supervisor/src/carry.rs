@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_action::{Action, Errand, Roll};
-use hinoban_config::{Condition, Service, Test};
+use hinoban_config::{Condition, Kind, Service, Test};
 use hinoban_event::{Doing, Event, Fact};
 use hinoban_journal::{Branch, Entry, GivenUp, InFlight, Journal, Known, Repairs};
 use hinoban_probe::ProbeError;
@@ -14,7 +14,7 @@ use hinoban_scheduler::{
 
 use crate::clock::Clock;
 use crate::lateness::Lateness;
-use crate::looks::Looked;
+use crate::looks::{Effort, Looked};
 use crate::plane::Owner;
 use crate::registry::{Bound, Programs};
 use crate::run::{Loop, Note};
@@ -57,7 +57,14 @@ impl Loop {
     fn carry_out(&mut self, effect: Effect, following: &[Effect]) -> Option<Input> {
         match effect {
             Effect::Remember(remembered) => {
+                let unwatched = match &remembered {
+                    Remembered::Monitoring { service, on: false, .. } => self.scheduler.find(service),
+                    _ => None,
+                };
                 self.enter(remembered, following);
+                if let Some(id) = unwatched {
+                    self.let_go(id);
+                }
                 None
             }
             Effect::Act { intent, service, act, limit, cause } => {
@@ -77,8 +84,14 @@ impl Loop {
     }
 
     fn look(&mut self, id: LookId, early: bool) -> Option<Input> {
-        let limit = self.scheduler.service(id.service).map_or(SUBJECT_LIMIT, |s| limit(s, id.part));
-        match self.looks.begin(id, early, limit, &self.clock) {
+        let service = self.scheduler.service(id.service);
+        let limit = service.map_or(SUBJECT_LIMIT, |s| limit(s, id.part));
+        let effort = match (id.part, service.map(|s| &s.kind)) {
+            (Part::Test(_), _) => Effort::Network,
+            (Part::Subject, Some(Kind::Program { .. })) => Effort::Program,
+            (Part::Subject, _) => Effort::Little,
+        };
+        match self.looks.begin(id, early, limit, effort, &self.clock) {
             Ok(Some(looked)) => Some(self.settle(looked)),
             Ok(None) => None,
             Err(()) => Some(Input::Observed { look: id, result: Err("there is no probe for it".to_owned()) }),
@@ -137,6 +150,23 @@ impl Loop {
             let name = self.scheduler.service(service).map_or(self.host.clone(), |s| s.name.as_str().into());
             let event = self.scheduler.tell(self.clock.now(), name, Fact::Limited { what });
             self.tell(event);
+        }
+    }
+
+    /// Nobody looks at a file any more, so it is not held open either: an open log keeps its room on the disk when it is
+    /// removed, and its file system from being unmounted. The next probe begins at the end of what is there by then, for what
+    /// is written while nobody watches is told to nobody. Processes keep theirs: how one ended is learnt all the same.
+    fn let_go(&mut self, id: ServiceId) {
+        let Some(service) = self.scheduler.service(id).filter(|s| matches!(s.kind, Kind::File { .. })) else {
+            return;
+        };
+        let owner = (id, Part::Subject);
+        if let Some(Ok(probe)) = self.registry.subject(&service.clone()) {
+            self.looks.remove(&owner);
+            self.looks.put(owner, probe);
+            if let Some(plane) = &mut self.plane {
+                plane.watch(owner, &[]);
+            }
         }
     }
 
@@ -290,9 +320,9 @@ fn count_lateness(lateness: &mut Lateness, scheduler: &Scheduler, clock: &Clock,
 /// The time a look may take at most; tests keep their own, shorter time-outs.
 fn limit(service: &Service, part: Part) -> Duration {
     let test = match part {
-        Part::Subject if matches!(service.kind, hinoban_config::Kind::Custom { .. }) => return CUSTOM_LIMIT,
+        Part::Subject if matches!(service.kind, Kind::Custom { .. }) => return CUSTOM_LIMIT,
         // It ends by itself when its own time is over; the rest is for what does not heed that.
-        Part::Subject if let hinoban_config::Kind::Program { program, .. } = &service.kind => {
+        Part::Subject if let Kind::Program { program, .. } = &service.kind => {
             return program.timeout + SUBJECT_LIMIT;
         }
         Part::Subject => return SUBJECT_LIMIT,

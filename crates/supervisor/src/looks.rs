@@ -6,22 +6,41 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hinoban_probe::{Cause, Look, Probe, ProbeError};
 use hinoban_reading::Observation;
-use hinoban_scheduler::{LookId, Part};
+use hinoban_scheduler::LookId;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::clock::Clock;
 use crate::plane::Owner;
 
 /// Looks over the network that may be under way at a time; further ones wait for their place.
 const AT_ONCE: usize = 512;
+
+/// Programs that look which may run at a time; further ones wait for their place, in the order of their turns, and their
+/// time begins when they have it.
+const PROGRAMS: usize = 16;
+
+/// How long a program may hold its place; one that hangs gives it to the next after that.
+const HOLD: Duration = Duration::from_secs(3);
+
+/// What a look needs besides the runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Little: the look at a thing itself must not wait behind hosts that do not answer, invariant 6.
+    Little,
+    /// The network.
+    Network,
+    /// A program is run for it.
+    Program,
+}
 
 /// A look that ended.
 pub(crate) struct Looked {
@@ -35,11 +54,18 @@ pub(crate) struct Looks {
     idle: HashMap<Owner, Box<dyn Probe>>,
     flying: JoinSet<Looked>,
     places: Arc<Semaphore>,
+    programs: Arc<Semaphore>,
 }
 
 impl Looks {
     pub(crate) fn new() -> Self {
-        Self { idle: HashMap::new(), flying: JoinSet::new(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+        let places = |n| Arc::new(Semaphore::new(n));
+        Self {
+            idle: HashMap::new(),
+            flying: JoinSet::new(),
+            places: places(AT_ONCE),
+            programs: places(PROGRAMS),
+        }
     }
 
     /// Takes in a probe. One that is under way for the same owner is dropped when it comes back.
@@ -57,24 +83,29 @@ impl Looks {
         id: LookId,
         early: bool,
         limit: Duration,
+        effort: Effort,
         clock: &Clock,
     ) -> Result<Option<Looked>, ()> {
         let mut probe = self.idle.remove(&(id.service, id.part)).ok_or(())?;
         let cause = if early { Cause::Early } else { Cause::Due };
         let wall = Duration::from_micros(clock.now().stamp.micros().try_into().unwrap_or(0));
-        let deadline = clock.after(limit);
-        let look = Look::new(deadline, wall, cause);
-        let places = self.places.clone();
+        let (places, programs) = (self.places.clone(), self.programs.clone());
         let mut future: Pin<Box<dyn Future<Output = Looked> + Send>> = Box::pin(async move {
+            let asked = Instant::now();
+            let place = match effort {
+                Effort::Program => programs.acquire_owned().await.ok(),
+                _ => None,
+            };
+            let deadline = Instant::now() + limit;
+            let look = Look::new(deadline.into_std(), wall + asked.elapsed(), cause);
             let seen = async {
-                // A look at the thing itself must not wait behind hosts that do not answer: invariant 6.
-                let _place = match id.part {
-                    Part::Test(_) => places.acquire().await.ok(),
-                    Part::Subject => None,
+                let _place = match effort {
+                    Effort::Network => places.acquire().await.ok(),
+                    _ => None,
                 };
                 CatchUnwind(probe.observe(&look)).await
             };
-            let result = match tokio::time::timeout_at(deadline.into(), seen).await {
+            let result = match held(timeout_at(deadline, seen), place).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(panic)) => Err(ProbeError::Panicked(panic)),
                 Err(_) => Err(ProbeError::Overdue(limit)),
@@ -113,6 +144,19 @@ impl Looks {
         self.idle.entry((looked.id.service, looked.id.part)).or_insert(looked.probe);
         (looked.result, answer)
     }
+}
+
+/// Waits for a look until its end, giving its place back early if that takes long.
+async fn held<F: Future, P>(look: F, place: Option<P>) -> F::Output {
+    if place.is_none() {
+        return look.await;
+    }
+    let mut look = pin!(look);
+    if let Ok(seen) = timeout(HOLD, &mut look).await {
+        return seen;
+    }
+    drop(place);
+    look.await
 }
 
 /// A future whose panic is a value.
