@@ -71,8 +71,8 @@ const KILLED: i64 = 9;
 /// time was over counts as killed by signal 9, whatever it made of that);
 /// `exit.reason`, a text, if it did not end by itself; `run.time`, how long it ran, and `run.started`, when, in seconds since the
 /// Unix epoch; `output`, a text: what it printed as errors, then the rest, without blanks at the ends, and only as much of it as is
-/// kept; `run.error`, a text: why it could not be run at all, empty if it was. One that could not be run has no other
-/// reading.
+/// kept, never more than 64 KiB; `run.error`, a text: why it could not be run at all, empty if it was. One that could not
+/// be run has no other reading. More than 8 KiB are understood by a blocking thread of the runtime.
 ///
 /// A Nagios plug-in also has `plugin.state` (`ok`, `warning`, `critical`, `unknown`) and its performance data, `perf.LABEL`; its `output`
 /// is what it printed to its standard output without these. A JSON program has the members of what it printed, `json.NAME`;
@@ -95,9 +95,26 @@ impl ProgramProbe {
     pub fn new(run: Arc<dyn Run>, speech: Speech, most: usize) -> Self {
         Self { run, speech, most, limits: Vec::new() }
     }
+}
 
+/// More than this is understood by a thread of its own: 8 KiB.
+const AT_ONCE: usize = 8 << 10;
+
+/// So much of what it prints is kept as a text, whatever else is read in it: 64 KiB. Rules search it again and again, and
+/// it is remembered, told and shown.
+const KEPT: usize = 64 << 10;
+
+/// Makes of a run what is seen of it, and what had to be left out.
+struct Reader {
+    speech: Speech,
+    most: usize,
+    wall: Duration,
+    limits: Vec<String>,
+}
+
+impl Reader {
     /// Errors, then output.
-    fn printed(&self, ran: &Ran) -> String {
+    fn printed(&mut self, ran: &Ran) -> String {
         let mut all = ran.errors.clone();
         if all.last().is_some_and(|last| *last != b'\n') {
             all.push(b'\n');
@@ -105,10 +122,24 @@ impl ProgramProbe {
         all.extend(&ran.out);
         let cut = ran.cut || all.len() > self.most;
         all.truncate(self.most);
-        text(&all, cut)
+        let text = text(&all, cut);
+        self.kept(text)
     }
 
-    fn seen(&mut self, ran: &Ran, look: &Look) -> Result<Observation, ProbeError> {
+    /// As much of a text as is kept.
+    fn kept(&mut self, mut text: String) -> String {
+        if text.len() > KEPT {
+            text.truncate(text.floor_char_boundary(KEPT));
+            let kept = KEPT >> 10;
+            self.limits.push(format!(
+                "of what the program prints, rules see the first {kept} KiB as its output; have it print less, or \
+                 search in a program of your own"
+            ));
+        }
+        text
+    }
+
+    fn seen(mut self, ran: &Ran) -> Result<(Observation, Vec<String>), ProbeError> {
         let (status, signal) = match &ran.how {
             // However it took that.
             _ if ran.overdue.is_some() => (KILLED, KILLED),
@@ -128,7 +159,7 @@ impl ProgramProbe {
             seen.push(&metrics::EXIT_REASON, reason.as_str());
         }
         seen.push(&metrics::RUN_TIME, ran.took.as_secs_f64());
-        seen.push(&metrics::RUN_STARTED, look.wall().as_secs());
+        seen.push(&metrics::RUN_STARTED, self.wall.as_secs());
         let mut left_out = 0;
         match self.speech {
             Speech::Plain => seen.push(&metrics::OUTPUT, &*self.printed(ran)),
@@ -143,13 +174,13 @@ impl ProgramProbe {
                     _ => "unknown",
                 };
                 seen.push(&metrics::PLUGIN_STATE, state);
-                seen.push(&metrics::OUTPUT, spoken.text.as_str());
+                seen.push(&metrics::OUTPUT, &*self.kept(spoken.text));
                 seen.readings.extend(spoken.readings);
             }
             Speech::Json => match json::spoken(&out) {
                 Ok((readings, more)) => {
                     left_out = more;
-                    seen.push(&metrics::OUTPUT, &*errors);
+                    seen.push(&metrics::OUTPUT, &*self.kept(errors));
                     seen.readings.extend(readings);
                 }
                 // One that failed has something else to say.
@@ -161,7 +192,6 @@ impl ProgramProbe {
                 Err(why) => return Err(ProbeError::Failed(why)),
             },
         }
-        self.limits.clear();
         if left_out > 0 {
             let (most, longest) = (nagios::MOST, nagios::LONGEST);
             self.limits.push(format!(
@@ -169,7 +199,7 @@ impl ProgramProbe {
                  with names of {longest} bytes"
             ));
         }
-        Ok(seen)
+        Ok((seen, self.limits))
     }
 }
 
@@ -212,7 +242,19 @@ const JSON: &[Metric] = &[
 impl Probe for ProgramProbe {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
         match self.run.run().await {
-            Ok(ran) => self.seen(&ran, look),
+            Ok(ran) => {
+                let reader =
+                    Reader { speech: self.speech, most: self.most, wall: look.wall(), limits: Vec::new() };
+                let read = match ran.out.len() + ran.errors.len() {
+                    ..=AT_ONCE => reader.seen(&ran),
+                    _ => tokio::task::spawn_blocking(move || reader.seen(&ran))
+                        .await
+                        .map_err(|error| ProbeError::Failed(format!("its output was not read: {error}")))?,
+                };
+                let (seen, limits) = read?;
+                self.limits = limits;
+                Ok(seen)
+            }
             Err(Unrun::NotRunnable(why)) => {
                 self.limits.clear();
                 Ok(Observation::up().with(&metrics::RUN_ERROR, &*why))

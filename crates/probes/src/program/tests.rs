@@ -128,3 +128,24 @@ async fn json_that_is_none_is_a_look_that_failed_unless_the_program_did() {
     let seen = look(Speech::Json, Ok(exited(1, "", "no database"))).await.unwrap();
     assert_eq!(said(&seen, metrics::OUTPUT), "no database");
 }
+
+#[tokio::test]
+async fn of_a_flood_the_beginning_is_kept_and_that_is_told() {
+    let flood = "o".repeat(200 << 10);
+    let run = Arc::new(Script(Mutex::new(Some(Ok(exited(0, &flood, ""))))));
+    let mut probe = ProgramProbe::new(run, Speech::Plain, 256 << 10);
+    let deadline = tokio::time::Instant::now().into_std() + Duration::from_secs(60);
+    let seen = probe.observe(&Look::new(deadline, Duration::ZERO, Cause::Due)).await.unwrap();
+    assert_eq!(said(&seen, metrics::OUTPUT).len(), KEPT);
+    assert!(probe.limits()[0].contains("the first 64 KiB"), "{:?}", probe.limits());
+}
+
+/// A large answer is read where nobody else waits for it.
+#[tokio::test]
+async fn a_large_answer_is_read_whole() {
+    let many: Vec<String> = (0..9000).map(|n| format!("\"m{n}\": {n}")).collect();
+    let answer = format!("{{\"first\": 1, \"rest\": {{{}}}}}", many.join(","));
+    assert!(answer.len() > KEPT);
+    let seen = look(Speech::Json, Ok(exited(0, &answer, ""))).await.unwrap();
+    assert_eq!(seen.get("json.first"), Some(&Value::Int(1)));
+}
