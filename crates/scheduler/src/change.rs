@@ -97,11 +97,15 @@ impl Watched {
         of_process && self.baseline(rule).is_none()
     }
 
-    /// What is there from now on is right for rules that ask for a difference from the first value.
-    pub(crate) fn forget_first(&mut self) {
+    /// What is there from now on is right for rules that ask for a difference from the first value, and under a control file
+    /// for rules about changed checksums too: Monit computes those while it reads that file.
+    pub(crate) fn forget_first(&mut self, dialect: Dialect) {
         let Some(changes) = &mut self.changes else { return };
+        let sums = [metrics::CHECKSUM_MD5, metrics::CHECKSUM_SHA1, metrics::CHECKSUM_SHA256];
+        let is_sum = |metric: &str| sums.iter().any(|sum| sum.name == metric);
         for (rule, baseline) in self.service.rules.iter().zip(changes) {
-            if of_first(rule).is_some() {
+            let sum = dialect == Dialect::Monit && of(rule).is_some_and(|(metric, _)| is_sum(metric));
+            if sum || of_first(rule).is_some() {
                 *baseline = None;
             }
         }

@@ -164,7 +164,7 @@ impl Scheduler {
                         same.every = every;
                         same.due = same.due.min(now.moment + every);
                     }
-                    same.forget_first();
+                    same.forget_first(config.dialect);
                     same
                 }
                 Some(other) => {
@@ -288,6 +288,7 @@ impl Scheduler {
                 changes[*at] = baseline;
             }
         }
+        new.forget_first(self.dialect);
         new.follow_content(other.contents, &found);
         let memories = other.records.into_iter().zip(other.judged).zip(other.tests);
         for (((record, judged), looks), at) in memories.zip(found) {

@@ -279,6 +279,25 @@ fn what_is_not_as_at_first_fails_until_it_is_again_or_somebody_loads_the_configu
     }
 }
 
+/// Who reloads a control file takes the checksum that is there for right, as in Monit; our own files go on with the last one.
+#[test]
+fn a_changed_checksum_is_accepted_by_the_reload_of_a_control_file() {
+    for dialect in [Dialect::Monit, Dialect::Toml] {
+        let rule = changed(&metrics::CHECKSUM_MD5, Change::Changed, alert());
+        let config = config(dialect, file(), vec![rule]);
+        let mut world = world(&config, 5);
+        world.of("it").reads = vec![(metrics::CHECKSUM_MD5, "aa".into())];
+        world.run(MIN);
+        world.of("it").reads = vec![(metrics::CHECKSUM_MD5, "bb".into())];
+        world.reload(&config);
+        world.run(MIN);
+        assert_eq!(told(&world).len(), usize::from(dialect == Dialect::Toml), "{:?}", told(&world));
+        world.of("it").reads = vec![(metrics::CHECKSUM_MD5, "cc".into())];
+        world.run(MIN);
+        assert_eq!(told(&world).len(), 1 + usize::from(dialect == Dialect::Toml), "{:?}", told(&world));
+    }
+}
+
 #[test]
 fn a_reload_keeps_what_was_seen_wherever_its_rule_goes() {
     let rule = changed(&metrics::SIZE, Change::Changed, alert());
