@@ -161,3 +161,147 @@ async fn command_lines_are_those_of_ps() {
     assert_eq!(found.chosen, Some(child.pid()));
     assert_eq!((found.found[0].ppid.to_string().as_str(), found.found[0].command.as_str()), (ppid, args));
 }
+
+/// A process of this name that has left the session of who started it, as daemons do.
+struct Daemon {
+    pid: u32,
+}
+
+impl Daemon {
+    /// `marked`: as if one of our own programs had started it.
+    fn start(name: &str, seconds: &str, marked: bool) -> Self {
+        let file = std::env::temp_dir().join(format!("hinoban-matching-{name}"));
+        let script = format!(
+            "bash -c 'echo $$ > {0}.new; mv {0}.new {0}; exec -a {name} sleep {seconds}' >/dev/null 2>&1 &",
+            file.display()
+        );
+        let mut starter = Command::new("setsid");
+        starter.args(["-f", "bash", "-c", &script]).env_remove("MONIT_SERVICE");
+        if marked {
+            starter.env("MONIT_SERVICE", "x");
+        }
+        assert!(starter.status().unwrap().success());
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        let pid = loop {
+            if let Some(pid) = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()) {
+                break pid;
+            }
+            assert!(std::time::Instant::now() < end, "no daemon");
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        std::fs::remove_file(file).unwrap();
+        Self { pid }
+    }
+
+    fn kill(&self) {
+        let pid = rustix::process::Pid::from_raw(self.pid as i32).unwrap();
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A name that nobody else has, and a probe of whose command line has it anywhere.
+fn anywhere() -> (String, MatchingProcess) {
+    let name = format!("svc{}", unique().replace('.', "x"));
+    let wanted = name.clone();
+    (name.clone(), MatchingProcess::new(name, move |line: &str| line.contains(&wanted)))
+}
+
+/// Its shell has the name of the service in its command line, and is there a little longer.
+#[tokio::test]
+async fn who_killed_a_service_is_not_taken_for_it() {
+    let (name, mut probe) = anywhere();
+    let daemon = Daemon::start(&name, "1000", false);
+    until_it_is(&mut probe, daemon.pid).await;
+    let script = format!("kill -9 {}; sleep 0.2; : {name}", daemon.pid);
+    let mut killer = Killed(Command::new("bash").args(["-c", &script]).spawn().unwrap());
+    wait_for_wake(&probe);
+    let seen = look_as(&mut probe, Cause::Early).await;
+    assert!(!seen.standing.is_up(), "{seen:?}");
+    assert!(seen.ending.is_none_or(|ending| ending.identity.pid == daemon.pid));
+    killer.0.wait().unwrap();
+}
+
+#[tokio::test]
+async fn who_stays_is_the_service_though_it_was_there_before_the_end() {
+    let (name, mut probe) = anywhere();
+    let first = Daemon::start(&name, "1000", false);
+    until_it_is(&mut probe, first.pid).await;
+    let second = Daemon::start(&name, "1000", false);
+    first.kill();
+    wait_for_wake(&probe);
+    let seen = look_as(&mut probe, Cause::Early).await;
+    assert_eq!(seen.identity.map(|i| i.pid), Some(second.pid), "no restart beside it: {seen:?}");
+}
+
+/// Its command line matches, and it ends when its work is done.
+#[tokio::test]
+async fn the_program_that_starts_a_service_is_not_the_service() {
+    let (name, mut probe) = anywhere();
+    assert!(!look_as(&mut probe, Cause::Early).await.standing.is_up());
+    let mut starter =
+        Killed(Command::new("bash").args(["-c", &format!("sleep 0.5; : {name}")]).spawn().unwrap());
+    for cause in [Cause::Early, Cause::Due] {
+        let seen = look_as(&mut probe, cause).await;
+        assert!(!seen.standing.is_up(), "{seen:?}");
+    }
+    starter.kill();
+    let daemon = Daemon::start(&name, "1000", true);
+    until_it_is(&mut probe, daemon.pid).await;
+}
+
+#[tokio::test]
+async fn whoever_takes_a_name_long_after_its_start_is_found_without_a_turn() {
+    let (name, _) = anywhere();
+    let wanted = format!("{name} 1000");
+    let mut probe = MatchingProcess::new("late", move |line: &str| line == wanted);
+    let script = format!("sleep 4; exec -a {name} sleep 1000");
+    let mut late = Killed(Command::new("bash").args(["-c", &script]).spawn().unwrap());
+    until_it_is(&mut probe, late.pid()).await;
+    late.kill();
+}
+
+/// Under a parent that collects nobody, as the first process of some containers.
+#[tokio::test]
+async fn a_zombie_is_not_found_again() {
+    let time = unique();
+    let mut first = Killed::sleep(&time);
+    let mut probe = probe(&time);
+    until_it_is(&mut probe, first.pid()).await;
+    first.0.kill().unwrap();
+    wait_for_wake(&probe);
+    let mut told = 0;
+    for _ in 0..30 {
+        let seen = look_as(&mut probe, Cause::Early).await;
+        assert!(!seen.standing.is_up());
+        told += u32::from(seen.ending.is_some());
+    }
+    assert!(told <= 1, "one end was told {told} times");
+    let next = Killed::sleep(&time);
+    until_it_is(&mut probe, next.pid()).await;
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_all_the_time_wakes_nobody_all_the_time() {
+    let time = unique();
+    let mut probe = probe(&time);
+    let mut all: Vec<Killed> = (0..12).map(|_| Killed::sleep(&time)).collect();
+    for _ in 0..10 {
+        let seen = look_as(&mut probe, Cause::Due).await;
+        let pid = seen.identity.expect("one of them lives").pid;
+        all.iter_mut().find(|one| one.pid() == pid).unwrap().kill();
+        all.retain(|one| one.pid() != pid);
+    }
+    let wakes = probe.wakes();
+    let [Wake::Fd(only)] = &wakes[..] else { panic!("{wakes:?}") };
+    let mut fds = [PollFd::new(&**only, PollFlags::IN)];
+    let soon = rustix::event::Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
+    assert_eq!(poll(&mut fds, Some(&soon)).unwrap(), 0, "its end wakes us");
+    let late = rustix::event::Timespec { tv_sec: 60, tv_nsec: 0 };
+    assert_eq!(poll(&mut fds, Some(&late)).unwrap(), 1, "it is never looked for again");
+}

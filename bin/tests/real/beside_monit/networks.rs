@@ -113,7 +113,10 @@ fn links_are_told_and_shown_as_monit_does() {
         }
     };
     let world = World::new();
-    let services = NETWORKS.replace("NEAR", &wire.near).replace("UPPER", &format!("{}u", wire.near)).replace("ADDRESS", &format!("{}1", wire.net));
+    let services = NETWORKS
+        .replace("NEAR", &wire.near)
+        .replace("UPPER", &format!("{}u", wire.near))
+        .replace("ADDRESS", &format!("{}1", wire.net));
     let pair = Pair::start(&world, &services);
     for (service, state) in [
         ("n", "OK"),

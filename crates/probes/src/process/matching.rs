@@ -38,7 +38,8 @@ type Matcher = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// before its turn finds has to stay for 0.4 s to be believed, within that look: it may be the shell that killed the
 /// service. At once are believed who shares a session with the one before, and the daemon that a program of ours has started
 /// (it finds `MONIT_SERVICE` in its environment). Our own child is not the service for its first three seconds, but the
-/// program that starts it, if somebody waits for one. If more than five in ten seconds come and go, the rest waits for its turn.
+/// program that starts it, if somebody waits for one. If more than eight in ten
+/// seconds come and go, the rest waits.
 pub struct MatchingProcess {
     pattern: String,
     matches: Matcher,
