@@ -169,10 +169,10 @@ struct Daemon {
 
 impl Daemon {
     /// `marked`: as if one of our own programs had started it.
-    fn start(name: &str, seconds: &str, marked: bool) -> Self {
+    async fn start(name: &str, marked: bool) -> Self {
         let file = std::env::temp_dir().join(format!("hinoban-matching-{name}"));
         let script = format!(
-            "bash -c 'echo $$ > {0}.new; mv {0}.new {0}; exec -a {name} sleep {seconds}' >/dev/null 2>&1 &",
+            "bash -c 'echo $$ > {0}.new; mv {0}.new {0}; exec -a {name} sleep 1000' >/dev/null 2>&1 &",
             file.display()
         );
         let mut starter = Command::new("setsid");
@@ -181,13 +181,13 @@ impl Daemon {
             starter.env("MONIT_SERVICE", "x");
         }
         assert!(starter.status().unwrap().success());
-        let end = std::time::Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(20);
         let pid = loop {
             if let Some(pid) = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()) {
                 break pid;
             }
-            assert!(std::time::Instant::now() < end, "no daemon");
-            std::thread::sleep(Duration::from_millis(2));
+            assert!(Instant::now() < end, "no daemon");
+            sleep(Duration::from_millis(2)).await;
         };
         std::fs::remove_file(file).unwrap();
         Self { pid }
@@ -216,7 +216,7 @@ fn anywhere() -> (String, MatchingProcess) {
 #[tokio::test]
 async fn who_killed_a_service_is_not_taken_for_it() {
     let (name, mut probe) = anywhere();
-    let daemon = Daemon::start(&name, "1000", false);
+    let daemon = Daemon::start(&name, false).await;
     until_it_is(&mut probe, daemon.pid).await;
     let script = format!("kill -9 {}; sleep 0.2; : {name}", daemon.pid);
     let mut killer = Killed(Command::new("bash").args(["-c", &script]).spawn().unwrap());
@@ -230,9 +230,9 @@ async fn who_killed_a_service_is_not_taken_for_it() {
 #[tokio::test]
 async fn who_stays_is_the_service_though_it_was_there_before_the_end() {
     let (name, mut probe) = anywhere();
-    let first = Daemon::start(&name, "1000", false);
+    let first = Daemon::start(&name, false).await;
     until_it_is(&mut probe, first.pid).await;
-    let second = Daemon::start(&name, "1000", false);
+    let second = Daemon::start(&name, false).await;
     first.kill();
     wait_for_wake(&probe);
     let seen = look_as(&mut probe, Cause::Early).await;
@@ -251,7 +251,7 @@ async fn the_program_that_starts_a_service_is_not_the_service() {
         assert!(!seen.standing.is_up(), "{seen:?}");
     }
     starter.kill();
-    let daemon = Daemon::start(&name, "1000", true);
+    let daemon = Daemon::start(&name, true).await;
     until_it_is(&mut probe, daemon.pid).await;
 }
 
@@ -292,8 +292,14 @@ async fn what_comes_and_goes_all_the_time_wakes_nobody_all_the_time() {
     let mut probe = probe(&time);
     let mut all: Vec<Killed> = (0..12).map(|_| Killed::sleep(&time)).collect();
     for _ in 0..10 {
-        let seen = look_as(&mut probe, Cause::Due).await;
-        let pid = seen.identity.expect("one of them lives").pid;
+        let end = Instant::now() + Duration::from_secs(20);
+        let pid = loop {
+            // What another probe has read of all may be older than they.
+            if let Some(found) = look_as(&mut probe, Cause::Due).await.identity {
+                break found.pid;
+            }
+            assert!(Instant::now() < end, "none is found");
+        };
         all.iter_mut().find(|one| one.pid() == pid).unwrap().kill();
         all.retain(|one| one.pid() != pid);
     }
