@@ -3,7 +3,7 @@
 //! One file at a time is read on each file system, by one blocking thread of the runtime that works off a queue and ends
 //! with it. A look waits for a little while; what is not ready by then goes on, and the probe is woken when it is. That
 //! answer counts, also if the file was changed meanwhile: a file that never rests must not stay unread. What it is by then
-//! is computed from the next turn on. Reading makes way for everybody, but who waits for more than a cycle has waited
+//! is computed from the next turn on, or after a pause. Reading makes way for everybody, but who waits for more than a cycle has waited
 //! long enough: then it makes haste. It leaves no trace in the time of the last access where the kernel allows that (`O_NOATIME`, open(2)).
 
 mod gentle;
@@ -67,6 +67,9 @@ pub(crate) struct Sums {
     asked: Option<Asked>,
     /// The last answer came when the look that asked was over.
     slow: bool,
+    /// Until then looks before their turn do not ask for another one: for as long as the last one took. A look that is under
+    /// way when its turn comes does not know of that, so a file that never rests may have no others.
+    pause: Option<Instant>,
     /// Why the file cannot be read.
     trouble: Option<String>,
 }
@@ -121,6 +124,7 @@ struct Asked {
     answer: oneshot::Receiver<Answer>,
     done: Arc<OwnedFd>,
     path: PathBuf,
+    at: Instant,
     /// So many looks at their turn have waited for it.
     turns: u32,
     haste: Arc<AtomicBool>,
@@ -163,7 +167,8 @@ impl Sums {
         }
         let known = self.is_known(stat) || answered;
         // Of a large file that is written to all the time there is one sum a turn, and not one after the other.
-        let may_ask = due || !self.slow || self.asked.is_some();
+        let rested = self.pause.is_none_or(|until| Instant::now() >= until);
+        let may_ask = due || !self.slow || rested || self.asked.is_some();
         if known || (may_ask && self.ask(path, stat, look, deadline).await) {
             for (sum, text) in self.known.iter().flat_map(|known| &known.sums) {
                 seen.push(&sum.metric(), text.as_str());
@@ -183,6 +188,7 @@ impl Sums {
             Err(TryRecvError::Empty) => return false,
             Err(TryRecvError::Closed) => Err("the checksum was not finished".to_owned()),
         };
+        self.pause = Some(Instant::now() + asked.at.elapsed());
         self.asked = None;
         let counts = self.hear(answer);
         // What was changed while it was read is read again at once, and that answer counts.
@@ -223,6 +229,7 @@ impl Sums {
                 },
             };
             let Ok(answer) = timeout_at(deadline, &mut asked.answer).await else { return false };
+            self.pause = Some(Instant::now() + asked.at.elapsed());
             self.asked = None;
             let answer = answer.unwrap_or_else(|_| Err("the checksum was not finished".to_owned()));
             if self.hear(answer) {
@@ -250,7 +257,7 @@ impl Asked {
             },
         );
         let turns = u32::from(look.cause() == Cause::Due);
-        Ok(Self { answer, done, path: path.to_owned(), turns, haste })
+        Ok(Self { answer, done, path: path.to_owned(), at: Instant::now(), turns, haste })
     }
 
     fn wait_another_turn(&mut self) {

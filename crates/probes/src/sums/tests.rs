@@ -137,7 +137,7 @@ async fn an_answer_counts_also_when_the_file_was_touched_meanwhile() {
     let mut seen = Observation::up();
     sums.push(&mut seen, &path, &stat(&path).unwrap(), &hurried(Cause::Due)).await;
     assert_eq!(seen.readings, [], "there was no time");
-    for _ in 0..3 {
+    for turn in 0..4 {
         answered(&sums).await;
         let touch = fs::File::options().append(true).open(&path).unwrap();
         touch.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
@@ -146,10 +146,18 @@ async fn an_answer_counts_also_when_the_file_was_touched_meanwhile() {
         assert_eq!(seen.readings.len(), 3, "what was asked for is told");
         // Touched again and again, it is not computed again and again.
         touch.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(2_000_000)).unwrap();
+        let rested = sums.pause.replace(Instant::now() + Duration::from_secs(60));
+        assert!(rested.is_some(), "it rests as long as the last one took");
         sums.push(&mut seen, &path, &stat(&path).unwrap(), &hurried(Cause::Early)).await;
         assert!(sums.wake().is_none(), "before its turn nothing is computed");
-        sums.push(&mut seen, &path, &stat(&path).unwrap(), &hurried(Cause::Due)).await;
-        assert!(sums.wake().is_some(), "at its turn it is");
+        // A look that was under way when its turn came does not know of it.
+        let after = [Cause::Due, Cause::Early][turn % 2];
+        if after == Cause::Early {
+            sums.pause = rested;
+            tokio::time::sleep_until(rested.unwrap()).await;
+        }
+        sums.push(&mut seen, &path, &stat(&path).unwrap(), &hurried(after)).await;
+        assert!(sums.wake().is_some(), "at its turn it is, and after a pause");
     }
 }
 
