@@ -102,19 +102,17 @@ async fn who_was_chosen_stays_until_he_ends_and_then_the_next_is_taken() {
     assert_eq!(look_as(&mut probe, Cause::Due).await.identity, identity_of(first.pid()));
     first.kill();
     wait_for_wake(&probe);
-    let mut seen = until_it_is(&mut probe, second.pid()).await;
-    for _ in 0..20 {
-        if let Some(ending) = seen.ending {
-            assert_eq!(ending.identity.pid, first.pid());
-            assert!(
-                matches!(ending.how, How::Signalled { signal: 9, .. } | How::Unknown { .. }),
-                "{ending:?}"
-            );
-            return;
-        }
-        seen = look_as(&mut probe, Cause::Early).await;
+    let end = Instant::now() + Duration::from_secs(20);
+    let (mut ending, mut next) = (None, None);
+    while ending.is_none() || next.is_none() {
+        assert!(Instant::now() < end, "{ending:?} {next:?}");
+        let seen = look_as(&mut probe, Cause::Early).await;
+        (ending, next) = (ending.or(seen.ending), seen.identity);
     }
-    panic!("how it ended was never told");
+    assert_eq!(next, identity_of(second.pid()));
+    let ending = ending.unwrap();
+    assert_eq!(ending.identity.pid, first.pid());
+    assert!(matches!(ending.how, How::Signalled { signal: 9, .. } | How::Unknown { .. }), "{ending:?}");
 }
 
 #[tokio::test]
