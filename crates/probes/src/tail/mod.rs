@@ -9,7 +9,7 @@
 //! descriptor, also while its writer goes on for a while), when it is cut and grows again, or when the supervisor was
 //! away meanwhile ([`Probe::memory`]); then the old one is looked for in the same folder. An open descriptor keeps a
 //! file system from being unmounted, and the room of a file that was removed from being given back, until the next look
-//! at its turn.
+//! at its turn, or until the probe is dropped: the supervisor does that when nobody watches the file any more.
 
 mod follow;
 mod lines;
