@@ -78,3 +78,22 @@ fn the_same_of_a_control_file_in_monits_words() {
     world.logged("'svc' uid test failed for svc -- current uid is ", 1);
     assert!(world.read("log").contains("'svc' process is not running"), "{}", world.read("log"));
 }
+
+/// The name of the service stands in the command line of who asks for it, and in that of the shell that calls him.
+#[test]
+fn who_asks_for_a_start_is_not_found_in_its_place() {
+    let world = World::new();
+    world.write("start", START);
+    world.write("svc", SERVICE);
+    let text = TOML.replace("^/bin/sleep 5000 @/mark", "@/.*(svc|mark)");
+    let stop = "[service.svc]\nstop = \"/usr/bin/pkill -f ^/bin/sleep.5000.@/mark\"";
+    world.write("c.toml", &text.replace("[service.svc]", stop));
+    world.ok("-c c.toml");
+    running(&world, 0);
+    let file = world.path("c.toml");
+    let call = |what: &str| format!("{} -c {} {what} svc", env!("CARGO_BIN_EXE_hinoban"), file.display());
+    let script = format!("{} && sleep 1 && {}; sleep 2", call("stop"), call("start"));
+    assert!(std::process::Command::new("bash").args(["-c", &script]).status().unwrap().success());
+    let log = world.read("log");
+    assert_eq!(log.matches("'svc' start: ").count(), 2, "{log}");
+}
