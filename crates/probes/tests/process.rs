@@ -114,7 +114,7 @@ fn pass_over(why: &str) {
 async fn a_living_daemon_is_up_and_measured() {
     let scene = Scene::new();
     let pid = scene.daemon("exec 3< /dev/null; sleep 60 & sleep 60 & wait").await;
-    let mut probe = scene.probe();
+    let mut probe = scene.probe().asked(["fds.open", "fds.percent"]);
     until(|| (look(&mut probe).get("children")?.as_i64()? == 2).then_some(())).await;
     let seen = look(&mut probe);
     assert_eq!(seen.standing, Standing::Up);
@@ -310,6 +310,37 @@ async fn a_pidfile_that_changes_hands_is_followed() {
     let told = ending(&mut probe).await;
     assert_eq!(told.identity.pid, first);
     assert!(look(&mut probe).standing.is_up());
+}
+
+/// Nothing tells of it, and a look at its turn does not always read the file while its process lives: but soon one does,
+/// and one before its turn at once.
+#[tokio::test]
+async fn a_pidfile_that_is_written_anew_in_its_place_is_followed() {
+    let scene = Scene::new();
+    let first = scene.daemon("exec sleep 1000").await;
+    let other = Scene::new();
+    let second = other.daemon("exec sleep 1000").await;
+    let settle = |ago: u64| {
+        let file = std::fs::File::options().write(true).open(scene.pidfile()).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000 - ago))
+            .unwrap();
+    };
+    for cause in [Cause::Due, Cause::Early] {
+        std::fs::write(scene.pidfile(), first.to_string()).unwrap();
+        settle(100);
+        let mut probe = scene.probe();
+        until(|| (look(&mut probe).identity?.pid == first).then_some(())).await;
+        (0..3).for_each(|_| drop(look(&mut probe)));
+        std::fs::write(scene.pidfile(), second.to_string()).unwrap();
+        settle(50);
+        if cause == Cause::Early {
+            let until = Instant::now().into_std() + Duration::from_secs(5);
+            let seen = probe.observe(&Look::new(until, Duration::ZERO, cause)).await.unwrap();
+            assert_eq!(seen.identity, identity_of(second));
+        }
+        until(|| (look(&mut probe).identity?.pid == second).then_some(())).await;
+    }
+    signal("KILL", first);
 }
 
 #[tokio::test]

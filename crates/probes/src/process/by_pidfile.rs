@@ -2,9 +2,10 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use hinoban_probe::{Look, Probe, ProbeError, Wake};
+use hinoban_probe::{Cause, Look, Probe, ProbeError, Wake};
 use hinoban_reading::{Identity, Metric, Observation, Reason, ReasonKind, Standing};
 
 use super::following::{Following, Met};
@@ -13,6 +14,7 @@ use super::reuse::{bears_its_name, born_after};
 use super::sample;
 use super::wanted::Wanted;
 use super::words::{could_not_look, down, gone, name_in_brackets, zombie};
+use crate::clock;
 use crate::elsewhere::Elsewhere;
 use crate::mounts::{Place, Remembered};
 use crate::pidfile::{self, Pidfile, Stamp};
@@ -35,22 +37,43 @@ pub struct PidfileProcess {
     storm: Storm,
     /// Whether the last look found it alive, and its end will be told.
     is_followed: bool,
+    /// When the pidfile was last found unchanged, since boot, and whom it named then.
+    named: Option<(Duration, u32, Stamp, Place)>,
 }
+
+/// For so long it is believed that a pidfile still names a process that lives and whose end will be told. That another file
+/// took its place is told at once; what is left is that it was written anew without its process having ended.
+const BELIEVED: Duration = Duration::from_secs(3);
 
 #[async_trait]
 impl Probe for PidfileProcess {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
         self.storm.note(look);
-        self.is_followed = false;
-        let still = self.place.still(&self.path);
-        let (place, file) = match still.and_then(|place| Some((place, self.reader.unchanged(&self.path)?))) {
-            Some((place, file)) => (place, Ok(file)),
-            None => match self.place.place_of(&self.path) {
-                Place::Remote => (Place::Remote, self.read_elsewhere(look).await),
-                place => (place, self.reader.read(&self.path)),
-            },
-        };
         let living = self.following.notice_end();
+        let named =
+            self.named.filter(|_| std::mem::take(&mut self.is_followed) && look.cause() == Cause::Due);
+        let now = clock::since_boot();
+        let (place, file) = match named.filter(|(at, ..)| now.saturating_sub(*at) < BELIEVED) {
+            Some((_, pid, stamp, place)) if matches!(living, Ok(Some(_))) => {
+                (place, Ok(Pidfile::Names { pid, stamp }))
+            }
+            _ => {
+                self.named = None;
+                let still = self.place.still(&self.path);
+                match still.and_then(|place| Some((place, self.reader.unchanged(&self.path)?))) {
+                    Some((place, file)) => {
+                        if let Pidfile::Names { pid, stamp } = file {
+                            self.named = Some((now, pid, stamp, place));
+                        }
+                        (place, Ok(file))
+                    }
+                    None => match self.place.place_of(&self.path) {
+                        Place::Remote => (Place::Remote, self.read_elsewhere(look).await),
+                        place => (place, self.reader.read(&self.path)),
+                    },
+                }
+            }
+        };
         let lives = matches!(living, Ok(Some(_)));
         let mut seen = match file? {
             Pidfile::Absent => Observation::new(Standing::Absent(Reason::new(
@@ -109,6 +132,7 @@ impl PidfileProcess {
             adopted: None,
             storm: Storm::default(),
             is_followed: false,
+            named: None,
         }
     }
 
