@@ -259,6 +259,9 @@ fn a_failure_is_one_incident_with_what_was_seen_decided_done_and_came_of_it() {
     kept.event(NOW + 3, "httpd", recovered());
     // Known only when all was over.
     kept.event(NOW + 4, "httpd", Fact::EndingLearned(ending.clone()));
+    // An operator stops the one that took its place: that is another story.
+    let stopped = Ending::certain(Identity { pid: 8, start: 10 }, How::Exited { status: 0 }, Source::Pidfd);
+    kept.event(NOW + 5, "httpd", Fact::EndingLearned(stopped));
     kept.event(NOW + 5, "other", failed("connection refused", 1));
     kept.end();
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Report};
-use hinoban_reading::{Stamp, Unit, Value};
+use hinoban_reading::{Ending, Stamp, Unit, Value};
 
 use super::incident::{Incident, Over, StepKind};
 
@@ -45,7 +45,13 @@ impl Episodes {
             }
             Fact::EndingLearned(ending) => {
                 let incident = self.open_or_recent(event)?;
-                incident.cause = Some(ending.clone());
+                let own = concerns(incident, ending);
+                if !own && incident.closed.is_some() {
+                    return None;
+                }
+                if own {
+                    incident.cause = Some(ending.clone());
+                }
                 incident.step(at, StepKind::Seen, format!("{ending}"));
                 Some(incident.clone())
             }
@@ -101,7 +107,7 @@ impl Episodes {
         if !failure.changed {
             incident.failing.insert((failure.rule, failure.class));
         }
-        if let Some(ending) = &failure.ending {
+        if let Some(ending) = failure.ending.as_ref().filter(|ending| concerns(incident, ending)) {
             incident.cause = Some(ending.clone());
         }
         if incident.attributed.is_none() {
@@ -211,6 +217,12 @@ impl Episodes {
     pub(super) fn next(&self) -> u64 {
         self.next
     }
+}
+
+/// Whether this ending may be the cause of the incident, or more about it. The first process to end is the cause; whoever
+/// took its place and ended later, by an operator's hand maybe, is not.
+fn concerns(incident: &Incident, ending: &Ending) -> bool {
+    incident.cause.as_ref().is_none_or(|cause| cause.identity == ending.identity)
 }
 
 fn blank(id: u64, service: Arc<str>, class: Class, text: String, opened: Stamp) -> Incident {
