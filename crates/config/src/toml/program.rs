@@ -265,20 +265,22 @@ fn lossless(path: &Path, written: &str) -> String {
     path.to_str().map_or_else(|| written.to_owned(), str::to_owned)
 }
 
+/// The keys that say what a service is; each has exactly one of them.
+pub(super) const KINDS: [&str; 11] = [
+    "pidfile",
+    "matching",
+    "file",
+    "directory",
+    "fifo",
+    "filesystem",
+    "program",
+    "network",
+    "host",
+    "system",
+    "probe",
+];
+
 /// A hint for a table that should be a service: which kind it could be.
 pub(super) fn kind_hint(table: &DeTable<'_>) -> Option<&'static str> {
-    let kinds = [
-        "pidfile",
-        "matching",
-        "file",
-        "directory",
-        "fifo",
-        "filesystem",
-        "program",
-        "network",
-        "host",
-        "system",
-        "probe",
-    ];
-    table.keys().find_map(|key| spelling::nearest(key.get_ref(), kinds))
+    table.keys().find_map(|key| spelling::nearest(key.get_ref(), KINDS))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ::toml::de::DeValue;
 
-use super::program::kind_hint;
+use super::program::{KINDS, kind_hint};
 use super::reader::{self, Fields, Item, Reader};
 use super::{content, mask};
 use crate::{
@@ -172,20 +172,7 @@ impl Reader<'_> {
 
     /// What it is: by the one key that says so.
     fn kind(&mut self, fields: &mut Fields<'_>) -> Option<Kind> {
-        let keys = [
-            "pidfile",
-            "matching",
-            "file",
-            "directory",
-            "fifo",
-            "filesystem",
-            "program",
-            "network",
-            "host",
-            "system",
-            "probe",
-        ];
-        let mut given: Vec<Item<'_>> = keys.into_iter().filter_map(|key| fields.take(key)).collect();
+        let mut given: Vec<Item<'_>> = KINDS.into_iter().filter_map(|key| fields.take(key)).collect();
         let options = fields.take("options");
         let is_probe = given.iter().any(|item| item.key == "probe");
         if let (Some(options), false) = (&options, is_probe) {
