@@ -169,7 +169,7 @@ fn unchangeable(path: &Path, found: &Metadata, us: u32) -> Result<(), String> {
 fn holds_secret(config: &Config, text: &str) -> bool {
     let users = config.web.allow.iter().filter_map(|allow| match allow {
         Allow::User(user) => Some(&user.password),
-        Allow::Host(_) => None,
+        _ => None,
     });
     let mail =
         config.mail.servers.iter().filter_map(|server| server.login.as_ref().map(|(_, password)| password));

@@ -28,6 +28,7 @@ pub(crate) fn options(config: &Config, id: &str, file: &str) -> Options {
                 password: user.password.reveal().to_owned(),
                 read_only: user.read_only,
             }),
+            Allow::File(_) | Allow::Group { .. } => {}
         }
     }
     options
@@ -122,7 +123,7 @@ pub(crate) fn clients(config: &Config, places: &Places, pid: Option<i32>) -> Vec
     let users = || {
         config.web.allow.iter().filter_map(|allow| match allow {
             Allow::User(user) => Some(user),
-            Allow::Host(_) => None,
+            _ => None,
         })
     };
     let user = users().find(|user| !user.read_only).or_else(|| users().next());

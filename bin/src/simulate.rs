@@ -59,7 +59,7 @@ fn incidents(config: &Config) -> Incidents {
         dialect: config.dialect,
         host,
         recipients: config.alerts.clone(),
-        from: config.mail.from.clone(),
+        from: config.mail.format.from.clone(),
         mail_host: config.mail.hostname.clone(),
         zone: jiff::tz::TimeZone::UTC,
     })

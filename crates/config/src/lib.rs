@@ -19,10 +19,12 @@ pub mod units;
 
 pub use diagnostic::{Loaded, Mistake, Mistakes, Severity};
 pub use model::{
-    Allow, BUFFER, Branch, Budget, Change, Condition, Config, Cron, Dialect, Expect, Facility, Family, Files,
-    Found, HISTORY, HttpTest, Ignore, Kind, Link, Listen, LogTarget, MONIT_BUFFER, Mail, MailServer, MailTls,
-    Method, Mode, Never, OnReboot, Operator, Options, Patience, PortTest, Prerequisite, Program, Protocol,
-    Rate, Recipient, Rule, Service, Speech, Test, Then, Tls, Turns, UrlTest, User, Web,
+    Algorithm, Allow, ApacheStatus, BUFFER, Body, Branch, Budget, Change, Collector, Condition, Config, Cron,
+    Dialect, Digest, Entries, Events, Expect, Facility, Family, Files, Found, HISTORY, HttpTest, Ignore,
+    Kind, Limits, Link, Listen, LogTarget, MONIT_BUFFER, Mail, MailFormat, MailServer, MailTls, Method, Mode,
+    Never, OnReboot, Operator, Options, PasswordFile, Patience, PingTest, Plain, PortTest, Prerequisite,
+    Program, Protocol, Rate, Recipient, ResponseTime, Rule, Scoreboard, Service, Speech, Step, Test, Then,
+    Tls, TlsVersions, Transport, Turns, UnixTest, UrlTest, User, Web, Websocket,
 };
 pub use pattern::Pattern;
 pub use place::{Place, Source, Sources};

@@ -1,23 +1,33 @@
 //! The model: what a configuration means, whatever it was written in.
 
+mod alert;
+mod limits;
 mod patience;
+mod protocol;
 mod service;
 mod test;
+mod tls;
 mod turns;
+mod web;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Place, Secret};
+use crate::Secret;
 
+pub use alert::{Events, MailFormat, Recipient};
+pub use limits::Limits;
 pub use patience::{Budget, Patience};
+pub use protocol::{ApacheStatus, Body, HttpTest, Method, Plain, Protocol, Scoreboard, Step, Websocket};
 pub use service::{
     BUFFER, Branch, Change, Condition, Found, Ignore, Kind, Link, MONIT_BUFFER, Mode, OnReboot, Operator,
     Options, Prerequisite, Program, Rate, Rule, Service, Speech, Then,
 };
-pub use test::{Expect, Family, HttpTest, Method, PortTest, Protocol, Test, Tls, UrlTest};
+pub use test::{Expect, Family, PingTest, PortTest, ResponseTime, Test, Transport, UnixTest, UrlTest};
+pub use tls::{Algorithm, Digest, Tls, TlsVersions};
 pub use turns::{Cron, Never, Turns};
+pub use web::{Allow, Collector, Entries, Listen, PasswordFile, User, Web};
 
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +50,20 @@ pub struct Config {
     pub alerts: Vec<Recipient>,
     /// The HTTP interface.
     pub web: Web,
+    /// M/Monit servers that are to know of everything.
+    pub collectors: Vec<Collector>,
+    /// Whether they are told how to log in here.
+    pub register_credentials: bool,
+    /// What holds for all TLS connections that we make, where they say nothing else.
+    pub tls: Tls,
+    /// Whether TLS is to be kept to what FIPS 140 allows.
+    pub fips: bool,
+    /// How much is read, and how long is waited, where nothing else is said.
+    pub limits: Limits,
+    /// Whether services are watched after a boot, where they say nothing else.
+    pub on_reboot: OnReboot,
+    /// Whether the command line prints neither tables nor colours.
+    pub batch: bool,
     /// How many restarts of things that live the host is to bear at a time; `None`: any number, as Monit.
     pub budget: Option<Budget>,
     /// How much room on disk the history of readings and incidents may take, in bytes; `None`: none is kept.
@@ -100,8 +124,8 @@ pub struct Mail {
     pub timeout: Duration,
     /// What we call ourselves in EHLO and message ids; `None`: the name of this host.
     pub hostname: Option<String>,
-    /// Sender; `None`: `monit@HOST` under a control file, `hinoban@HOST` otherwise.
-    pub from: Option<String>,
+    /// What messages look like.
+    pub format: MailFormat,
     /// Where messages wait until a server has taken them; `None`: a folder beside the state file.
     pub queue: Option<PathBuf>,
     /// How many messages may wait; `None`: 1000.
@@ -114,7 +138,7 @@ impl Default for Mail {
             servers: Vec::new(),
             timeout: Duration::from_secs(30),
             hostname: None,
-            from: None,
+            format: MailFormat::default(),
             queue: None,
             slots: None,
         }
@@ -130,8 +154,8 @@ pub struct MailServer {
     pub port: u16,
     /// Encryption.
     pub tls: MailTls,
-    /// Whether its certificate is verified.
-    pub verify: bool,
+    /// How its certificate is judged, and what TLS has to be.
+    pub options: Tls,
     /// User name and password.
     pub login: Option<(String, Secret)>,
 }
@@ -146,102 +170,6 @@ pub enum MailTls {
     StartTls,
     /// From the first byte.
     Implicit,
-}
-
-/// One who is told.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Recipient {
-    /// Mail address.
-    pub address: String,
-    /// Remind after this many further failing looks; `None`: never.
-    pub reminder: Option<u32>,
-    /// Where it was written.
-    pub place: Place,
-}
-
-/// The HTTP interface.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Web {
-    /// Where it listens; empty: nowhere but on the command line's own socket.
-    pub listen: Vec<Listen>,
-    /// Who may connect and log in.
-    pub allow: Vec<Allow>,
-}
-
-impl Web {
-    /// A warning if whoever is allowed to connect over a network may command without a password, from other hosts
-    /// than this one.
-    pub fn open_to_others(&self) -> Option<String> {
-        let here = |host: &str| {
-            let address = host.split_once('/').map_or(host, |(address, _)| address);
-            let wide = host.split_once('/').is_some_and(|(_, mask)| matches!(mask.parse(), Ok(0..8u8)));
-            host.eq_ignore_ascii_case("localhost")
-                || address
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|ip| ip.to_canonical().is_loopback() && !wide)
-        };
-        // What is no host (a user in quotes, say) lets nobody in, and is not to be repeated.
-        let is_host = |host: &str| {
-            !host.contains(':') || host.contains('/') || host.parse::<std::net::IpAddr>().is_ok()
-        };
-        let from = self.allow.iter().find_map(|allow| match allow {
-            Allow::Host(host) if is_host(host) && !here(host) => Some(host),
-            _ => None,
-        })?;
-        let users = self.allow.iter().any(|allow| matches!(allow, Allow::User(_)));
-        let open = self.listen.iter().any(|listen| match listen {
-            Listen::Tcp { address, read_only: false, .. } => !address.as_deref().is_some_and(here),
-            _ => false,
-        });
-        (open && !users).then(|| format!("there are no users: everybody at {from} may stop services"))
-    }
-}
-
-/// One listening socket.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Listen {
-    /// TCP.
-    Tcp {
-        /// Address or name to bind; `None`: all.
-        address: Option<String>,
-        /// Port.
-        port: u16,
-        /// Whether it serves reading only.
-        read_only: bool,
-    },
-    /// A unix socket.
-    Unix {
-        /// Its path.
-        path: PathBuf,
-        /// Whether it serves reading only.
-        read_only: bool,
-        /// Mode bits; `None`: as the umask says.
-        permission: Option<u32>,
-        /// Owner; `None`: ourselves.
-        uid: Option<u32>,
-        /// Group; `None`: our own.
-        gid: Option<u32>,
-    },
-}
-
-/// Who may use the HTTP interface.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Allow {
-    /// A host name, an address or a network: `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `::1/128`.
-    Host(String),
-    /// Somebody with a password.
-    User(User),
-}
-
-/// Somebody with a password.
-#[derive(Debug, Clone, PartialEq)]
-pub struct User {
-    /// Name.
-    pub name: String,
-    /// Password in the clear.
-    pub password: Secret,
-    /// Whether he may only look.
-    pub read_only: bool,
 }
 
 /// Room for the history unless it is said otherwise: 64 MB.
@@ -263,10 +191,23 @@ impl Config {
             mail: Mail::default(),
             alerts: Vec::new(),
             web: Web::default(),
+            collectors: Vec::new(),
+            register_credentials: true,
+            tls: Tls::default(),
+            fips: false,
+            limits: Limits::default(),
+            on_reboot: OnReboot::default(),
+            batch: false,
             budget: (dialect == Dialect::Toml).then(Budget::default),
             history: Some(HISTORY),
             services: vec![Arc::new(Service::system(host))],
         }
+    }
+
+    /// What every TLS connection of ours is asked for that says nothing else.
+    pub fn tls_defaults(&self) -> Tls {
+        let own = Tls { verify: Some(self.dialect == Dialect::Toml), ..Tls::default() };
+        self.tls.over(&own)
     }
 
     /// The service that is *the* system; its name is the name of this host in alerts.

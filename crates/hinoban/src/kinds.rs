@@ -123,7 +123,7 @@ fn port_options(test: &config::PortTest) -> port::Options {
 }
 
 fn tls(tls: &config::Tls) -> port::Tls {
-    let mut options = port::Tls::new(tls.verify);
+    let mut options = port::Tls::new(tls.verify.unwrap_or(true));
     options.ca_file.clone_from(&tls.ca_file);
     options
 }

@@ -24,7 +24,7 @@ pub fn courier(mail: &Mail, host: &str, queue: Option<PathBuf>) -> Option<Box<dy
             MailTls::StartTls => Tls::StartTls,
             MailTls::Implicit => Tls::Implicit,
         };
-        options.verify = server.verify;
+        options.verify = server.options.verify.unwrap_or(false);
         options.credentials = server.login.as_ref().map(|(user, password)| Credentials {
             user: user.clone(),
             password: password.reveal().to_owned(),

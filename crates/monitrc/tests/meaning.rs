@@ -206,10 +206,13 @@ fn protocols_carry_tls_and_old_words_still_mean_it() {
     assert_eq!(test("1 retry 0").retry, 1);
     assert_eq!(
         test("1 protocol http http headers [A: b:c d, Host : x]").protocol,
-        Protocol::Http(HttpTest {
-            headers: vec![("A".to_owned(), "b:c d".to_owned()), ("Host".to_owned(), "x".to_owned())],
-            ..HttpTest::default()
-        })
+        Protocol::Http(
+            HttpTest {
+                headers: vec![("A".to_owned(), "b:c d".to_owned()), ("Host".to_owned(), "x".to_owned())],
+                ..HttpTest::default()
+            }
+            .into()
+        )
     );
 }
 

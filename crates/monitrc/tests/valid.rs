@@ -65,7 +65,7 @@ fn the_classic_file_means_what_it_says() {
     let test = port(rule);
     assert_eq!((test.host.as_str(), test.port, test.timeout), ("www.example.com", 80, secs(5)));
     let http = HttpTest { request: Some("/".to_owned()), ..HttpTest::default() };
-    assert_eq!(test.protocol, Protocol::Http(http));
+    assert_eq!(test.protocol, Protocol::Http(http.into()));
     assert_eq!(httpd.rules[1], Rule::existence());
     assert_eq!(config.services[1], Service::system("tower").into());
 }
@@ -102,7 +102,7 @@ fn settings_are_read_in_all_their_spellings() {
     assert_eq!(config.files.idfile, Some("/var/lib/hinoban/id".into()));
     let [first, second] = config.mail.servers.as_slice() else { panic!("two mail servers") };
     assert_eq!((first.port, first.tls, &first.login), (25, MailTls::Off, &None));
-    assert_eq!((second.port, second.tls, second.verify), (587, MailTls::StartTls, true));
+    assert_eq!((second.port, second.tls, second.options.verify), (587, MailTls::StartTls, Some(true)));
     assert_eq!(second.login, Some(("watch".to_owned(), Secret::new("fire"))));
     assert_eq!((config.mail.timeout, config.mail.hostname.as_deref()), (secs(15), Some("watch.example.com")));
     assert_eq!((config.mail.queue, config.mail.slots), (Some("/var/lib/hinoban/events".into()), Some(100)));
@@ -150,18 +150,22 @@ fn a_service_is_read_in_all_its_spellings() {
     );
     let https = port(&rules[1]);
     assert_eq!((https.host.as_str(), https.retry, https.timeout), ("localhost", 2, secs(3)));
-    assert_eq!(https.tls, Some(Tls { verify: true, ca_file: None }));
+    assert_eq!(https.tls, Some(Tls { verify: Some(true), ..Tls::default() }));
     let headers = [("Host", "www.example.com"), ("X-From", "hinoban")];
     assert_eq!(
         https.protocol,
-        Protocol::Http(HttpTest {
-            masked: None,
-            method: Method::Head,
-            request: Some("/health".to_owned()),
-            status: Some((Operator::Equal, 204)),
-            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
-            login: None,
-        })
+        Protocol::Http(
+            HttpTest {
+                masked: None,
+                method: Method::Head,
+                request: Some("/health".to_owned()),
+                status: Some((Operator::Equal, 204)),
+                headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+                login: None,
+                ..HttpTest::default()
+            }
+            .into()
+        )
     );
     assert_eq!(rules[1].fail.rate, Rate { count: 3, within: 5 });
     let v6 = port(&rules[2]);

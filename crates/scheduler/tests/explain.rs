@@ -39,10 +39,11 @@ fn http(rate: (u8, u8), then: Then) -> Rule {
         host: "localhost".into(),
         port: 80,
         family: Family::Any,
-        protocol: Protocol::Http(HttpTest { request, masked, login, ..HttpTest::default() }),
+        protocol: Protocol::Http(HttpTest { request, masked, login, ..HttpTest::default() }.into()),
         tls: None,
         timeout: 5 * S,
         retry: 1,
+        ..PortTest::new("", 0)
     }));
     rule(Condition::Test { test, expect: Expect::Failed }, rate, then)
 }

@@ -221,10 +221,11 @@ fn no_secret_is_shown() {
         host: "localhost".into(),
         port: 80,
         family: Family::Any,
-        protocol: Protocol::Http(http),
+        protocol: Protocol::Http(http.into()),
         tls: None,
         timeout: S,
         retry: 1,
+        ..PortTest::new("", 0)
     };
     let url = UrlTest {
         url: "https://me:geheim@example.com/a@b".into(),
@@ -233,6 +234,7 @@ fn no_secret_is_shown() {
         tls: Default::default(),
         timeout: S,
         retry: 1,
+        ..UrlTest::new("")
     };
     let custom =
         Test::Custom { probe: "queue".into(), options: [("password".to_owned(), "geheim".into())].into() };

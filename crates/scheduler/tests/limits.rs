@@ -237,6 +237,7 @@ fn a_host_that_a_rule_restarts_is_looked_at_by_its_tests_alone() {
         tls: None,
         timeout: 5 * S,
         retry: 1,
+        ..PortTest::new("", 0)
     }));
     let failed = Rule {
         when: Condition::Test { test, expect: Expect::Failed },

@@ -29,10 +29,11 @@ fn http_rule() -> Rule {
         host: "localhost".into(),
         port: 80,
         family: Family::Any,
-        protocol: Protocol::Http(HttpTest::default()),
+        protocol: Protocol::Http(HttpTest::default().into()),
         tls: None,
         timeout: 5 * S,
         retry: 1,
+        ..PortTest::new("", 0)
     }));
     Rule {
         when: Condition::Test { test, expect: Expect::Failed },

@@ -30,6 +30,7 @@ fn tested() -> Rule {
         tls: None,
         timeout: 5 * S,
         retry: 1,
+        ..PortTest::new("", 0)
     }));
     let when = Condition::Test { test, expect: Expect::Failed };
     let alert = || Branch::once(Then::Alert);

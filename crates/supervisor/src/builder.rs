@@ -305,7 +305,8 @@ impl Builder {
     ///
     /// # Errors
     /// Every mistake that only the registry can find: unknown kinds, and rules over metrics that nobody reads.
-    pub fn build(self) -> Result<Supervisor, Mistakes> {
+    pub fn build(mut self) -> Result<Supervisor, Mistakes> {
+        self.registry.follow(&self.config);
         let mut mistakes: Vec<Mistake> = self.config.dependencies();
         let mut all = Vec::new();
         for service in &self.config.services {
@@ -328,7 +329,7 @@ pub(crate) fn options(config: &Config, host: &str, zone: &TimeZone) -> Options {
         dialect: config.dialect,
         host: host.to_owned(),
         recipients: config.alerts.clone(),
-        from: config.mail.from.clone(),
+        from: config.mail.format.from.clone(),
         mail_host: config.mail.hostname.clone(),
         zone: zone.clone(),
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hinoban_action::Action;
-use hinoban_config::{Branch, Condition, Kind, Mistake, Options, Program, Service, Test, Then};
+use hinoban_config::{Branch, Condition, Config, Kind, Mistake, Options, Program, Service, Test, Then, Tls};
 use hinoban_probe::Probe;
 use hinoban_reading::{Identity, Metric, Unit, metrics};
 
@@ -18,6 +18,8 @@ pub struct Registry {
     kill: Option<KillMaker>,
     probes: HashMap<String, ProbeMaker>,
     actions: HashMap<String, Arc<dyn Action>>,
+    /// What tests leave open about TLS.
+    tls: Tls,
 }
 
 /// A probe, or why there can be none: a sentence for whoever wrote the configuration.
@@ -41,6 +43,7 @@ impl Registry {
             kill: None,
             probes: HashMap::new(),
             actions: HashMap::new(),
+            tls: Tls::default(),
         }
     }
 
@@ -130,16 +133,24 @@ impl Registry {
         }
     }
 
+    /// From now on, what tests leave open about TLS is as this configuration says.
+    /// Gives what held before.
+    pub(crate) fn follow(&mut self, config: &Config) -> Tls {
+        std::mem::replace(&mut self.tls, config.tls_defaults())
+    }
+
+    /// What [`Registry::follow`] gave holds again.
+    pub(crate) fn back(&mut self, before: Tls) {
+        self.tls = before;
+    }
+
     pub(crate) fn test(&self, test: &Test) -> Made {
-        match test {
-            Test::Custom { probe, options } => self.custom(probe, options),
-            _ => self
-                .tests
-                .iter()
-                .rev()
-                .find_map(|make| make(test))
-                .unwrap_or_else(|| Err("this program has no probe for this kind of test".to_owned())),
+        if let Test::Custom { probe, options } = test {
+            return self.custom(probe, options);
         }
+        let test = test.over(&self.tls);
+        let made = self.tests.iter().rev().find_map(|make| make(&test));
+        made.unwrap_or_else(|| Err("this program has no probe for this kind of test".to_owned()))
     }
 
     fn custom(&self, probe: &str, options: &Options) -> Made {

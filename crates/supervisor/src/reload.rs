@@ -21,8 +21,10 @@ impl Loop {
         let mut mistakes: Vec<Mistake> = config.dependencies();
         let old: Vec<_> = self.scheduler.services().map(|(_, s)| s.clone()).collect();
         let mut bound = Vec::new();
+        let before = self.registry.follow(&config);
+        let unmoved = before == config.tls_defaults();
         for service in &config.services {
-            let same = old.contains(service);
+            let same = unmoved && old.contains(service);
             match if same { None } else { Some(self.registry.bind(service)) } {
                 Some(Ok(made)) => bound.push((service.name.clone(), made)),
                 Some(Err(more)) => mistakes.extend(more),
@@ -30,6 +32,7 @@ impl Loop {
             }
         }
         if !mistakes.is_empty() {
+            self.registry.back(before);
             return Err(Mistakes { list: mistakes, ..Mistakes::default() });
         }
         let report = self.scheduler.reload(self.clock.now(), &config);

@@ -66,7 +66,12 @@ fn over(limit: i64) -> Rule {
 fn config(rules: Vec<Rule>) -> Config {
     let mut config = Config::empty(Dialect::Toml, "vm");
     config.every = Some(60 * S);
-    let admin = Recipient { address: "admin@vm".into(), reminder: None, place: Default::default() };
+    let admin = Recipient {
+        address: "admin@vm".into(),
+        reminder: None,
+        place: Default::default(),
+        ..Recipient::new("")
+    };
     config.alerts.push(admin);
     let mut service =
         Service::new("queue", Kind::Custom { probe: "queue".into(), options: Default::default() });

@@ -252,6 +252,7 @@ async fn messages_go_to_the_courier_and_one_that_hangs_delays_nothing() {
         address: "admin@example.com".into(),
         reminder: None,
         place: Default::default(),
+        ..hinoban_config::Recipient::new("")
     };
     bench.config.alerts.push(recipient);
     let courier = Carrier { hangs: true, ..Carrier::default() };

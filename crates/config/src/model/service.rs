@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hinoban_reading::{Value, metrics};
 
-use super::{Patience, Test, Turns};
+use super::{Patience, Recipient, Test, Turns};
 use crate::{Pattern, Place};
 
 /// One watched thing.
@@ -39,6 +39,9 @@ pub struct Service {
     pub ignore: Vec<Ignore>,
     /// How many bytes are kept of the output of a program, and of a line of a file that rules look into.
     pub buffer: u32,
+    /// Who hears of it beside, or otherwise than, [`super::Config::alerts`] say: for an address that stands here too, that one
+    /// does not count for this service.
+    pub alerts: Vec<Recipient>,
     /// How repairs by rules are repeated; `None`: as Monit does, without a pause of our own.
     pub patience: Option<Patience>,
     /// What must hold, in the order written. Holds the rules that follow from the kind (existence) too.
@@ -501,6 +504,7 @@ impl Service {
             kill_after: None,
             ignore: Vec::new(),
             buffer: BUFFER,
+            alerts: Vec::new(),
             patience: None,
             rules: Vec::new(),
             place: Place::default(),

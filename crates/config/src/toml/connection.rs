@@ -40,17 +40,19 @@ impl Reader<'_> {
             host: url.host.to_owned(),
             port: url.port.unwrap_or(if secure { 443 } else { 80 }),
             family: family?,
-            protocol: Protocol::Http(HttpTest {
+            protocol: Protocol::Http(Box::new(HttpTest {
                 method: method?,
                 masked: request.as_deref().and_then(mask::query),
                 request,
                 status: status?,
                 headers,
                 login: login?,
-            }),
+                ..HttpTest::default()
+            })),
             tls: tls?,
             timeout,
             retry,
+            ..PortTest::new("", 0)
         })
     }
 
@@ -101,6 +103,7 @@ impl Reader<'_> {
             tls: tls?,
             timeout,
             retry,
+            ..PortTest::new("", 0)
         })
     }
 
@@ -120,6 +123,7 @@ impl Reader<'_> {
             tls: tls?.unwrap_or_default(),
             timeout,
             retry,
+            ..UrlTest::new("")
         })
     }
 
@@ -251,12 +255,15 @@ impl Reader<'_> {
             }
             return Some(None);
         }
-        let verify = extras.get("verify").map(|item| self.flag(&item)).unwrap_or(Some(true));
+        let verify = match extras.get("verify") {
+            Some(item) => Some(self.flag(&item)?),
+            None => None,
+        };
         let ca_file = match extras.get("ca-file") {
             Some(item) => Some(self.path(&item)?),
             None => None,
         };
-        Some(Some(Tls { verify: verify?, ca_file }))
+        Some(Some(Tls { verify, ca_file, ..Tls::default() }))
     }
 
     fn family(&mut self, extras: &Extras<'_>) -> Option<Family> {

@@ -4,7 +4,7 @@ use ::toml::de::DeValue;
 
 use super::address;
 use super::reader::{Fields, Item, Reader};
-use crate::{Config, MailServer, MailTls, Recipient, Secret};
+use crate::{Config, MailServer, MailTls, Recipient, Secret, Tls};
 
 impl Reader<'_> {
     pub(super) fn mail(&mut self, item: &Item<'_>, config: &mut Config) {
@@ -27,7 +27,7 @@ impl Reader<'_> {
             );
         }
         if let Some(from) = fields.take("from") {
-            config.mail.from = self.mail_address(&from).map(str::to_owned);
+            config.mail.format.from = self.mail_address(&from).map(str::to_owned);
         }
         if let Some(item) = fields.take("timeout") {
             config.mail.timeout = self.duration(&item).unwrap_or(config.mail.timeout);
@@ -120,13 +120,19 @@ impl Reader<'_> {
             );
             return None;
         }
-        Some(MailServer { host: url.host.to_owned(), port: url.port.unwrap_or(port), tls, verify, login })
+        let options = Tls { verify: Some(verify), ..Tls::default() };
+        Some(MailServer { host: url.host.to_owned(), port: url.port.unwrap_or(port), tls, options, login })
     }
 
     fn recipient(&mut self, item: &Item<'_>) -> Option<Recipient> {
         let DeValue::Table(table) = item.value else {
             let address = self.mail_address(item)?.to_owned();
-            return Some(Recipient { address, reminder: None, place: self.place(item.span.clone()) });
+            return Some(Recipient {
+                address,
+                reminder: None,
+                place: self.place(item.span.clone()),
+                ..Recipient::new("")
+            });
         };
         let mut fields = Fields::new("a recipient", table, item.span.clone());
         let (address, reminder) = (fields.take("address"), fields.take("reminder"));
@@ -142,7 +148,7 @@ impl Reader<'_> {
         };
         let place = self.place(address.span.clone());
         let address = self.mail_address(&address)?.to_owned();
-        Some(Recipient { address, reminder, place })
+        Some(Recipient { address, reminder, place, ..Recipient::new("") })
     }
 
     fn mail_address<'d>(&mut self, item: &Item<'d>) -> Option<&'d str> {

@@ -141,6 +141,7 @@ async fn a_supervisor_runs_beside_other_tasks_and_tells_its_own_courier() {
         address: "ops@example.com".into(),
         reminder: None,
         place: hinoban::config::Place::default(),
+        ..hinoban::config::Recipient::new("")
     });
     let supervisor =
         with_all(config, folder.path(), Chat { room: room.clone() }).expect("a good configuration");

@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 const START: i64 = 1_795_429_973_250_000;
 
 fn recipient(address: &str, reminder: Option<u32>) -> Recipient {
-    Recipient { address: address.into(), reminder, place: Place::default() }
+    Recipient { address: address.into(), reminder, place: Place::default(), ..Recipient::new("") }
 }
 
 fn incidents(dialect: Dialect, recipients: Vec<Recipient>) -> Incidents {

@@ -62,6 +62,7 @@ impl Parser<'_> {
             tls: None,
             timeout: self.captured.network,
             retry: 1,
+            ..PortTest::new("", 0)
         };
         let mut https = false;
         let mut asked: Option<Place> = None;
@@ -100,7 +101,11 @@ impl Parser<'_> {
                 Some(Ssl) => {
                     let options = self.tls()?;
                     asked = Some(options.place);
-                    test.tls = Some(Tls { verify: options.verify, ca_file: options.ca_file });
+                    test.tls = Some(Tls {
+                        verify: Some(options.verify),
+                        ca_file: options.ca_file,
+                        ..Tls::default()
+                    });
                 }
                 Some(Timeout) => test.timeout = self.timeout()?,
                 Some(Retry) => test.retry = self.retry()?,
@@ -156,6 +161,7 @@ impl Parser<'_> {
             tls: Tls::default(),
             timeout: self.captured.network,
             retry: 1,
+            ..UrlTest::new("")
         };
         loop {
             match self.key() {

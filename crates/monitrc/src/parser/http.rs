@@ -20,7 +20,7 @@ impl Parser<'_> {
             }
             Some(key @ (Http | Https)) => {
                 self.take();
-                Ok((Talk::Http(self.http()?), key == Https))
+                Ok((Talk::Http(Box::new(self.http()?)), key == Https))
             }
             Some(OtherProtocol) => {
                 let name = self.raw(&self.token).to_ascii_lowercase();

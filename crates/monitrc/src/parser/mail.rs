@@ -1,6 +1,6 @@
 //! `set mailserver …` and `set alert …`
 
-use hinoban_config::{MailServer as Server, MailTls, Mistake, Recipient, Secret as Hidden};
+use hinoban_config::{MailServer as Server, MailTls, Mistake, Recipient, Secret as Hidden, Tls};
 
 use super::{Parse, Parser};
 use crate::keyword::Keyword::*;
@@ -79,7 +79,13 @@ impl Parser<'_> {
             (true, 25 | 587) => MailTls::StartTls,
             (true, _) => MailTls::Implicit,
         };
-        self.config.mail.servers.push(Server { host, port, tls, verify, login });
+        self.config.mail.servers.push(Server {
+            host,
+            port,
+            tls,
+            options: Tls { verify: Some(verify), ..Tls::default() },
+            login,
+        });
         Ok(())
     }
 
@@ -111,7 +117,7 @@ impl Parser<'_> {
             reminder = u32::try_from(n).ok().filter(|n| *n > 0);
             self.eat(Cycle);
         }
-        self.config.alerts.push(Recipient { address, reminder, place });
+        self.config.alerts.push(Recipient { address, reminder, place, ..Recipient::new("") });
         Ok(())
     }
 }

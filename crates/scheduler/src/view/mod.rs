@@ -6,7 +6,7 @@ mod rule;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hinoban_config::{Condition, Dialect, Kind, Mode, OnReboot, Program, Protocol, Test, Turns};
+use hinoban_config::{Condition, Dialect, Kind, Mode, OnReboot, Program, Test, Turns};
 use hinoban_event::{Class, Doing};
 use hinoban_reading::{Ending, Identity, Moment, Now, Observation, Stamp};
 use jiff::tz::TimeZone;
@@ -220,10 +220,7 @@ fn without_secrets(test: &Test) -> Test {
     let mut test = test.clone();
     match &mut test {
         Test::Port(port) => {
-            if let Protocol::Http(http) = &mut port.protocol {
-                http.login = None;
-                http.headers = Vec::new();
-            }
+            port.protocol = port.protocol.without_secrets();
         }
         Test::Url(url) => {
             let end = |rest: &str| rest.find(['/', '?', '#']).unwrap_or(rest.len());

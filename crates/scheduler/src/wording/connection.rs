@@ -1,6 +1,6 @@
 //! Tests of ports and URLs.
 
-use hinoban_config::{Family, PortTest, Protocol, Test};
+use hinoban_config::{Family, PortTest, Test};
 use hinoban_reading::Observation;
 
 /// The state of a test.
@@ -24,10 +24,7 @@ pub(crate) fn test(test: &Test, seen: &Observation) -> String {
 
 /// `[host]:port/request [TCP/IP]`
 pub(super) fn target(port: &PortTest) -> String {
-    let request = match &port.protocol {
-        Protocol::Http(http) => http.shown().unwrap_or(""),
-        _ => "",
-    };
+    let request = port.protocol.request();
     let tls = if port.tls.is_some() { " TLS" } else { "" };
     let family = match port.family {
         Family::Any => "",
@@ -58,17 +55,14 @@ pub(super) fn url_target(url: &str) -> String {
 
 /// The name of a protocol as status and alerts show it.
 pub(super) fn protocol(port: &PortTest) -> &'static str {
-    match &port.protocol {
-        Protocol::Http(_) => "HTTP",
-        _ => "DEFAULT",
-    }
+    port.protocol.name()
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use hinoban_config::{HttpTest, Tls, UrlTest};
+    use hinoban_config::{HttpTest, Protocol, Tls, UrlTest};
 
     use super::*;
 
@@ -83,10 +77,11 @@ mod tests {
             host: "h".into(),
             port: 80,
             family: Family::Any,
-            protocol: Protocol::Http(http),
+            protocol: Protocol::Http(http.into()),
             tls: None,
             timeout: Duration::from_secs(5),
             retry: 1,
+            ..PortTest::new("", 0)
         };
         let url = UrlTest {
             url: "http://h/p?token=SECRET".into(),
@@ -95,6 +90,7 @@ mod tests {
             tls: Tls::default(),
             timeout: Duration::from_secs(5),
             retry: 1,
+            ..UrlTest::new("")
         };
         for of in [Test::Port(Box::new(port)), Test::Url(Box::new(url))] {
             assert_eq!(test(&of, &Observation::up()), "connection succeeded to [h]:80/p?token=*** [TCP/IP]");

@@ -35,6 +35,7 @@ fn tested(rate: Rate) -> Rule {
         tls: None,
         timeout: 5 * S,
         retry: 1,
+        ..PortTest::new("", 0)
     }));
     let when = Condition::Test { test, expect: Expect::Failed };
     Rule {

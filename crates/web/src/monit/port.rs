@@ -1,5 +1,5 @@
 use hinoban_reading::metrics;
-use hinoban_supervisor::{Family, Protocol, ServiceView, Test, TestView};
+use hinoban_supervisor::{Family, ServiceView, Test, TestView};
 
 use super::readings::Readings;
 
@@ -35,14 +35,8 @@ impl<'a> Port<'a> {
             Test::Port(test) => Some(Self {
                 host: &test.host,
                 port: test.port,
-                request: match &test.protocol {
-                    Protocol::Http(http) => http.shown().unwrap_or_default(),
-                    _ => "",
-                },
-                protocol: match &test.protocol {
-                    Protocol::Http(_) => "HTTP",
-                    _ => "DEFAULT",
-                },
+                request: test.protocol.request(),
+                protocol: test.protocol.name(),
                 family: match test.family {
                     Family::Any => "TCP/IP",
                     Family::V4 => "TCP/IPv4",

@@ -159,6 +159,7 @@ pub fn port(
         tls: tls.then(Default::default),
         timeout: Duration::from_secs(5),
         retry: 1,
+        ..PortTest::new("", 0)
     };
     TestView { rule, test: Test::Port(test.into()), observation, not_seen: None }
 }
@@ -176,7 +177,7 @@ fn host() -> ServiceView {
     view.observation = None;
     view.failing = vec![Class::Resource, Class::Connection];
     let http = |request: Option<&str>| {
-        Protocol::Http(HttpTest { request: request.map(str::to_owned), ..HttpTest::default() })
+        Protocol::Http(HttpTest { request: request.map(str::to_owned), ..HttpTest::default() }.into())
     };
     let url = UrlTest {
         url: "https://u:secret@example.com/ä?]]>".to_owned(),
@@ -185,6 +186,7 @@ fn host() -> ServiceView {
         tls: Default::default(),
         timeout: Duration::from_secs(5),
         retry: 1,
+        ..UrlTest::new("")
     };
     view.tests = vec![
         port(0, 23201, Protocol::Default, false, answered(0.001_724)),
