@@ -15,6 +15,7 @@ mod secret;
 pub mod spelling;
 mod surroundings;
 pub mod toml;
+mod unhonoured;
 pub mod units;
 
 pub use diagnostic::{Loaded, Mistake, Mistakes, Severity};

@@ -50,6 +50,7 @@ pub fn parse(path: &Path, text: &str, around: &dyn Surroundings) -> Result<Loade
     // What could not be read would only look as if it were missing.
     if !mistakes.fatal() {
         mistakes.list.extend(read.config.advice());
+        mistakes.list.extend(read.config.unhonoured());
     }
     if mistakes.fatal() { Err(mistakes) } else { Ok(Loaded { config: read.config, warnings: mistakes }) }
 }

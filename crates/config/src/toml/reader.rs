@@ -231,6 +231,7 @@ impl<'a> Reader<'a> {
         // What could not be read would only look as if it were missing.
         if self.mistakes.iter().all(|m| m.severity == Severity::Warning) {
             self.mistakes.extend(config.advice());
+            self.mistakes.extend(config.unhonoured());
         }
         self.mistakes.sort_by_key(|m| m.place.span.start);
         let mut sources = Sources::default();
