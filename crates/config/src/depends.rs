@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::{Config, Mistake, Prerequisite, Service, spelling};
+use crate::{Config, Dialect, Mistake, Prerequisite, Service, spelling};
 
 impl Config {
     /// What is wrong with the dependencies: names that are no service's, and circles. Both languages check this; whoever
     /// makes a configuration by hand gets it when it is bound.
     pub fn dependencies(&self) -> Vec<Mistake> {
-        check(self.services.iter().map(|service| &**service), |_| false)
+        check(self.services.iter().map(|service| &**service), |_| false, self.dialect)
     }
 }
 
@@ -17,6 +17,7 @@ impl Config {
 pub(crate) fn check<'a>(
     services: impl Iterator<Item = &'a Service>,
     lost: impl Fn(&str) -> bool,
+    dialect: Dialect,
 ) -> Vec<Mistake> {
     let services: Vec<&Service> = services.collect();
     let mut mistakes = Vec::new();
@@ -33,8 +34,7 @@ pub(crate) fn check<'a>(
                 Some(number) => edges[at].push((*number, wanted)),
                 None if lost(&name) => {}
                 None => {
-                    let message =
-                        format!("{} depends on {}, and there is no such service", service.name, wanted.name);
+                    let message = missing(&service.name, &wanted.name, dialect);
                     let names = services.iter().map(|s| s.name.as_str());
                     let help = match spelling::nearest(&wanted.name, names.filter(|n| *n != service.name)) {
                         Some(near) => format!("did you mean {near}?"),
@@ -42,17 +42,31 @@ pub(crate) fn check<'a>(
                             "write the name of a service of this configuration, or take it out".to_owned()
                         }
                     };
-                    mistakes.push(Mistake::error(wanted.place.clone(), message).help(help));
+                    let mistake = Mistake::error(wanted.place.clone(), message).help(help);
+                    mistakes.push(if dialect == Dialect::Monit { mistake.late() } else { mistake });
                 }
             }
         }
     }
-    circles(&services, &edges, &mut mistakes);
+    circles(&services, &edges, &mut mistakes, dialect);
     mistakes
 }
 
+/// That a name is no service's. Under a control file in the words that scripts around Monit know.
+fn missing(service: &str, wanted: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Toml => format!("{service} depends on {wanted}, and there is no such service"),
+        Dialect::Monit => format!("Depending service '{wanted}' is not defined in the control file"),
+    }
+}
+
 /// Notes each circle at the name that closes it. Without recursion: a chain may be as long as the configuration.
-fn circles(services: &[&Service], edges: &[Vec<(usize, &Prerequisite)>], mistakes: &mut Vec<Mistake>) {
+fn circles(
+    services: &[&Service],
+    edges: &[Vec<(usize, &Prerequisite)>],
+    mistakes: &mut Vec<Mistake>,
+    dialect: Dialect,
+) {
     #[derive(Clone, Copy, PartialEq)]
     enum Seen {
         Not,
@@ -83,9 +97,19 @@ fn circles(services: &[&Service], edges: &[Vec<(usize, &Prerequisite)>], mistake
                 Seen::OnTheWay => {
                     let circle = way.iter().map(|(at, _)| *at).skip_while(|at| at != next).chain([*next]);
                     let path: Vec<&str> = circle.map(|at| services[at].name.as_str()).collect();
-                    let message = format!("{} depends on itself: {}", path[0], path.join(" -> "));
+                    let way = format!("{} depends on itself: {}", path[0], path.join(" -> "));
                     let help = "nothing could be started first; take one of these dependencies out";
-                    mistakes.push(Mistake::error(wanted.place.clone(), message).help(help));
+                    let mistake = match dialect {
+                        Dialect::Toml => Mistake::error(wanted.place.clone(), way).help(help),
+                        Dialect::Monit => {
+                            let name = path[0];
+                            let found = format!(
+                                "Found a depend loop in the control file involving the service '{name}'"
+                            );
+                            Mistake::error(wanted.place.clone(), found).help(format!("{way}; {help}")).late()
+                        }
+                    };
+                    mistakes.push(mistake);
                 }
             }
         }
@@ -95,7 +119,7 @@ fn circles(services: &[&Service], edges: &[Vec<(usize, &Prerequisite)>], mistake
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Dialect, Kind};
+    use crate::Kind;
 
     fn wrong(services: &[(&str, &[&str])]) -> Vec<String> {
         let mut config = Config::empty(Dialect::Toml, "vm");

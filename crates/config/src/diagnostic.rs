@@ -27,6 +27,8 @@ pub struct Mistake {
     pub word: String,
     /// What to do about it: what was expected, the nearest valid spelling.
     pub help: Option<String>,
+    /// Whether [`Mistakes::lines`] leaves its place out, as Monit does for what it finds once all is read.
+    pub late: bool,
 }
 
 /// How grave a mistake is.
@@ -67,6 +69,7 @@ impl Mistakes {
             .map(|m| {
                 let place = match m.place.line {
                     0 => String::new(),
+                    _ if m.late => String::new(),
                     line => format!("{}:{line}: ", m.place.file.display()),
                 };
                 let word = if m.word.is_empty() { String::new() } else { format!(" '{}'", m.word) };
@@ -120,7 +123,14 @@ impl fmt::Display for Mistakes {
 impl Mistake {
     /// An error at this place.
     pub fn error(place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, place, message: message.into(), word: String::new(), help: None }
+        Self {
+            severity: Severity::Error,
+            place,
+            message: message.into(),
+            word: String::new(),
+            help: None,
+            late: false,
+        }
     }
 
     /// A warning at this place.
@@ -131,6 +141,12 @@ impl Mistake {
     /// Names the word that was not understood.
     pub fn word(mut self, word: impl Into<String>) -> Self {
         self.word = word.into();
+        self
+    }
+
+    /// Leaves its place out where it is one line.
+    pub fn late(mut self) -> Self {
+        self.late = true;
         self
     }
 

@@ -8,7 +8,8 @@ use super::program::{KINDS, kind_hint};
 use super::reader::{self, Fields, Item, Reader};
 use super::{content, mask};
 use crate::{
-    Branch, Condition, Found, Kind, Link, Mode, OnReboot, Pattern, Prerequisite, Rule, Service, Then, depends,
+    Branch, Condition, Dialect, Found, Kind, Link, Mode, OnReboot, Pattern, Prerequisite, Rule, Service,
+    Then, depends,
 };
 
 impl Reader<'_> {
@@ -56,9 +57,9 @@ impl Reader<'_> {
                     "give the service another name, or the system: [service.NAME] with system = true",
                 );
             }
-            services.push(Service { patience: Some(self.patience), ..Service::system(&host) });
+            services.push(Service { patience: self.patience, ..Service::system(&host) });
         }
-        for mistake in depends::check(services.iter(), |name| seen.contains_key(name)) {
+        for mistake in depends::check(services.iter(), |name| seen.contains_key(name), Dialect::Toml) {
             self.note(mistake);
         }
         services
@@ -100,10 +101,10 @@ impl Reader<'_> {
         service.kill_after =
             stop.and_then(|item| self.kill_after(&item, service.stop.as_ref(), kind.as_ref()));
         service.restart = restart.and_then(|item| self.program(&item));
-        service.patience = Some(match fields.take("patience") {
+        service.patience = match fields.take("patience") {
             Some(item) => self.patience(&item, format!("[service.{name}.patience]"), self.patience),
             None => self.patience,
-        });
+        };
         self.turns(&mut fields, &mut service);
         self.period = service.period(self.every);
         if let Some(item) = fields.take("mode") {
@@ -142,6 +143,7 @@ impl Reader<'_> {
             }
         }
         let missing = fields.take("missing");
+        let implied = missing.is_none();
         self.existence(&mut service, kind.as_ref(), missing);
         self.output_limit(&mut service, table);
         self.lines(&mut fields, &mut service, kind.as_ref());
@@ -149,16 +151,24 @@ impl Reader<'_> {
         self.close(fields);
 
         let written = checks.is_some();
+        let mut rules = Vec::new();
         for check in checks.iter().flat_map(Item::list) {
             let example = format!("write [[service.{name}.check]] and below it when = \"cpu > 80%\"");
             if let Some(fields) = self.fields(&check, "this check", &example) {
-                service.rules.extend(self.check(fields, kind.as_ref()));
+                rules.extend(self.check(fields, kind.as_ref()));
             }
         }
+        if implied && rules.iter().any(Rule::is_existence) {
+            service.rules.retain(|rule| !rule.is_existence());
+        }
+        if rules.iter().any(|rule| rule.when == Condition::WrongType) {
+            service.rules.retain(|rule| rule.when != Condition::WrongType);
+        }
+        service.rules.append(&mut rules);
         content::number(&mut service);
         if let Some(Kind::Program { speech, .. }) = kind {
             // What is written is judged first, and that it can be run at all before that.
-            if !service.rules.iter().any(Rule::is_of_an_end) {
+            if self.must_succeed(table) && !service.rules.iter().any(Rule::is_of_an_end) {
                 service.rules.insert(0, Rule::succeeds(speech));
             }
             service.rules.push(Rule::runnable());
