@@ -288,6 +288,12 @@ impl Scheduler {
     /// The same of some of them: those at these positions. Where there are many, all at once take a while. A position
     /// holds until the next reload; there are as many as [`positions`](Self::positions) says.
     pub fn view_of(&self, positions: Range<usize>) -> Vec<ServiceView> {
+        // The words of rules are kept, and the rest of what is told is not: what stays is made first, so that no gaps are
+        // left between it.
+        let mut known = HashSet::new();
+        for watched in positions.clone().filter_map(|i| self.services.get(i)) {
+            watched.texts_among(&mut known);
+        }
         let view = |i: usize| {
             let mut view = view::view(&self.services[i], self.now, self.dialect, &self.zone);
             let names = |of: &[usize]| of.iter().map(|at| self.services[*at].name.clone()).collect();

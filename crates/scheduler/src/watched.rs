@@ -1,5 +1,6 @@
 //! One service as the scheduler keeps it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -205,8 +206,22 @@ impl Watched {
 
     /// Its rules in words.
     pub(crate) fn texts(&self) -> &[Arc<str>] {
+        self.texts_among(&mut HashSet::new())
+    }
+
+    /// The same. Words that are `known` already are not kept twice: many services have the same rules.
+    pub(crate) fn texts_among(&self, known: &mut HashSet<Arc<str>>) -> &[Arc<str>] {
         self.texts.get_or_init(|| {
-            self.service.rules.iter().map(|rule| wording::rule(&self.service.kind, rule).into()).collect()
+            let words = self.service.rules.iter().map(|rule| wording::rule(&self.service.kind, rule));
+            let shared = words.map(|text| match known.get(text.as_str()) {
+                Some(same) => same.clone(),
+                None => {
+                    let text: Arc<str> = text.into();
+                    known.insert(text.clone());
+                    text
+                }
+            });
+            shared.collect()
         })
     }
 
