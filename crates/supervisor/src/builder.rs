@@ -154,7 +154,7 @@ impl Supervisor {
             config,
             registry,
             scheduler,
-            bound: HashMap::new(),
+            placed: HashMap::new(),
             looks: Looks::new(),
             lateness: Box::default(),
             fallen: Default::default(),

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::lateness::Lateness;
 use crate::looks::{Effort, Looked};
 use crate::plane::Owner;
-use crate::registry::{Bound, Programs};
+use crate::registry::{Bound, Which};
 use crate::run::{Loop, Note};
 
 /// Longest look at a thing itself.
@@ -24,6 +24,14 @@ const SUBJECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Longest look by a probe that an embedder registered.
 const CUSTOM_LIMIT: Duration = Duration::from_secs(60);
+
+/// What was put in its place of a service.
+pub(crate) struct Placed {
+    /// How many of its parts may be tests.
+    tests: usize,
+    /// Those of its programs that are made already.
+    programs: Box<[(Which, Arc<dyn Action>)]>,
+}
 
 impl Loop {
     /// Gives inputs to the scheduler and carries out what it answers, until there is nothing left to do at once.
@@ -189,17 +197,12 @@ impl Loop {
 
     fn act(&mut self, intent: u64, id: ServiceId, act: Act, limit: Duration, cause: Event) -> Option<Input> {
         let service = self.scheduler.service(id)?.clone();
-        let bound = self.bound.get(&id);
         let (action, doing) = match &act {
-            Act::Start => (bound.and_then(|b| b.start.clone()), Doing::Start),
-            Act::Stop => (bound.and_then(|b| b.stop.clone()), Doing::Stop),
-            Act::Restart => (bound.and_then(|b| b.restart.clone()), Doing::Restart),
-            Act::Exec { rule, recovery, nth } => {
-                let programs = bound.and_then(|b| b.execs.get(*rule));
-                let of = |p: &Programs| {
-                    if *recovery { p.recovery.get(*nth).cloned() } else { p.failure.get(*nth).cloned() }
-                };
-                (programs.and_then(of).flatten(), Doing::Exec)
+            Act::Start => (self.program(id, &service, Which::Start), Doing::Start),
+            Act::Stop => (self.program(id, &service, Which::Stop), Doing::Stop),
+            Act::Restart => (self.program(id, &service, Which::Restart), Doing::Restart),
+            &Act::Exec { rule, recovery, nth } => {
+                (self.program(id, &service, Which::Exec { rule, recovery, nth }), Doing::Exec)
             }
             Act::Kill(process) => (self.registry.kill(*process), Doing::Stop),
             Act::End(program) => (self.ends(*program), Doing::Stop),
@@ -222,6 +225,12 @@ impl Loop {
         errand.roll = self.journal.file().map(|log| Roll { log, line: Journal::spawned_line(intent) });
         self.acts.begin(action, cause, errand, limit, limited);
         None
+    }
+
+    /// What runs a program of a service.
+    fn program(&self, id: ServiceId, service: &Service, which: Which) -> Option<Arc<dyn Action>> {
+        let made = self.placed.get(&id).and_then(|placed| placed.programs.iter().find(|(w, _)| *w == which));
+        made.map(|(_, action)| action.clone()).or_else(|| self.registry.program(service, which))
     }
 
     /// What ends the program that runs for an intent.
@@ -276,23 +285,24 @@ impl Loop {
     }
 
     /// Puts the probes and actions of a service in their places.
-    pub(crate) fn place(&mut self, id: ServiceId, mut bound: Bound) {
-        if let Some(mut probe) = bound.subject.take() {
+    pub(crate) fn place(&mut self, id: ServiceId, bound: Bound) {
+        let Bound { subject, tests, programs } = bound;
+        self.placed.insert(id, Placed { tests: tests.len(), programs });
+        if let Some(mut probe) = subject {
             self.recall((id, Part::Subject), &mut *probe);
             self.looks.put((id, Part::Subject), probe);
         }
-        for (rule, probe) in bound.tests.iter_mut().enumerate() {
-            if let Some(mut probe) = probe.take() {
+        for (rule, probe) in tests.into_iter().enumerate() {
+            if let Some(mut probe) = probe {
                 self.recall((id, Part::Test(rule)), &mut *probe);
                 self.looks.put((id, Part::Test(rule)), probe);
             }
         }
-        self.bound.insert(id, bound);
     }
 
     pub(crate) fn displace(&mut self, id: ServiceId) {
-        if let Some(bound) = self.bound.remove(&id) {
-            let parts = (0..bound.tests.len()).map(Part::Test).chain([Part::Subject]);
+        if let Some(placed) = self.placed.remove(&id) {
+            let parts = (0..placed.tests).map(Part::Test).chain([Part::Subject]);
             for owner in parts.map(|part| (id, part)) {
                 self.looks.remove(&owner);
                 self.unseen.remove(&owner);

@@ -80,7 +80,8 @@ impl Registry {
         self
     }
 
-    /// Registers how programs are run.
+    /// Registers how programs are run. Asked each time one is to be run; for one that is run as another user once, when its
+    /// service is taken in.
     pub fn programs<F>(mut self, make: F) -> Self
     where
         F: Fn(&Program, &Service) -> Arc<dyn Action> + Send + Sync + 'static,
@@ -166,12 +167,7 @@ impl Registry {
     /// Every mistake that can be known only now: unknown kinds, and rules over metrics that nobody reads.
     pub(crate) fn bind(&self, service: &Service) -> Result<Bound, Vec<Mistake>> {
         let mut mistakes = Vec::new();
-        let mut bound = Bound {
-            start: self.own(&service.start, service),
-            stop: self.own(&service.stop, service),
-            restart: self.own(&service.restart, service),
-            ..Bound::default()
-        };
+        let mut bound = Bound { programs: self.of_others(service), ..Bound::default() };
         match self.subject(service) {
             Some(Ok(probe)) => bound.subject = Some(probe),
             Some(Err(why)) => {
@@ -218,8 +214,6 @@ impl Registry {
                 }
             }
             bound.tests.push(test);
-            let execs = |branch| parts(branch).map(|then| self.exec(then, service)).collect();
-            bound.execs.push(Programs { failure: execs(&rule.fail), recovery: execs(&rule.ok) });
         }
         if mistakes.is_empty() { Ok(bound) } else { Err(mistakes) }
     }
@@ -228,15 +222,16 @@ impl Registry {
         self.actions.get(name).cloned()
     }
 
-    fn own(&self, program: &Option<Program>, service: &Service) -> Option<Arc<dyn Action>> {
-        Some(self.program.as_ref()?(program.as_ref()?, service))
+    /// What runs this program of a service.
+    pub(crate) fn program(&self, service: &Service, which: Which) -> Option<Arc<dyn Action>> {
+        Some(self.program.as_ref()?(which.of(service)?, service))
     }
 
-    fn exec(&self, then: &Then, service: &Service) -> Option<Arc<dyn Action>> {
-        match then {
-            Then::Exec { program, .. } => Some(self.program.as_ref()?(program, service)),
-            _ => None,
-        }
+    /// What runs the programs of a service that are run as somebody else. These are made when it is placed: who that is may
+    /// be asked of a directory that takes its time. All others are made when they are run, and most never are.
+    fn of_others(&self, service: &Service) -> Box<[(Which, Arc<dyn Action>)]> {
+        let elsewho = Which::all(service).filter(|which| which.of(service).is_some_and(|p| p.uid.is_some()));
+        elsewho.filter_map(|which| Some((which, self.program(service, which)?))).collect()
     }
 }
 
@@ -255,18 +250,50 @@ pub(crate) struct Bound {
     pub(crate) subject: Option<Box<dyn Probe>>,
     /// One for each rule that has a test.
     pub(crate) tests: Vec<Option<Box<dyn Probe>>>,
-    pub(crate) start: Option<Arc<dyn Action>>,
-    pub(crate) stop: Option<Arc<dyn Action>>,
-    pub(crate) restart: Option<Arc<dyn Action>>,
-    /// The programs of each rule.
-    pub(crate) execs: Vec<Programs>,
+    /// Those of its programs that are made ahead.
+    pub(crate) programs: Box<[(Which, Arc<dyn Action>)]>,
 }
 
-/// The programs that the branches of a rule run, numbered as the scheduler numbers them.
-#[derive(Debug, Default)]
-pub(crate) struct Programs {
-    pub(crate) failure: Vec<Option<Arc<dyn Action>>>,
-    pub(crate) recovery: Vec<Option<Arc<dyn Action>>>,
+/// Which program of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Start,
+    Stop,
+    Restart,
+    /// What a branch of a rule runs, numbered as the scheduler numbers it.
+    Exec {
+        rule: usize,
+        recovery: bool,
+        nth: usize,
+    },
+}
+
+impl Which {
+    /// All that a service may have.
+    fn all(service: &Service) -> impl Iterator<Item = Self> + '_ {
+        let of = |rule, recovery, branch| {
+            (0..parts(branch).count()).map(move |nth| Which::Exec { rule, recovery, nth })
+        };
+        let rules = service.rules.iter().enumerate();
+        let execs = rules.flat_map(move |(i, rule)| of(i, false, &rule.fail).chain(of(i, true, &rule.ok)));
+        [Which::Start, Which::Stop, Which::Restart].into_iter().chain(execs)
+    }
+
+    /// That program, if the service has it.
+    fn of(self, service: &Service) -> Option<&Program> {
+        match self {
+            Which::Start => service.start.as_ref(),
+            Which::Stop => service.stop.as_ref(),
+            Which::Restart => service.restart.as_ref(),
+            Which::Exec { rule, recovery, nth } => {
+                let rule = service.rules.get(rule)?;
+                match parts(if recovery { &rule.ok } else { &rule.fail }).nth(nth)? {
+                    Then::Exec { program, .. } => Some(program),
+                    _ => None,
+                }
+            }
+        }
+    }
 }
 
 /// All that a branch does: what it does in the first place, then what it runs beside.

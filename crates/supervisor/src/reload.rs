@@ -38,7 +38,7 @@ impl Loop {
         let report = self.scheduler.reload(self.clock.now(), &config);
         self.begin_snapshots_anew();
         // One that goes keeps its probes and programs while something is still being done to it.
-        let known: Vec<_> = self.bound.keys().copied().collect();
+        let known: Vec<_> = self.placed.keys().copied().collect();
         for id in known.into_iter().filter(|id| self.scheduler.service(*id).is_none()).collect::<Vec<_>>() {
             self.displace(id);
         }

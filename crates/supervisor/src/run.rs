@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::acts::Acts;
 use crate::builder::Listener;
+use crate::carry::Placed;
 use crate::clock::Clock;
 use crate::fallen::Fallen;
 use crate::handle::{CommandError, Handle, Request, Status, Unexplained, Vitals};
@@ -25,7 +26,7 @@ use crate::lateness::Lateness;
 use crate::looks::{Looked, Looks};
 use crate::plane::{Owner, Plane};
 use crate::post::Post;
-use crate::registry::{Bound, Registry};
+use crate::registry::Registry;
 use crate::snapshot::Snapshot;
 
 /// How long the end may take.
@@ -49,7 +50,7 @@ pub(crate) struct Loop {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
     pub(crate) scheduler: Scheduler,
-    pub(crate) bound: HashMap<ServiceId, Bound>,
+    pub(crate) placed: HashMap<ServiceId, Placed>,
     pub(crate) looks: Looks,
     pub(crate) lateness: Box<Lateness>,
     pub(crate) fallen: Fallen,
