@@ -214,6 +214,9 @@ pub struct Program {
 }
 
 impl Program {
+    /// The time-out of a program that may run for as long as it likes: a year.
+    pub const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
     /// The command line in one string, as logs show it: words joined by blanks.
     pub fn line(&self) -> String {
         self.words.join(" ")

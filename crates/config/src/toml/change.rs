@@ -60,9 +60,10 @@ impl Reader<'_> {
                 Some(Condition::Differs { metric })
             }
             Verb::Matches { fails_on_match }
-                if said.left.eq_ignore_ascii_case("content") && matches!(kind, Some(Kind::File { .. })) =>
+                if said.left.eq_ignore_ascii_case("content")
+                    && matches!(kind, Some(Kind::File { .. } | Kind::Program { .. })) =>
             {
-                self.content(item, text, said.rest, fails_on_match)
+                self.content(item, text, said.rest, fails_on_match, kind)
             }
             Verb::Matches { fails_on_match } => {
                 let named = self.reading(item, text, said.left, kind);

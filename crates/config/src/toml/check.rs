@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ::toml::de::DeValue;
+
 use super::reader::{Fields, Item, Reader, listed};
 use crate::{Change, Condition, Expect, Kind, Rule, Test, Then};
 
@@ -23,6 +25,10 @@ const SORTS: [(&str, &[&str]); 6] = [
     ("when", &[]),
     ("restarts", &[]),
 ];
+
+/// What `when` says of the service itself, and of none of its readings.
+const STANDINGS: [(&str, Condition); 3] =
+    [("missing", Condition::Missing), ("exists", Condition::Exists), ("wrong type", Condition::WrongType)];
 
 /// The values that only some sorts of checks have.
 pub(super) struct Extras<'d>(Vec<Item<'d>>);
@@ -112,7 +118,39 @@ impl Reader<'_> {
             );
             return None;
         }
+        if let DeValue::String(text) = item.value
+            && let Some((word, condition)) = STANDINGS.iter().find(|(word, _)| text.trim() == *word)
+        {
+            return self.standing(item, word, condition, kind);
+        }
         self.when(item, kind)
+    }
+
+    /// A rule about whether the service is there, as what it should be.
+    fn standing(
+        &mut self,
+        item: &Item<'_>,
+        word: &str,
+        condition: &Condition,
+        kind: Option<&Kind>,
+    ) -> Option<Condition> {
+        let message = match (condition, kind) {
+            (_, Some(Kind::System | Kind::Program { .. })) => {
+                format!("`{word}` means nothing here: neither programs nor the system can be missing")
+            }
+            (
+                Condition::WrongType,
+                Some(
+                    Kind::Process { .. }
+                    | Kind::Filesystem { .. }
+                    | Kind::Network { .. }
+                    | Kind::Custom { .. },
+                ),
+            ) => format!("`{word}` is of what stands in a directory: a file, a directory or a named pipe"),
+            _ => return Some(condition.clone()),
+        };
+        self.error(item.span.clone(), message, "take it out, or compare a reading: when = \"cpu > 80%\"");
+        None
     }
 
     fn tested(&mut self, sort: &Item<'_>, extras: &Extras<'_>) -> Option<Condition> {

@@ -1,6 +1,7 @@
 //! `when = "content matches 'ERROR'"`, and which lines of a file no rule is to see.
 
 use ::toml::de::DeValue;
+use hinoban_reading::metrics;
 
 use super::reader::{Fields, Item, Reader};
 use crate::{Condition, Ignore, Kind, Pattern, Service, units};
@@ -20,6 +21,7 @@ impl Reader<'_> {
         text: &str,
         written: &str,
         fails_on_match: bool,
+        kind: Option<&Kind>,
     ) -> Option<Condition> {
         let pattern = match written.strip_prefix(FROM) {
             Some(path) => {
@@ -28,7 +30,12 @@ impl Reader<'_> {
             }
             None => self.expression(item, text, written),
         };
-        Some(Condition::Content { metric: String::new(), pattern: pattern?, fails_on_match })
+        // What a program prints has a name of its own.
+        let metric = match kind {
+            Some(Kind::Program { .. }) => metrics::OUTPUT.name.into_owned(),
+            _ => String::new(),
+        };
+        Some(Condition::Content { metric, pattern: pattern?, fails_on_match })
     }
 
     /// A file that holds a pattern in each line; one of them is enough.

@@ -14,13 +14,21 @@ const DAY: Duration = Duration::from_secs(86_400);
 const ROOM: (u64, u64) = (4_000_000, 1_000_000_000_000);
 
 impl Reader<'_> {
-    /// What this table says, and `above` for what it leaves out.
-    pub(super) fn patience(&mut self, item: &Item<'_>, what: String, above: Patience) -> Patience {
-        const HELP: &str =
-            "repairs always have it; for one a second for ever: { longest = \"1s\", give-up = \"never\" }";
+    /// What this table says, and `above` for what it leaves out. `false` is none: as Monit, whose next repair is made in the
+    /// next cycle.
+    pub(super) fn patience(
+        &mut self,
+        item: &Item<'_>,
+        what: String,
+        above: Option<Patience>,
+    ) -> Option<Patience> {
+        const HELP: &str = "write a table, or false for none; for a repair a second for ever: { longest = \"1s\", give-up = \"never\" }";
         const FIRST: Duration = Duration::from_millis(100);
         const SECOND: Duration = Duration::from_secs(1);
-        let mut patience = above;
+        if let DeValue::Boolean(yes) = item.value {
+            return if *yes { above.or_else(|| Some(Patience::default())) } else { None };
+        }
+        let mut patience = above.unwrap_or_default();
         let Some(mut fields) = self.fields(item, what, HELP) else { return above };
         let (first, longest) = (fields.take("first"), fields.take("longest"));
         let mut refused = false;
@@ -58,7 +66,7 @@ impl Reader<'_> {
             self.error(item.span.clone(), message, help);
             return above;
         }
-        patience
+        Some(patience)
     }
 
     /// After how many attempts in vain; `"never"` is none.

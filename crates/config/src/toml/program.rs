@@ -37,8 +37,8 @@ impl Reader<'_> {
             return Some(Kind::Program { program: self.program(item)?, speech: Speech::Plain });
         };
         let mut fields = Fields::new(format!("`{}`", item.key), table, item.span.clone());
-        // Its value is read by itself.
-        let _ = fields.take("output-limit");
+        // Their values are read by themselves.
+        let _ = (fields.take("output-limit"), fields.take("must"));
         let words = [("plain", Speech::Plain), ("nagios", Speech::Nagios), ("json", Speech::Json)];
         let speech =
             fields.take("format").map(|item| self.word(&item, &words)).unwrap_or(Some(Speech::Plain));
@@ -46,6 +46,14 @@ impl Reader<'_> {
         let program = self.program_in(&mut fields, run, "run");
         self.close(fields);
         Some(Kind::Program { program: program?, speech: speech? })
+    }
+
+    /// `must` of the program that this service is: whether it fails if its end says so, or only if it cannot be run.
+    pub(super) fn must_succeed(&mut self, table: &DeTable<'_>) -> bool {
+        let Some(item) = Fields::new("", table, 0..0).take("program") else { return true };
+        let DeValue::Table(table) = item.value else { return true };
+        let Some(item) = Fields::new("", table, item.span.clone()).take("must") else { return true };
+        self.word(&item, &[("succeed", true), ("run", false)]).unwrap_or(true)
     }
 
     /// `output-limit` of the program that this service is.
@@ -104,9 +112,15 @@ impl Reader<'_> {
         key: &str,
     ) -> Option<Program> {
         let (user, group) = (fields.take("user"), fields.take("group"));
-        let timeout = fields.take("timeout").map(|item| self.duration(&item)).unwrap_or(Some(TIMEOUT));
+        let timeout = match fields.take("timeout") {
+            // Nobody waits for the end of what a rule runs.
+            Some(Item { value: DeValue::Boolean(false), .. }) if key == "exec" => Some(Program::FOR_EVER),
+            Some(item) => self.duration(&item),
+            None => Some(TIMEOUT),
+        };
         let uid = user.and_then(|item| self.user_id(&item));
         let gid = match group {
+            Some(Item { value: DeValue::Boolean(false), .. }) => None,
             Some(item) => self.group_id(&item),
             // Who gives up being root gives up root's group too.
             None => uid.and_then(|uid| self.around.primary_group(uid)),

@@ -96,8 +96,8 @@ pub(super) struct Reader<'a> {
     /// Time between looks of all, and of the service that is being read; `None`: it is the calendar's.
     pub(super) every: Duration,
     pub(super) period: Option<Duration>,
-    /// What is said of the patience with all services.
-    pub(super) patience: Patience,
+    /// What is said of the patience with all services; `None`: there is none.
+    pub(super) patience: Option<Patience>,
 }
 
 impl<'a> Reader<'a> {
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
             inserted: Vec::new(),
             every: Duration::from_secs(30),
             period: None,
-            patience: Patience::default(),
+            patience: Some(Patience::default()),
         }
     }
 

@@ -13,7 +13,10 @@ impl Reader<'_> {
         let mut config = Config::empty(Dialect::Toml, "");
         let mut fields = Fields::new("", root, 0..0);
         if let Some(item) = fields.take("every") {
-            config.every = self.period(&item).or(config.every);
+            config.every = match item.value {
+                DeValue::String(text) if text == "once" => None,
+                _ => self.period(&item).or(config.every),
+            };
         }
         self.every = config.every.unwrap_or(self.every);
         if let Some(item) = fields.take("start-delay") {

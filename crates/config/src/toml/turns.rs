@@ -45,13 +45,12 @@ impl Reader<'_> {
         const FORM: &str = "minute, hour, day of the month, month and day of the week: \"*/5 8-19 * * 1-5\"";
         let text = self.text(item, "a pattern of five fields", "\"* 2-4 * * *\"")?;
         match Cron::parse(text) {
-            Ok((cron, never)) if never.is_empty() => Some(cron),
-            Ok((_, never)) => {
+            Ok((cron, never)) => {
                 for never in never {
                     let message = format!("`{}` can never match: {}", item.key, never.text);
-                    self.error(item.span.clone(), message, format!("its fields are {FORM}"));
+                    self.warning(item.span.clone(), message, format!("its fields are {FORM}"));
                 }
-                None
+                Some(cron)
             }
             Err(why) => {
                 let message = format!("`{}` is no pattern: {why}", item.key);
