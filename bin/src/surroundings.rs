@@ -55,6 +55,10 @@ impl Surroundings for World {
         rustix::fs::access(path, access).is_ok() && !(executable && path.is_dir())
     }
 
+    fn is_directory(&self, path: &Path) -> Option<bool> {
+        std::fs::metadata(path).ok().map(|found| found.is_dir())
+    }
+
     fn resolves(&self, host: &str) -> bool {
         (host, 0).to_socket_addrs().is_ok_and(|mut found| found.next().is_some())
     }

@@ -32,6 +32,11 @@ pub trait Surroundings {
     /// Whether a file exists and, if `executable`, may be executed.
     fn exists(&self, path: &Path, executable: bool) -> bool;
 
+    /// Whether what exists here is a directory; `None` if that is not known.
+    fn is_directory(&self, _path: &Path) -> Option<bool> {
+        None
+    }
+
     /// Whether a name or address resolves, for lists of allowed hosts.
     fn resolves(&self, host: &str) -> bool;
 }
