@@ -36,6 +36,11 @@ impl Config {
         let usual = Limits::default();
         let limits = [
             (
+                self.limits.shutdown != usual.shutdown,
+                "shutdownTimeout",
+                "the first process of a host is no task of this program",
+            ),
+            (
                 self.limits.send_expect != usual.send_expect,
                 "sendExpectBuffer",
                 "256 bytes of an answer are matched",

@@ -30,7 +30,7 @@ keywords! {
     Credentials: "credentials"; Alert: "alert"; NoAlert: "noalert"; Reminder: "reminder";
     OnReboot: "onreboot"; NoStart: "nostart"; LastState: "laststate";
     Limits: "limits"; ExpectBuffer: "expectbuffer";
-    SizeLimit: "sendexpectbuffer" "httpcontentbuffer"; FileContentBuffer: "filecontentbuffer"; ProgramOutput: "programoutput";
+    SendExpectBuffer: "sendexpectbuffer"; HttpContentBuffer: "httpcontentbuffer"; FileContentBuffer: "filecontentbuffer"; ProgramOutput: "programoutput";
     NetworkTimeout: "networktimeout"; ProgramTimeout: "programtimeout"; StopTimeout: "stoptimeout";
     StartTimeout: "starttimeout"; RestartTimeout: "restarttimeout";
 

@@ -29,6 +29,7 @@ mod modes;
 mod parser;
 mod quoted;
 mod scan;
+mod sender;
 mod token;
 
 use std::path::Path;
@@ -47,8 +48,11 @@ pub fn parse(path: &Path, text: &str, around: &dyn Surroundings) -> Result<Loade
     let mut read = parser::Parser::new(files, around).run();
     lower::finish(&mut read, around);
     let mut mistakes = Mistakes { sources: read.files.into_sources(), list: read.mistakes };
+    let fatal = mistakes.fatal();
+    // What Monit tells comes first, and in its order: scripts read the first line.
+    mistakes.list.append(&mut read.advice);
     // What could not be read would only look as if it were missing.
-    if !mistakes.fatal() {
+    if !fatal {
         mistakes.list.extend(read.config.advice());
         mistakes.list.extend(read.config.unhonoured());
     }

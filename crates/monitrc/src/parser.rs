@@ -1,13 +1,16 @@
 //! Tokens to a configuration, by recursive descent. Settings are captured where a statement stands, as Monit does:
 //! what is set later does not reach back.
 
+mod alert;
 mod change;
 mod connection;
 mod content;
 mod cursor;
 mod http;
 mod httpd;
+mod limits;
 mod mail;
+mod mmonit;
 mod network;
 mod node;
 mod outcome;
@@ -21,9 +24,10 @@ mod statement;
 mod storage;
 mod tls;
 mod turns;
+mod users;
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use hinoban_config::{Config, Dialect, Mistake, OnReboot, Place, Surroundings};
@@ -70,18 +74,25 @@ pub(crate) struct Parser<'a> {
     /// Names of services so far, in lower case.
     names: HashSet<String>,
     /// Answers about programs, users and groups, each asked once.
-    programs: HashMap<String, bool>,
+    programs: HashMap<String, Option<&'static str>>,
     users: HashMap<String, Option<u32>>,
     groups: HashMap<String, Option<u32>>,
     /// Where the HTTP interface listens on TCP: joined when the file has ended.
     address: Option<String>,
     port: Option<(u16, bool, Place)>,
+    /// Where the first M/Monit server is named.
+    collecting: Option<Place>,
 }
 
 /// What reading a file gave.
 pub(crate) struct Read {
     pub(crate) config: Config,
+    /// What Monit tells, too.
     pub(crate) mistakes: Vec<Mistake>,
+    /// What it does not.
+    pub(crate) advice: Vec<Mistake>,
+    /// Whether an included file is missing from all this.
+    pub(crate) torn: bool,
     pub(crate) files: Files,
     /// Names of services, in lower case.
     pub(crate) names: HashSet<String>,
@@ -118,6 +129,7 @@ impl<'a> Parser<'a> {
             groups: HashMap::new(),
             address: None,
             port: None,
+            collecting: None,
         }
     }
 
@@ -129,21 +141,33 @@ impl<'a> Parser<'a> {
         self.close();
         self.limit_lines();
         self.listen();
+        self.judge_collectors();
+        self.config.on_reboot = self.captured.on_reboot;
         Read {
             config: self.config,
             mistakes: self.lexer.mistakes,
+            advice: self.lexer.advice,
+            torn: self.lexer.torn,
             files: self.lexer.files,
             names: self.names,
             on_reboot: self.captured.on_reboot,
         }
     }
 
-    fn program_exists(&mut self, path: &str) -> bool {
+    /// What keeps a program from being run, if anything does.
+    fn program_flaw(&mut self, path: &str) -> Option<&'static str> {
         if let Some(known) = self.programs.get(path) {
             return *known;
         }
-        let found = self.around.exists(&PathBuf::from(path), true);
-        self.programs.insert(path.to_owned(), found);
-        found
+        let there = Path::new(path);
+        let flaw = match self.around.exists(there, true) {
+            true => None,
+            false if !self.around.exists(there, false) => Some("Program does not exist:"),
+            // Only a directory has this entry.
+            false if self.around.exists(&there.join("."), false) => Some(program::FOLDER),
+            false => Some("Program is not executable:"),
+        };
+        self.programs.insert(path.to_owned(), flaw);
+        flaw
     }
 }

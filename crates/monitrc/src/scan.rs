@@ -5,6 +5,7 @@ use crate::joined;
 use crate::keyword::Keyword;
 use crate::lexer::Mode;
 use crate::quoted;
+use crate::sender;
 use crate::token::{Kind, Value};
 
 /// What was found, and how reading goes on.
@@ -186,14 +187,28 @@ fn colon_word(text: &str, at: usize, end: usize) -> Option<Scanned> {
     if let Some(end) = ipv6_end(text, at) {
         return Some(Scanned::new(Kind::Word, at, end));
     }
-    let stops: &[u8] = match word.to_ascii_lowercase().as_str() {
-        "from" | "reply-to" | "subject" => b"\n}",
-        "message" => b"}",
+    let (stops, address): (&[u8], bool) = match word.to_ascii_lowercase().as_str() {
+        "from" | "reply-to" => (b"\n}", true),
+        "subject" => (b"\n}", false),
+        "message" => (b"}", false),
         _ => return None,
     };
     let stop = bytes[end..].iter().position(|b| stops.contains(b)).map_or(bytes.len(), |n| end + n);
-    let value = text[end + 1..stop].trim().to_owned();
-    Some(Scanned::new(Kind::MailField, at, stop).with(Value::Text(value)))
+    let found = Scanned::new(Kind::MailField, at, stop);
+    if !address {
+        return Some(found.with(Value::Text(text[end + 1..stop].trim().to_owned())));
+    }
+    Some(match sender::read(&text[end + 1..stop]) {
+        Ok(address) => found.with(Value::Text(address)),
+        Err(sender::Flaw::Missing) => found.flawed(
+            "missing address",
+            "an address stands here, in the same line: from: monit@$HOST, or from: Monit <monit@$HOST>",
+        ),
+        Err(sender::Flaw::Return) => found.flawed(
+            "invalid mail format",
+            "this line ends in a carriage return, which Monit takes for a part of the address; close the braces in the same line, or save the file with the ends of lines of Unix",
+        ),
+    })
 }
 
 /// The end of the IPv6 address, with its prefix length if there is one, that begins here.

@@ -24,6 +24,9 @@ pub struct Limits {
     pub restart: Duration,
     /// Time for a program of `exec`; `None`: any.
     pub exec: Option<Duration>,
+    /// Time for all services to stop where we are the first process of the host or container (Monit 6); `None`: as long as
+    /// their programs may take.
+    pub shutdown: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -41,6 +44,7 @@ impl Default for Limits {
             start: thirty,
             restart: thirty,
             exec: None,
+            shutdown: None,
         }
     }
 }

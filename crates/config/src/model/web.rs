@@ -117,6 +117,23 @@ pub struct PasswordFile {
     pub users: Vec<(String, Secret)>,
 }
 
+impl PasswordFile {
+    /// The users in the text of such a file, and what stands behind their colons. A `#` begins a comment; a second colon ends
+    /// a digest, and is part of a password. Whoever has no name cannot log in and is left out.
+    pub fn entries_of(text: &str, entries: Entries) -> Vec<(String, Secret)> {
+        let entry = |line: &str| {
+            let line = line.split('#').next().unwrap_or_default().trim_end_matches(['\r', '\n']);
+            let (user, rest) = line.split_once(':')?;
+            let word = match entries {
+                Entries::Cleartext => rest,
+                Entries::Md5 | Entries::Crypt => rest.split(':').next().unwrap_or_default(),
+            };
+            (!user.is_empty()).then(|| (user.to_owned(), Secret::new(word)))
+        };
+        text.lines().filter_map(entry).collect()
+    }
+}
+
 /// What a file of passwords holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Entries {

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use hinoban_config::{Allow as Allowed, Listen, Mistake, Secret as Hidden, User};
+use hinoban_config::{Allow as Allowed, Listen, Mistake};
 
+use super::tls::Asked;
 use super::{Parse, Parser};
 use crate::keyword::Keyword::*;
 use crate::token::Kind;
@@ -11,6 +12,10 @@ use crate::token::Kind;
 impl Parser<'_> {
     /// The options of `set httpd`, in any order. Several statements add up; the last port and address win.
     pub(super) fn httpd(&mut self) -> Parse<()> {
+        let mut asked = Asked::default();
+        if let Some(tls) = self.config.web.tls.take() {
+            asked = Asked { on: true, tls, ..asked };
+        }
         loop {
             match self.key() {
                 Some(Port) => {
@@ -32,18 +37,41 @@ impl Parser<'_> {
                 }
                 Some(Signature) => {
                     self.take();
-                    if !matches!(self.key(), Some(Enable | Disable)) {
+                    let shown = self.at(Enable);
+                    if !shown && !self.at(Disable) {
                         return self.unexpected(&["enable", "disable"]);
                     }
                     self.take();
+                    self.config.web.anonymous = !shown;
                 }
-                Some(Enable | Disable) => {
+                Some(key @ (Enable | Disable)) => {
                     self.take();
                     self.need(Signature, &["signature"])?;
+                    self.config.web.anonymous = key == Disable;
                 }
                 Some(Allow) => self.allow()?,
-                Some(Ssl | PemFile | AllowSelf) => return self.unsupported_here("set httpd with ssl"),
-                _ if self.ended() => return Ok(()),
+                Some(Ssl) => self.tls(&mut asked)?,
+                // Options that stand in braces today.
+                Some(PemFile) => {
+                    let option = self.take();
+                    let option = self.raw(&option).to_ascii_lowercase();
+                    let slot = match option.as_str() {
+                        "clientpemfile" => &mut asked.tls.client_pem,
+                        "pemfile" => &mut asked.tls.pem,
+                        _ => return self.refuse("this stands in braces: with ssl { pemchain: … pemkey: … }"),
+                    };
+                    self.tls_file(slot, &option)?;
+                    asked.on = true;
+                }
+                Some(AllowSelf) => {
+                    self.take();
+                    asked.tls.self_signed = Some(true);
+                    asked.on = true;
+                }
+                _ if self.ended() => {
+                    self.encrypted(asked);
+                    return Ok(());
+                }
                 _ => {
                     return self.unexpected(&[
                         "port",
@@ -58,6 +86,23 @@ impl Parser<'_> {
                 }
             }
         }
+    }
+
+    /// Notes that what listens on TCP is encrypted, if it is.
+    fn encrypted(&mut self, asked: Asked) {
+        let Asked { on: true, tls, .. } = asked else { return };
+        if tls.pem.is_none() && (tls.pem_chain.is_none() || tls.pem_key.is_none()) {
+            let mistake =
+                Mistake::error(self.here(), "SSL server PEM file is required").word(self.raw(&self.token));
+            self.note(mistake.help(
+                "the pages need a certificate and its key: with ssl { pemfile: /etc/ssl/private/monit.pem }",
+            ));
+        } else if tls.pem.is_some() && (tls.pem_chain.is_some() || tls.pem_key.is_some()) {
+            let mistake = Mistake::error(self.here(), "pemfile excludes pemchain and pemkey")
+                .word(self.raw(&self.token));
+            self.note(mistake.help("name one file with certificate and key, or two files"));
+        }
+        self.config.web.tls = Some(tls);
     }
 
     fn unix_socket(&mut self) -> Parse<()> {
@@ -94,50 +139,9 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn allow(&mut self) -> Parse<()> {
-        let start = self.take();
-        let place = self.place(&start);
-        match self.token.kind {
-            Kind::At => return self.unsupported(place, "allow @group"),
-            Kind::Path | Kind::Key(ClearText | Md5 | Crypt) => {
-                return self.unsupported(place, "allow with a password file");
-            }
-            _ => {}
-        }
-        let token = self.token.clone();
-        let who = self.string("a host, a network or a user")?;
-        if self.token.kind != Kind::Colon {
-            return self.allow_host(who, &token);
-        }
-        self.take();
-        let password = self.string("a password")?;
-        let read_only = self.eat(ReadOnly);
-        if self.token.is_string() && !self.token.fresh {
-            return self.refuse("a password with a blank in it goes into quotes: allow user:\"my password\"");
-        }
-        if self
-            .config
-            .web
-            .allow
-            .iter()
-            .any(|a| matches!(a, Allowed::User(user) if user.name.eq_ignore_ascii_case(&who)))
-        {
-            let mistake =
-                Mistake::warning(self.place(&token), "this user is allowed already; the entry is ignored");
-            self.note(mistake.word(who).help("the first 'allow' of a user counts; take the other away"));
-            return Ok(());
-        }
-        self.config.web.allow.push(Allowed::User(User {
-            name: who,
-            password: Hidden::new(password),
-            read_only,
-        }));
-        Ok(())
-    }
-
     /// A host that is allowed to connect. One that means nobody stays in the list: without it, the list might be
     /// empty, and an empty list means everybody.
-    fn allow_host(&mut self, host: String, token: &crate::token::Token) -> Parse<()> {
+    pub(super) fn allow_host(&mut self, host: String, token: &crate::token::Token) -> Parse<()> {
         let usable = match host.split_once('/') {
             Some((address, mask)) => network(address, mask),
             None => host.parse::<IpAddr>().is_ok() || (!host.contains(':') && self.around.resolves(&host)),

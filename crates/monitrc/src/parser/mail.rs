@@ -1,10 +1,10 @@
-//! `set mailserver …` and `set alert …`
+//! `set mailserver …`, and `set ssl …`
 
-use hinoban_config::{MailServer as Server, MailTls, Mistake, Recipient, Secret as Hidden, Tls};
+use hinoban_config::{MailServer as Server, MailTls, Mistake, Secret as Hidden};
 
+use super::tls::{Asked, is_version};
 use super::{Parse, Parser};
 use crate::keyword::Keyword::*;
-use crate::token::Kind;
 
 impl Parser<'_> {
     /// A list of servers, then one time-out, then one name for ourselves, in this order. Several statements add up.
@@ -34,7 +34,7 @@ impl Parser<'_> {
         let name = self.token.clone();
         let host = self.string("the name of a mail server")?;
         let port = if self.eat(Port) { self.port()? } else { 25 };
-        let (mut user, mut password, mut tls, mut verify) = (None, None, false, false);
+        let (mut user, mut password, mut asked) = (None, None, Asked::default());
         loop {
             match self.key() {
                 Some(Username) => {
@@ -45,21 +45,7 @@ impl Parser<'_> {
                     self.take();
                     password = Some(Hidden::new(self.string("a password")?));
                 }
-                Some(Ssl) => {
-                    let options = self.tls()?;
-                    tls = true;
-                    if options.ca_file.is_some() {
-                        return self.unsupported(options.place, "cacertificatefile of a mail server");
-                    }
-                    verify = options.verify;
-                }
-                Some(NewTls | OldTls | DeadSsl) => {
-                    self.tls_version()?;
-                    tls = true;
-                }
-                Some(Certificate | CertMd5 | MinusTls) => {
-                    return self.unsupported_here("certificate and version options of a mail server");
-                }
+                _ if self.tls_part(&mut asked)? => {}
                 _ => break,
             }
         }
@@ -74,50 +60,37 @@ impl Parser<'_> {
             }
         };
         // On the two ports where servers begin in the clear, TLS is asked for once connected.
-        let tls = match (tls, port) {
+        let tls = match (asked.on, port) {
             (false, _) => MailTls::Off,
             (true, 25 | 587) => MailTls::StartTls,
             (true, _) => MailTls::Implicit,
         };
-        self.config.mail.servers.push(Server {
-            host,
-            port,
-            tls,
-            options: Tls { verify: Some(verify), ..Tls::default() },
-            login,
-        });
+        self.config.mail.servers.push(Server { host, port, tls, options: asked.tls, login });
         Ok(())
     }
 
-    /// `set alert ADDRESS [reminder N]`.
-    pub(super) fn set_alert(&mut self) -> Parse<()> {
-        let token = self.token.clone();
-        let place = self.place(&token);
-        match token.kind {
-            Kind::Mail => {}
-            Kind::Quoted => return self.refuse("write the address without quotes"),
-            Kind::Word => {
-                let word = self.text(&token).to_owned();
-                return self
-                    .refuse(format!("an address has an @: {word}@localhost reaches '{word}' of this host"));
+    /// One of the words that ask for TLS, outside of its braces and with them; whether there was one.
+    pub(super) fn tls_part(&mut self, asked: &mut Asked) -> Parse<bool> {
+        match self.key() {
+            Some(Ssl) => self.tls(asked)?,
+            Some(CertMd5) => self.cert_md5(asked)?,
+            Some(Certificate) => {
+                self.take();
+                asked.tls.checksum = Some(self.expected_digest()?);
+                asked.on = true;
             }
-            _ => return self.unexpected(&["a mail address"]),
+            key if is_version(key) => self.tls_version(asked)?,
+            _ => return Ok(false),
         }
+        Ok(true)
+    }
+
+    /// `set ssl {…}`, for whatever says nothing else; `ssl` is the next token. A later one counts as a whole.
+    pub(super) fn set_tls(&mut self) -> Parse<()> {
         self.take();
-        let address = self.text(&token).to_owned();
-        if self.token.kind == Kind::Open || self.at(Not) {
-            return self.unsupported(place, "set alert with a list of events");
-        }
-        if self.at(MailFormat) {
-            return self.unsupported(place, "set alert with a mail-format");
-        }
-        let mut reminder = None;
-        if self.eat(Reminder) {
-            let n = self.int("a number of cycles")?;
-            reminder = u32::try_from(n).ok().filter(|n| *n > 0);
-            self.eat(Cycle);
-        }
-        self.config.alerts.push(Recipient { address, reminder, place, ..Recipient::new("") });
+        let mut asked = Asked::default();
+        self.tls_options(&mut asked)?;
+        self.config.tls = asked.tls;
         Ok(())
     }
 }

@@ -44,6 +44,8 @@ impl Parser<'_> {
         if subject == Subject::System && name.contains("$HOST") {
             name = name.replace("$HOST", &self.around.host_name());
         }
+        // Known even if the rest of its head is wrong: others may depend on it.
+        let fresh = self.names.insert(name.to_lowercase());
         let untyped = check.end - check.start == "check".len();
         let kind = match subject {
             Subject::Host => {
@@ -70,7 +72,10 @@ impl Parser<'_> {
             Subject::Network => Type::Network { link: self.link()? },
             Subject::Program => {
                 self.path_word()?;
-                Type::Program { program: self.program(self.captured.program)?, speech: Speech::Plain }
+                let command = self.here();
+                let program = self.program(self.captured.program)?;
+                self.must_exist(&program.words[0], command);
+                Type::Program { program, speech: Speech::Plain }
             }
             _ => match self.key() {
                 Some(PidFile | Path) => {
@@ -87,15 +92,18 @@ impl Parser<'_> {
         };
         let name_place = self.place(&token);
         if name.starts_with('/') {
-            let mistake = Mistake::error(name_place.clone(), "Service name must not start with '/':")
-                .word(name.clone());
+            let mistake = Mistake::error(
+                name_place.clone(),
+                format!("Service name '{name}' must not start with '/' --"),
+            )
+            .word(name.clone());
             self.note(mistake.help("a name is no path; take the slash away"));
         }
         if let Some(why) = Service::collision(&name) {
             let mistake = Mistake::warning(name_place.clone(), format!("this name is hard to reach: {why}"));
-            self.note(mistake.word(name.clone()).help("give it another name"));
+            self.advise(mistake.word(name.clone()).help("give it another name"));
         }
-        if !self.names.insert(name.to_lowercase()) {
+        if !fresh {
             let mistake =
                 Mistake::error(name_place, format!("Service name conflict, {name} already defined"));
             self.note(
@@ -151,8 +159,9 @@ impl Parser<'_> {
         match Pattern::posix(&text) {
             Ok(pattern) => Ok(pattern),
             Err(why) => {
-                let mistake = Mistake::error(self.place(&token), "invalid regular expression").word(text);
-                self.note(mistake.help(why));
+                let mistake =
+                    Mistake::error(self.place(&token), format!("Regex parsing error: {why}")).word(text);
+                self.note(mistake.help("patterns are extended regular expressions of POSIX, as of grep -E"));
                 Err(Wrong)
             }
         }
@@ -187,7 +196,6 @@ impl Parser<'_> {
 
     /// An option or a rule of the open service.
     pub(super) fn option(&mut self) -> Parse<()> {
-        let place = self.here();
         match self.key() {
             Some(key @ (Start | Stop | Restart)) => {
                 self.take();
@@ -238,8 +246,12 @@ impl Parser<'_> {
             }
             Some(Depends) => self.depends(),
             Some(Every | NotEvery) => self.turns(),
-            Some(Alert) => self.unsupported(place, "alert of a service"),
-            Some(NoAlert) => self.unsupported(place, "noalert"),
+            Some(key @ (Alert | NoAlert)) => {
+                self.take();
+                let recipient = if key == Alert { self.recipient()? } else { self.spared()? };
+                self.draft.iter_mut().for_each(|draft| draft.service.alerts.push(recipient.clone()));
+                Ok(())
+            }
             _ => self.unexpected(&[
                 "if", "start", "stop", "restart", "group", "mode", "onreboot", "depends", "every", "alert",
                 "noalert", "check", "set", "include",
@@ -304,18 +316,25 @@ impl Parser<'_> {
                 service.rules.extend(implied);
             }
             Subject::Program if !tested => {
-                let mistake =
-                    Mistake::error(service.place.clone(), "'check program' statement is incomplete:");
-                let mistake = mistake.word(service.name.clone());
-                self.note(mistake.help(
+                let mistake = Mistake::error(
+                    service.place.clone(),
+                    format!(
+                        "'check program {}' is incomplete: Please add a 'status' or 'content' test",
+                        service.name
+                    ),
+                );
+                self.note(mistake.late().help(
                     "a program is watched through its rules; add one, such as 'if status != 0 then alert'",
                 ));
             }
             Subject::Program => service.rules.push(Rule::runnable()),
             Subject::Host if !tested => {
-                let mistake = Mistake::error(service.place.clone(), "'check host' statement is incomplete:");
+                let mistake = Mistake::error(
+                    service.place.clone(),
+                    "'check host' statement is incomplete: Please specify a port number to test or an icmp test at the remote host:",
+                );
                 let mistake = mistake.word(service.name.clone());
-                self.note(mistake.help(
+                self.note(mistake.late().help(
                     "a host is watched through its rules; add one, such as 'if failed port 80 then alert'",
                 ));
             }

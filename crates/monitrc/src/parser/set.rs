@@ -6,7 +6,6 @@ use hinoban_config::{Facility as Syslogs, LogTarget, Mistake};
 
 use super::{Parse, Parser};
 use crate::keyword::Keyword::*;
-use crate::token::Kind;
 
 const SETTINGS: [&str; 20] = [
     "daemon",
@@ -34,21 +33,33 @@ const SETTINGS: [&str; 20] = [
 impl Parser<'_> {
     /// A `set` statement; `set` is the next token.
     pub(super) fn set(&mut self) -> Parse<()> {
-        let set = self.take();
-        let place = self.place(&set);
+        self.take();
         let Some(setting) = self.key() else { return self.unexpected(&SETTINGS) };
-        let name = match setting {
-            Ssl => "set ssl",
-            MailFormat => "set mail-format",
-            Mmonit => "set mmonit",
-            Fips => "set fips",
-            ExpectBuffer => "set expectbuffer",
-            Daemon | Init | Log | PidFile | IdFile | StateFile | EventQueue | MailServer | Alert | Httpd
-            | Limits | OnReboot | Terminal => "",
-            _ => return self.unexpected(&SETTINGS),
-        };
-        if !name.is_empty() {
-            return self.unsupported(place, name);
+        if !matches!(
+            setting,
+            Daemon
+                | Init
+                | Log
+                | PidFile
+                | IdFile
+                | StateFile
+                | EventQueue
+                | MailServer
+                | MailFormat
+                | Alert
+                | Httpd
+                | Limits
+                | ExpectBuffer
+                | OnReboot
+                | Terminal
+                | Fips
+                | Ssl
+                | Mmonit
+        ) {
+            return self.unexpected(&SETTINGS);
+        }
+        if setting == Ssl {
+            return self.set_tls();
         }
         self.take();
         match setting {
@@ -57,17 +68,29 @@ impl Parser<'_> {
                 self.config.foreground = true;
                 Ok(())
             }
+            Fips => {
+                self.config.fips = true;
+                Ok(())
+            }
             Log => self.set_log(),
             PidFile => self.path("a path").map(|path| self.config.files.pidfile = Some(path)),
             IdFile => self.path("a path").map(|path| self.config.files.idfile = Some(path)),
             StateFile => self.path("a path").map(|path| self.config.files.statefile = Some(path)),
             EventQueue => self.set_event_queue(),
             MailServer => self.mail_servers(),
-            Alert => self.set_alert(),
+            // As a whole: what this one leaves out is as if nothing had been said before.
+            MailFormat => self.mail_format().map(|format| self.config.mail.format = format),
+            Alert => self.recipient().map(|recipient| self.config.alerts.push(recipient)),
             Httpd => self.httpd(),
+            Mmonit => self.mmonit(),
             Limits => self.set_limits(),
+            ExpectBuffer => self.size().map(|bytes| self.config.limits.send_expect = bytes),
             OnReboot => self.on_reboot().map(|on_reboot| self.captured.on_reboot = on_reboot),
-            _ => self.need(Batch, &["batch"]),
+            _ => {
+                self.need(Batch, &["batch"])?;
+                self.config.batch = true;
+                Ok(())
+            }
         }
     }
 
@@ -127,75 +150,6 @@ impl Parser<'_> {
             let slots = self.int("a number of messages")?;
             self.config.mail.slots = usize::try_from(slots).ok();
         }
-        Ok(())
-    }
-
-    fn set_limits(&mut self) -> Parse<()> {
-        if self.token.kind != Kind::Open {
-            return self.unexpected(&["{"]);
-        }
-        self.take();
-        while self.token.kind != Kind::Close {
-            let limit = self.key();
-            if !matches!(
-                limit,
-                Some(
-                    SizeLimit
-                        | FileContentBuffer
-                        | ProgramOutput
-                        | NetworkTimeout
-                        | ProgramTimeout
-                        | StopTimeout
-                        | StartTimeout
-                        | RestartTimeout
-                )
-            ) {
-                return self.unexpected(&[
-                    "networkTimeout",
-                    "startTimeout",
-                    "stopTimeout",
-                    "restartTimeout",
-                    "programTimeout",
-                    "programOutput",
-                    "sendExpectBuffer",
-                    "fileContentBuffer",
-                    "httpContentBuffer",
-                    "}",
-                ]);
-            }
-            self.take();
-            if self.token.kind != Kind::Colon {
-                return self.unexpected(&[":"]);
-            }
-            self.take();
-            let n = self.int("a number")?.unsigned_abs();
-            if matches!(limit, Some(SizeLimit | FileContentBuffer | ProgramOutput)) {
-                let bytes = n.saturating_mul(self.byte_unit().unwrap_or(1).unsigned_abs());
-                let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-                match limit {
-                    Some(ProgramOutput) => self.captured.output = bytes,
-                    Some(FileContentBuffer) => self.captured.line = bytes,
-                    // Sizes of buffers that no supported statement has: understood, and without effect.
-                    _ => {}
-                }
-                continue;
-            }
-            let time = match self.key() {
-                Some(Second) => Duration::from_secs(n),
-                Some(Millisecond) => Duration::from_millis(n),
-                _ => return self.unexpected(&["seconds", "ms"]),
-            };
-            self.take();
-            match limit {
-                Some(NetworkTimeout) => self.captured.network = time,
-                Some(StartTimeout) => self.captured.start = time,
-                Some(StopTimeout) => self.captured.stop = time,
-                Some(RestartTimeout) => self.captured.restart = time,
-                Some(ProgramTimeout) => self.captured.program = time,
-                _ => {}
-            }
-        }
-        self.take();
         Ok(())
     }
 
