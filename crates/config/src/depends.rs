@@ -8,7 +8,13 @@ impl Config {
     /// What is wrong with the dependencies: names that are no service's, and circles. Both languages check this; whoever
     /// makes a configuration by hand gets it when it is bound.
     pub fn dependencies(&self) -> Vec<Mistake> {
-        check(self.services.iter().map(|service| &**service), |_| false, self.dialect)
+        self.dependencies_but(|_| false)
+    }
+
+    /// The same, where some services could not be read: `lost` knows their names, in lower case, and nothing is said of
+    /// those.
+    pub fn dependencies_but(&self, lost: impl Fn(&str) -> bool) -> Vec<Mistake> {
+        check(self.services.iter().map(|service| &**service), lost, self.dialect)
     }
 }
 

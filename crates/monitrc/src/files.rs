@@ -61,6 +61,15 @@ impl Files {
         self.list[file as usize].source.text.get(span).unwrap_or("")
     }
 
+    /// The line these bytes are in, up to them and from them.
+    pub(crate) fn line_around(&self, file: u32, span: Range<usize>) -> (&str, &str) {
+        let text = &*self.list[file as usize].source.text;
+        let before = text.get(..span.start).unwrap_or("");
+        let after = text.get(span.end..).unwrap_or("");
+        let line = before.rfind('\n').map_or(before, |newline| &before[newline + 1..]);
+        (line, after.lines().next().unwrap_or(""))
+    }
+
     /// What follows a byte of a file.
     pub(crate) fn after(&self, file: u32, at: usize) -> &str {
         self.list[file as usize].source.text.get(at..).unwrap_or("")

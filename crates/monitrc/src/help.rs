@@ -1,17 +1,27 @@
 //! Why a word was not understood, in words for people: the traps of this language have their own.
 
 use crate::token::Kind;
+use crate::trap;
+
+/// A token that does not fit, and what stands around it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Misfit<'a> {
+    pub(crate) kind: Kind,
+    /// As it is written.
+    pub(crate) raw: &'a str,
+    /// Its line up to it.
+    pub(crate) before: &'a str,
+    /// What is left of its line behind it.
+    pub(crate) after: &'a str,
+}
 
 /// What to do about a token where one of `expected` should stand: spellings, or texts that begin with an article.
-pub(crate) fn explain(kind: Kind, raw: &str, expected: &[&str]) -> String {
+pub(crate) fn explain(misfit: Misfit<'_>, expected: &[&str]) -> String {
     let wanted = list(expected);
-    let string =
-        expected.iter().any(|e| e.starts_with("a ") || e.starts_with("an ") || e.starts_with("the name"));
-    let number = expected.iter().any(|e| e.contains("number"));
-    let path = expected.iter().any(|e| e.contains("path"));
-    if let Some(reason) = trap(kind, raw, Wanted { string, number, path }) {
-        return format!("{reason}; expected {wanted}");
+    if let Some(reason) = trap::find(misfit, &trap::Wanted::of(expected)) {
+        return if expected.len() > 9 { reason } else { format!("{reason}; expected {wanted}") };
     }
+    let Misfit { kind, raw, .. } = misfit;
     if matches!(kind, Kind::Word | Kind::Key(_) | Kind::Name)
         && let Some(near) = nearest(raw, expected)
     {
@@ -21,62 +31,6 @@ pub(crate) fn explain(kind: Kind, raw: &str, expected: &[&str]) -> String {
         format!("the file ends here; expected {wanted}")
     } else {
         format!("expected {wanted}")
-    }
-}
-
-/// What sort of value should stand there.
-#[derive(Clone, Copy)]
-struct Wanted {
-    string: bool,
-    number: bool,
-    path: bool,
-}
-
-/// What people commonly fall into.
-fn trap(kind: Kind, raw: &str, wanted: Wanted) -> Option<String> {
-    let Wanted { string, number, path } = wanted;
-    let first = raw.chars().next().unwrap_or(' ');
-    if first == '\u{feff}' {
-        return Some("the file begins with a byte order mark; save it without one".to_owned());
-    }
-    if matches!(first, '“' | '”' | '„' | '‘' | '’' | '«') {
-        return Some("these are typographic quotes; write \" instead".to_owned());
-    }
-    let word = kind == Kind::Word;
-    if matches!(kind, Kind::Open | Kind::Percent)
-        || (word && (matches!(first, '<' | '$' | '[') && raw.len() > 2))
-    {
-        return Some("this looks like a placeholder that nobody filled in".to_owned());
-    }
-    if word && raw.len() > 2 && raw.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') && raw.contains('_')
-    {
-        return Some("this looks like a placeholder that nobody filled in".to_owned());
-    }
-    let digits = raw.bytes().take_while(u8::is_ascii_digit).count();
-    if word && digits > 0 && raw[digits..].bytes().next().is_some_and(|b| b.is_ascii_alphabetic()) {
-        return Some(format!("write a blank between number and unit: {} {}", &raw[..digits], &raw[digits..]));
-    }
-    if word && digits > 0 && raw[digits..].starts_with('#') {
-        return Some("a comment begins after a blank: here the # is part of the word".to_owned());
-    }
-    if word && raw.len() > 1 && raw.contains(['<', '>', '=']) {
-        return Some("an operator has blanks on both sides".to_owned());
-    }
-    match kind {
-        Kind::Key(_) if string => {
-            Some(format!("'{raw}' is a word of this language; as a value it goes into quotes: \"{raw}\""))
-        }
-        Kind::Number if string && !number => Some(format!("as a text this goes into quotes: \"{raw}\"")),
-        Kind::Quoted
-            if number && raw[1..raw.len() - 1].bytes().all(|b| b.is_ascii_digit()) && raw.len() > 2 =>
-        {
-            Some(format!("numbers have no quotes: {}", &raw[1..raw.len() - 1]))
-        }
-        Kind::Word if path => Some("a path begins with /".to_owned()),
-        Kind::Path if string => Some("this begins with / and so is a path".to_owned()),
-        Kind::Mail if string => Some("an @ makes this a mail address; put it into quotes".to_owned()),
-        Kind::Colon => Some("a colon ends a word; a text that holds one goes into quotes".to_owned()),
-        _ => None,
     }
 }
 

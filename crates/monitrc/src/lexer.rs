@@ -51,8 +51,12 @@ pub(crate) struct Lexer<'a> {
     command_path: bool,
     fresh: bool,
     pushed: usize,
-    /// What was wrong so far.
+    /// What was wrong so far, of which Monit tells, too.
     pub(crate) mistakes: Vec<Mistake>,
+    /// What Monit passes over in silence.
+    pub(crate) advice: Vec<Mistake>,
+    /// Whether a file could not be included: nobody knows which services are in it.
+    pub(crate) torn: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -68,6 +72,8 @@ impl<'a> Lexer<'a> {
             fresh: true,
             pushed: 0,
             mistakes: Vec::new(),
+            advice: Vec::new(),
+            torn: false,
         }
     }
 
@@ -121,12 +127,11 @@ impl<'a> Lexer<'a> {
             let place = self.place(&token);
             let text = &self.frame.text[token.start..token.end];
             let word = text.lines().next().unwrap_or("").to_owned();
-            let mistake = if flaw.fatal {
-                Mistake::error(place, flaw.message)
+            if flaw.fatal {
+                self.mistakes.push(Mistake::error(place, flaw.message).word(word).help(flaw.help));
             } else {
-                Mistake::warning(place, flaw.message)
-            };
-            self.mistakes.push(mistake.word(word).help(flaw.help));
+                self.advice.push(Mistake::warning(place, flaw.message).word(word).help(flaw.help));
+            }
         }
         token
     }
@@ -186,14 +191,17 @@ impl<'a> Lexer<'a> {
                         let message = "this is a directory, and nothing in it is read";
                         let help = format!("write include {}/*", pattern.trim_end_matches('/'));
                         let mistake = Mistake::warning(place.clone(), message).word(pattern.clone());
-                        self.mistakes.push(mistake.help(help));
+                        self.advice.push(mistake.help(help));
                     }
                 }
-                Err(error) => self.mistakes.push(
-                    Mistake::error(place.clone(), format!("Cannot include file: {error}"))
-                        .word(name)
-                        .help("make it readable, and UTF-8 or plain ASCII"),
-                ),
+                Err(error) => {
+                    self.torn = true;
+                    self.mistakes.push(
+                        Mistake::error(place.clone(), format!("Cannot include file: {error}"))
+                            .word(name)
+                            .help("make it readable, and UTF-8 or plain ASCII"),
+                    );
+                }
             }
         }
         if let Some(last) = frames.pop() {

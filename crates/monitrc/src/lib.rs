@@ -31,6 +31,7 @@ mod quoted;
 mod scan;
 mod sender;
 mod token;
+mod trap;
 
 use std::path::Path;
 

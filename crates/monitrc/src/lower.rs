@@ -1,6 +1,6 @@
 //! What concerns the file as a whole: the system service that every configuration has, and a poll time.
 
-use hinoban_config::{Config, Kind, Mistake, Place, Service, Severity, Surroundings};
+use hinoban_config::{Config, Kind, Mistake, Place, Service, Surroundings};
 
 use crate::parser::Read;
 
@@ -10,8 +10,9 @@ pub(crate) fn finish(read: &mut Read, around: &dyn Surroundings) {
         system(read, around);
     }
     // What could not be read would only look as if it were missing.
-    if read.mistakes.iter().all(|mistake| mistake.severity == Severity::Warning) {
-        read.mistakes.extend(read.config.dependencies());
+    if !read.torn {
+        let names = &read.names;
+        read.mistakes.extend(read.config.dependencies_but(|name| names.contains(name)));
     }
     let Config { foreground, every, .. } = read.config;
     if foreground && every.is_none() {
@@ -29,9 +30,10 @@ fn system(read: &mut Read, around: &dyn Surroundings) {
         read.mistakes.push(
             Mistake::error(
                 Place::default(),
-                "'check system' is not in the file, failed to add automatic configuration:",
+                format!(
+                    "'check system' not defined in control file, failed to add automatic configuration (service name {name} is used already) -- please add 'check system <name>' manually"
+                ),
             )
-            .word(name)
             .help("a service is called as the host is; rename it, or write 'check system' with another name"),
         );
         return;

@@ -58,7 +58,7 @@ impl Parser<'_> {
     fn ends_by_itself(&mut self) -> Parse<()> {
         if self.at(Else) {
             let mistake = Mistake::warning(self.here(), "'else' is without effect here").word("else");
-            self.note(
+            self.advise(
                 mistake.help("at the next look a change is over by itself, and Monit does nothing then"),
             );
             self.recovery(false)?;

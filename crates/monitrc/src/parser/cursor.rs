@@ -5,7 +5,7 @@ use std::time::Duration;
 use hinoban_config::{Mistake, Place};
 
 use super::{Parse, Parser, Wrong};
-use crate::help;
+use crate::help::{self, Misfit};
 use crate::keyword::Keyword;
 use crate::token::{Kind, Token, Value};
 
@@ -50,7 +50,7 @@ impl Parser<'_> {
         }
         if self.token.int() > i64::from(i32::MAX) {
             let mistake = Mistake::warning(self.here(), "this number is above 2147483647");
-            self.note(mistake.help("Monit 5.33 cuts it to 32 bits; here it is taken as written"));
+            self.advise(mistake.help("Monit 5.33 cuts it to 32 bits; here it is taken as written"));
         }
         Ok(self.take().int())
     }
@@ -137,9 +137,17 @@ impl Parser<'_> {
         self.lexer.mistakes.push(mistake);
     }
 
+    /// Notes what Monit passes over in silence: it comes behind what Monit tells, so that the first line is the same.
+    pub(super) fn advise(&mut self, mistake: Mistake) {
+        self.lexer.advice.push(mistake);
+    }
+
     /// The next token is not what the grammar wants: a spelling, or something that begins with an article.
     pub(super) fn unexpected<T>(&mut self, expected: &[&str]) -> Parse<T> {
-        let help = help::explain(self.token.kind, self.raw(&self.token), expected);
+        let token = &self.token;
+        let (before, after) = self.lexer.files.line_around(token.file, token.start..token.end);
+        let misfit = Misfit { kind: token.kind, raw: self.raw(token), before, after };
+        let help = help::explain(misfit, expected);
         self.refuse(help)
     }
 

@@ -153,7 +153,7 @@ impl Parser<'_> {
         self.at_word(&["hardlink", "hardlinks"])
     }
 
-    fn at_word(&self, words: &[&str]) -> bool {
+    pub(super) fn at_word(&self, words: &[&str]) -> bool {
         let is = |word: &&str| self.raw(&self.token).eq_ignore_ascii_case(word);
         self.token.kind == Kind::Word && words.iter().any(is)
     }
@@ -170,7 +170,7 @@ impl Parser<'_> {
         let replaced = rules.and_then(|rules| rules.iter().position(of).map(|at| rules.remove(at)));
         if let Some(rule) = replaced {
             let mistake = Mistake::warning(rule.place, format!("only the last rule about the {what} counts"));
-            self.note(mistake.help("take this one out"));
+            self.advise(mistake.help("the other one, further down, replaces it; take this one out"));
         }
     }
 

@@ -44,7 +44,7 @@ impl Parser<'_> {
         if let Some(rule) = replaced {
             let mistake =
                 Mistake::warning(rule.place, format!("only the last rule about the {} counts", metric.name));
-            self.note(mistake.help("take this one out"));
+            self.advise(mistake.help("the other one, further down, replaces it; take this one out"));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hinoban_config::{Mistake, Program};
+use hinoban_config::{Mistake, Place, Program};
 
 use super::{Parse, Parser};
 use crate::keyword::Keyword::*;
@@ -10,6 +10,9 @@ use crate::token::{Kind, Token, Value};
 
 /// Words of a command, the program included: Monit has 64 slots, of which the last ends the list.
 const WORDS: usize = 63;
+
+/// What is said of a program that is none: Monit takes it for executable.
+pub(super) const FOLDER: &str = "This is a directory:";
 
 impl Parser<'_> {
     /// What follows `start`, `stop` or `restart`.
@@ -56,15 +59,17 @@ impl Parser<'_> {
                 words.len()
             )));
         }
-        if !self.program_exists(&words[0]) {
+        if let Some(flaw) = self.program_flaw(&words[0]) {
             let help = if words[0].contains(' ') {
                 "the quotes make program and arguments one word; put only the whole command into double quotes"
             } else {
                 "give its full path, install it, or make it executable; until then this command fails"
             };
-            let mistake = Mistake::warning(place, "Program does not exist or is not executable:")
-                .word(words[0].clone());
-            self.note(mistake.help(help));
+            let mistake = Mistake::warning(place, flaw).word(words[0].clone()).help(help);
+            match flaw {
+                FOLDER => self.advise(mistake),
+                _ => self.note(mistake),
+            }
         }
         let (mut uid, mut gid) = (None, None);
         loop {
@@ -75,6 +80,17 @@ impl Parser<'_> {
             }
         }
         Ok(Program { words, uid, gid, timeout })
+    }
+
+    /// What `check program` runs has to be there: to Monit everything else is a mistake, and so it is here.
+    pub(super) fn must_exist(&mut self, program: &str, place: Place) {
+        if self.program_flaw(program).is_none_or(|flaw| flaw == FOLDER) {
+            return;
+        }
+        let mistake = Mistake::error(place, "A 'check program' statement requires the program to exist");
+        self.note(
+            mistake.late().word(program).help("install it, or take this service out until it is there"),
+        );
     }
 
     fn no_command<T>(&mut self) -> Parse<T> {

@@ -19,9 +19,9 @@ impl Parser<'_> {
         }
         if dropped {
             let mistake = Mistake::warning(first, "only the last of these conditions counts");
-            self.note(
-                mistake.help("'and' joins nothing in this language; write one rule for each condition"),
-            );
+            self.advise(mistake.help(
+                "'and' joins nothing: Monit takes the last condition and drops the others; write a rule for each",
+            ));
         }
         Ok(condition)
     }

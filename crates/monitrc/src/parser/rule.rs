@@ -108,7 +108,7 @@ impl Parser<'_> {
             return wrong("The number of cycles must be between 1 and 64", within);
         }
         if !(1..=within).contains(&count) {
-            return wrong("The number of events must be at least 1 and no more than that of cycles", count);
+            return wrong("The number of events must be between 1 and less then poll cycles", count);
         }
         Ok(Rate { count: count as u8, within: within as u8 })
     }

@@ -42,7 +42,7 @@ impl Parser<'_> {
             Ok((cron, never)) => {
                 for never in never {
                     let mistake = Mistake::warning(place.clone(), "part of this pattern never matches");
-                    self.note(mistake.word(text.clone()).help(never.text));
+                    self.advise(mistake.word(text.clone()).help(never.text));
                 }
                 Ok(cron)
             }
@@ -66,7 +66,10 @@ impl Parser<'_> {
         }
         let then = if self.eat(Timeout) { Act::Unmonitor } else { self.action()? };
         if count < 1 || within < 1 {
-            let mistake = Mistake::error(bounds.clone(), "Zero or negative values not allowed");
+            let mistake = Mistake::error(
+                bounds.clone(),
+                "Zero or negative values not allowed in a action rate statement",
+            );
             self.note(mistake.help("write it as in: if 3 restarts within 5 cycles then unmonitor"));
         } else if count > within {
             let message = "The number of restarts must be less than poll cycles";
