@@ -116,7 +116,8 @@ fn port_options(test: &config::PortTest) -> port::Options {
     if let config::Protocol::Http(test) = &test.protocol {
         options.protocol = port::Protocol::Http(http(test));
     }
-    options.tls = test.tls.as_ref().map(tls);
+    // No protocol that begins TLS within its conversation is spoken.
+    options.tls = test.tls.as_ref().filter(|_| !test.starttls).map(tls);
     options.timeout = test.timeout;
     options.attempts = test.retry;
     options

@@ -6,6 +6,7 @@ mod change;
 mod connection;
 mod content;
 mod cursor;
+mod doubt;
 mod http;
 mod httpd;
 mod limits;
@@ -14,8 +15,10 @@ mod mmonit;
 mod network;
 mod node;
 mod outcome;
+mod ping;
 mod process;
 mod program;
+mod protocol;
 mod resource;
 mod rule;
 mod service;
@@ -24,9 +27,11 @@ mod statement;
 mod storage;
 mod tls;
 mod turns;
+mod url;
 mod users;
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -49,6 +54,13 @@ pub(crate) type Parse<T> = Result<T, Wrong>;
 #[derive(Debug, Clone, Copy)]
 struct Captured {
     network: Duration,
+    /// What the next test of a port, a URL or a unix socket has: Monit 5.33 takes the limit that held when the one before
+    /// it ended, and 5 s for the first.
+    port_timeout: Duration,
+    /// The same for the next ping.
+    ping_timeout: Duration,
+    /// The address that the last ping left from: Monit 5.33 keeps it for those that name none.
+    ping_source: Option<IpAddr>,
     start: Duration,
     stop: Duration,
     restart: Duration,
@@ -114,6 +126,9 @@ impl<'a> Parser<'a> {
             config,
             captured: Captured {
                 network: Duration::from_secs(5),
+                port_timeout: Duration::from_secs(5),
+                ping_timeout: Duration::from_secs(5),
+                ping_source: None,
                 start: thirty,
                 stop: thirty,
                 restart: thirty,

@@ -68,6 +68,8 @@ pub struct PortTest {
     pub protocol: Protocol,
     /// Encryption; `None`: none.
     pub tls: Option<Tls>,
+    /// Whether TLS begins within the conversation, by STARTTLS. A protocol that has none stays in the clear, as in Monit.
+    pub starttls: bool,
     /// The certificate must be valid for at least so many days more; `None`: that is not looked at.
     pub certificate_days: Option<u32>,
     /// What must hold for the time that all of it takes. A test that fails took no time.
@@ -89,6 +91,7 @@ impl PortTest {
             source: None,
             protocol: Protocol::Default,
             tls: None,
+            starttls: false,
             certificate_days: None,
             response_time: None,
             timeout: TIMEOUT,

@@ -1,18 +1,67 @@
-//! `if failed|succeeded [host …] port … | url …` and the options of the connection.
+//! `if failed|succeeded [host …] port … | url … | unixsocket …` and the options of the connection.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hinoban_config::{
-    Condition, Expect as Wanted, Family, Kind as Type, Mistake, Place, PortTest, Protocol as Talk, Test, Tls,
-    UrlTest,
+    Body, Condition, Expect as Wanted, Family, HttpTest, Kind as Type, Mistake, Place, PortTest,
+    Protocol as Talk, ResponseTime as Time, Step, Test, Transport, UnixTest, UrlTest,
 };
 
-use super::{Parse, Parser};
+use super::tls::{Asked, is_version};
+use super::{Parse, Parser, Wrong, url};
 use crate::keyword::Keyword::*;
 use crate::token::{Kind, Subject};
 
 /// Ports on which TLS begins with STARTTLS in Monit, whatever the protocol.
 const STARTTLS: [u16; 3] = [25, 143, 587];
+
+/// What a connection leads to; it says which options there are.
+#[derive(Clone, Copy, PartialEq)]
+enum Sort {
+    Port,
+    Url,
+    Unix,
+}
+
+/// A connection as it is being read: its options stand in any order, and of two of a kind the last counts.
+pub(super) struct Draft {
+    pub(super) transport: Transport,
+    pub(super) talk: Talk,
+    /// What was said about HTTP so far, even if another protocol was named since.
+    pub(super) http: HttpTest,
+    pub(super) asked: Asked,
+    family: Family,
+    source: Option<IpAddr>,
+    content: Option<(Body, Place)>,
+    steps: Vec<Step>,
+    /// Where the first of them stands.
+    said: Option<Place>,
+    days: Option<u32>,
+    response_time: Option<Time>,
+    timeout: Duration,
+    retry: u32,
+}
+
+impl Draft {
+    fn new(timeout: Duration) -> Self {
+        Self {
+            transport: Transport::Tcp,
+            talk: Talk::Default,
+            http: HttpTest::default(),
+            asked: Asked::default(),
+            family: Family::Any,
+            source: None,
+            content: None,
+            steps: Vec::new(),
+            said: None,
+            days: None,
+            response_time: None,
+            timeout,
+            retry: 1,
+        }
+    }
+}
 
 impl Parser<'_> {
     /// What follows `if failed` or `if succeeded`.
@@ -25,24 +74,28 @@ impl Parser<'_> {
                 if !self.at(Port) {
                     return self.unexpected(&["port"]);
                 }
-                self.port_test(host)?
+                self.port_test(host, place)?
             }
             Some(Port) => {
                 let host = match self.draft.as_ref().map(|draft| &draft.service.kind) {
                     Some(Type::Host { address }) => address.clone(),
                     _ => "localhost".to_owned(),
                 };
-                self.port_test(host)?
+                self.port_test(host, place)?
             }
-            Some(Url) => self.url_test()?,
-            Some(UnixSocket) if process => return self.unsupported(place, "if failed unixsocket"),
-            Some(Ping | Icmp) if !process => return self.unsupported(place, "if failed ping"),
+            Some(Url) => self.url_test(place)?,
+            Some(UnixSocket) if process => self.unix_test(place)?,
+            Some(Ping | Icmp) if !process => self.ping_test(place)?,
             Some(Uid | Euid | Gid | Security) if process && !succeeded => return self.attribute_of_process(),
+            Some(UnixSocket) => {
+                return self.refuse("a unix socket is tested by a rule of 'check process'");
+            }
+            Some(Ping | Icmp) => return self.refuse("hosts are pinged by a rule of 'check host'"),
             _ => {
                 return self.unexpected(if process {
                     &["port", "host", "url", "unixsocket", "uid", "euid", "gid", "security attribute"]
                 } else {
-                    &["port", "host", "url", "ping"]
+                    &["port", "host", "url", "ping", "ping4", "ping6", "icmp type echo"]
                 });
             }
         };
@@ -50,102 +103,66 @@ impl Parser<'_> {
         Ok(Condition::Test { test, expect })
     }
 
-    /// `port N` and its options, in any order; of two of a kind the last counts.
-    fn port_test(&mut self, host: String) -> Parse<Test> {
+    /// `port N` and its options.
+    fn port_test(&mut self, host: String, place: Place) -> Parse<Test> {
         self.take();
         let port = self.port()?;
-        let mut test = PortTest {
-            host,
-            port,
-            family: Family::Any,
-            protocol: Talk::Default,
-            tls: None,
-            timeout: self.captured.network,
-            retry: 1,
-            ..PortTest::new("", 0)
-        };
-        let mut https = false;
-        let mut asked: Option<Place> = None;
-        loop {
-            match self.key() {
-                Some(Ipv4) => {
-                    self.take();
-                    test.family = Family::V4;
-                }
-                Some(Ipv6) => {
-                    self.take();
-                    test.family = Family::V6;
-                }
-                Some(Type) => {
-                    self.take();
-                    match self.key() {
-                        Some(Tcp) => {
-                            self.take();
-                        }
-                        Some(TcpSsl) => {
-                            asked = Some(self.here());
-                            self.take();
-                            while matches!(self.key(), Some(NewTls | OldTls | DeadSsl)) {
-                                self.tls_version()?;
-                            }
-                            test.tls.get_or_insert_default();
-                        }
-                        Some(Udp) => return self.unsupported_here("type udp"),
-                        _ => return self.unexpected(&["tcp", "udp", "tcpssl"]),
-                    }
-                }
-                Some(Protocol) => {
-                    self.take();
-                    (test.protocol, https) = self.protocol()?;
-                }
-                Some(Ssl) => {
-                    let options = self.tls()?;
-                    asked = Some(options.place);
-                    test.tls = Some(Tls {
-                        verify: Some(options.verify),
-                        ca_file: options.ca_file,
-                        ..Tls::default()
-                    });
-                }
-                Some(Timeout) => test.timeout = self.timeout()?,
-                Some(Retry) => test.retry = self.retry()?,
-                Some(Send | Expect) => return self.unsupported_here("send and expect"),
-                Some(Content) => return self.unsupported_here("content of an answer"),
-                Some(ResponseTime) => return self.unsupported_here("responsetime"),
-                Some(Address) => return self.unsupported_here("address of a connection"),
-                Some(Certificate | CertMd5) => return self.unsupported_here("certificate"),
-                Some(Host) => {
-                    return self.refuse("the host stands before the port: if failed host NAME port N");
-                }
-                Some(
-                    Method | Request | Status | HostHeader | HttpHeaders | Username | Password | Checksum,
-                ) => {
-                    return self.refuse("options of a protocol stand directly behind it: protocol http request \"/\" status = 200");
-                }
-                _ => break,
-            }
-        }
-        if https {
-            test.tls.get_or_insert_default();
-        } else if let Some(place) = asked
-            && STARTTLS.contains(&port)
-        {
-            test.tls = None;
-            let mistake = Mistake::warning(
-                place,
-                format!("TLS on port {port} begins with STARTTLS, which this protocol does not speak"),
-            );
-            self.note(mistake.help(
+        let mut draft = self.connection_options(Sort::Port, place)?;
+        let spoken = matches!(draft.talk, Talk::Smtp { .. } | Talk::Plain(hinoban_config::Plain::Imap));
+        let starttls = draft.asked.on && STARTTLS.contains(&port);
+        if starttls && !spoken {
+            let message =
+                format!("TLS on port {port} begins with STARTTLS, which this protocol does not speak");
+            let place = draft.asked.place.take().unwrap_or_default();
+            self.advise(Mistake::warning(place, message).help(
                 "the test runs without TLS, as in Monit; say 'protocol smtp' or 'imap' where that is spoken",
             ));
         }
-        if self.token.kind == Kind::Percent || matches!(self.key(), Some(Second | Minute)) {
-            return self.unexpected(&["then"]);
+        if draft.asked.on && draft.transport == Transport::Udp {
+            let place = draft.asked.place.take().unwrap_or_default();
+            let mistake = Mistake::warning(place, "TLS is not spoken over UDP");
+            self.advise(mistake.help("take 'type udp' or the TLS away"));
         }
+        let test = PortTest {
+            host,
+            port,
+            family: draft.family,
+            transport: draft.transport,
+            source: draft.source,
+            protocol: draft.talk,
+            tls: draft.asked.on.then_some(draft.asked.tls),
+            starttls,
+            certificate_days: draft.days,
+            response_time: draft.response_time,
+            timeout: draft.timeout,
+            retry: draft.retry,
+        };
         Ok(Test::Port(test.into()))
     }
 
-    fn url_test(&mut self) -> Parse<Test> {
+    /// `unixsocket PATH` and its options.
+    fn unix_test(&mut self, place: Place) -> Parse<Test> {
+        self.take();
+        let path = self.path("a path that begins with /")?;
+        let mut draft = self.connection_options(Sort::Unix, place)?;
+        if draft.asked.on {
+            let place = draft.asked.place.take().unwrap_or_default();
+            let mistake = Mistake::warning(place, "TLS is not spoken on a unix socket");
+            self.advise(mistake.help("the test runs without it, as in Monit; take it away"));
+        }
+        let test = UnixTest {
+            path,
+            transport: draft.transport,
+            protocol: draft.talk,
+            response_time: draft.response_time,
+            timeout: draft.timeout,
+            retry: draft.retry,
+        };
+        Ok(Test::Unix(test.into()))
+    }
+
+    /// `url URL` and its options.
+    fn url_test(&mut self, place: Place) -> Parse<Test> {
         self.take();
         if self.token.kind == Kind::Quoted {
             return self.refuse("a URL is written without quotes, and a blank follows it");
@@ -154,34 +171,227 @@ impl Parser<'_> {
             return self.unexpected(&["a URL such as http://www.example.com/"]);
         }
         let token = self.take();
-        let mut test = UrlTest {
-            url: self.raw(&token).to_owned(),
-            masked: None,
-            status: None,
-            tls: Tls::default(),
-            timeout: self.captured.network,
-            retry: 1,
-            ..UrlTest::new("")
-        };
-        loop {
-            match self.key() {
-                Some(Timeout) => test.timeout = self.timeout()?,
-                Some(Retry) => test.retry = self.retry()?,
-                Some(Content) => return self.unsupported_here("content of an answer"),
-                Some(Ssl) => return self.unsupported_here("ssl options of a URL"),
-                Some(Certificate | CertMd5) => return self.unsupported_here("certificate"),
-                Some(ResponseTime) => {
-                    return self
-                        .refuse("'responsetime' belongs to a test of a port; write 'if failed port …'");
-                }
-                _ => break,
+        let mut url = self.raw(&token).to_owned();
+        let parts = match url::parts(&url) {
+            Ok(parts) => parts,
+            Err(at) => {
+                let length = url[at..].chars().next().map_or(0, char::len_utf8);
+                let word = url[at..at + length].to_owned();
+                let place = self.lexer.files.place(token.file, token.start + at..token.start + at + length);
+                let help = "a URL is written http://HOST:PORT/PATH or http://USER:PASSWORD@HOST:PORT/PATH";
+                self.note(Mistake::error(place, "syntax error").word(word).help(help));
+                return Err(Wrong);
             }
+        };
+        let draft = self.connection_options(Sort::Url, place)?;
+        if draft.asked.on && url.as_bytes()[..5].eq_ignore_ascii_case(b"http:") {
+            // Options of TLS encrypt it, whatever the scheme says; the port stays as it was.
+            if parts.port.is_none() {
+                url.insert_str(parts.host_end, ":80");
+            }
+            url.insert(4, 's');
         }
+        let mut test = UrlTest::new(url);
+        test.content = draft.content.map(|(body, _)| body);
+        test.tls = draft.asked.tls;
+        test.certificate_days = draft.days;
+        test.timeout = draft.timeout;
+        test.retry = draft.retry;
         Ok(Test::Url(test.into()))
     }
 
+    /// The options of a connection, up to where its rate or action begins; `place` is that of the rule.
+    fn connection_options(&mut self, sort: Sort, place: Place) -> Parse<Draft> {
+        let timeout = std::mem::replace(&mut self.captured.port_timeout, self.captured.network);
+        let mut draft = Draft::new(timeout);
+        let mut told = false;
+        while let Some(key) = self.key() {
+            told |= key == Timeout;
+            if !self.connection_option(sort, key, &mut draft)? {
+                break;
+            }
+        }
+        if self.token.kind == Kind::Percent || matches!(self.key(), Some(Second | Minute)) {
+            return self.unexpected(&["then"]);
+        }
+        self.late_timeout(timeout, told, &place);
+        if sort != Sort::Url {
+            self.finish(&mut draft, place)?;
+        }
+        Ok(draft)
+    }
+
+    /// Reads one option; `false`: the next token is none.
+    fn connection_option(
+        &mut self,
+        sort: Sort,
+        key: crate::keyword::Keyword,
+        draft: &mut Draft,
+    ) -> Parse<bool> {
+        let (port, url, unix) = (sort == Sort::Port, sort == Sort::Url, sort == Sort::Unix);
+        match key {
+            Timeout => draft.timeout = self.timeout()?,
+            Retry => draft.retry = self.retry()?,
+            Ipv4 | Ipv6 if port => {
+                self.take();
+                draft.family = if key == Ipv4 { Family::V4 } else { Family::V6 };
+            }
+            Type if !url => self.transport(draft)?,
+            Protocol if !url => {
+                self.take();
+                self.protocol(draft)?;
+            }
+            Send | Expect if !url => self.step(draft)?,
+            ResponseTime if !url => draft.response_time = Some(self.response_time()?),
+            Content if !unix => {
+                let place = self.here();
+                draft.content = Some((self.body()?, place));
+            }
+            Address if port => draft.source = Some(self.source_address()?),
+            Ssl if !unix => self.tls(&mut draft.asked)?,
+            Certificate if !unix => self.certificate(draft)?,
+            Host => {
+                return self.refuse("the host stands before the port: if failed host NAME port N");
+            }
+            Method | Request | Status | HostHeader | HttpHeaders | Username | Password | Checksum if !url => {
+                return self.refuse(
+                    "options of a protocol stand directly behind it: protocol http request \"/\" status = 200",
+                );
+            }
+            CertMd5 if port => {
+                return self
+                    .refuse("write certificate checksum \"DIGEST\"; 'certmd5' belongs to 'type tcpssl'");
+            }
+            ResponseTime => {
+                return self.refuse("'responsetime' belongs to a test of a port; write 'if failed port …'");
+            }
+            Ssl | Certificate | Content | Address | Ipv4 | Ipv6 if unix => {
+                return self.refuse("a test of a unix socket has no such option");
+            }
+            Send | Expect | Protocol | Type | Address | Ipv4 | Ipv6 | Status | Request | Method if url => {
+                return self.refuse(
+                    "a test of a URL has no such option; write 'if failed host NAME port N protocol http …'",
+                );
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// `type tcp|udp|tcpssl …`, which is next.
+    fn transport(&mut self, draft: &mut Draft) -> Parse<()> {
+        self.take();
+        let place = self.here();
+        let key = self.key();
+        draft.transport = match key {
+            Some(Tcp | TcpSsl) => Transport::Tcp,
+            Some(Udp) => Transport::Udp,
+            _ => return self.unexpected(&["tcp", "udp", "tcpssl"]),
+        };
+        self.take();
+        if key != Some(TcpSsl) {
+            return Ok(());
+        }
+        (draft.asked.on, draft.asked.place) = (true, Some(place));
+        loop {
+            match self.key() {
+                Some(CertMd5) => self.cert_md5(&mut draft.asked)?,
+                version if is_version(version) => self.tls_version(&mut draft.asked)?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// `send TEXT` or `expect PATTERN`, which is next. A conversation is written down or has a name, not both.
+    fn step(&mut self, draft: &mut Draft) -> Parse<()> {
+        let place = self.here();
+        let sending = self.take().is(Send);
+        if !matches!(draft.talk, Talk::Default | Talk::Generic(_)) {
+            let name = draft.talk.name();
+            return self.refuse(format!(
+                "protocol {name} has its own conversation; leave it away to write one down with 'send' and 'expect'"
+            ));
+        }
+        draft.steps.push(if sending {
+            Step::Send(self.string("a text in quotes")?)
+        } else if self.token.kind == Kind::Path {
+            return self.unexpected(&["a regular expression in quotes"]);
+        } else {
+            Step::Expect(self.regex()?)
+        });
+        draft.said.get_or_insert(place);
+        draft.talk = Talk::Generic(Vec::new());
+        Ok(())
+    }
+
+    /// `content = PATTERN` or `content != PATTERN`, which is next.
+    fn body(&mut self) -> Parse<Body> {
+        self.take();
+        let matches = match self.key() {
+            Some(Equal) => true,
+            Some(NotEqual) => false,
+            _ => return self.unexpected(&["=", "!="]),
+        };
+        self.take();
+        if self.token.kind == Kind::Path {
+            return self.unexpected(&["a regular expression in quotes"]);
+        }
+        Ok(Body { pattern: self.regex()?, matches })
+    }
+
+    /// `certificate checksum …` or `certificate valid …`, which is next.
+    fn certificate(&mut self, draft: &mut Draft) -> Parse<()> {
+        let place = self.here();
+        self.take();
+        if self.at(Checksum) {
+            draft.asked.tls.checksum = Some(self.expected_digest()?);
+        } else if self.eat(Valid) {
+            self.eat(Greater);
+            let days = self.int("a number of days")?;
+            if !self.eat(Day) {
+                return self.unexpected(&["days"]);
+            }
+            // 0 days ask for nothing.
+            draft.days = u32::try_from(days).ok().filter(|days| *days > 0);
+        } else {
+            return self.unexpected(&["valid", "checksum"]);
+        }
+        draft.asked.on = true;
+        draft.asked.place.get_or_insert(place);
+        Ok(())
+    }
+
+    /// `responsetime [OPERATOR] N ms|s`, which is next.
+    pub(super) fn response_time(&mut self) -> Parse<Time> {
+        self.take();
+        let operator = self.operator()?;
+        let n = self.int("a number")?.unsigned_abs();
+        let limit = match self.key() {
+            Some(Millisecond) => Duration::from_millis(n),
+            Some(Second) => Duration::from_secs(n),
+            _ => return self.unexpected(&["ms", "seconds"]),
+        };
+        self.take();
+        Ok(Time { operator, limit })
+    }
+
+    /// `address ADDRESS`, which is next: the address of this machine that is connected from.
+    pub(super) fn source_address(&mut self) -> Parse<IpAddr> {
+        self.take();
+        let place = self.here();
+        let text = self.string("an address of this machine")?;
+        match text.parse() {
+            Ok(address) => Ok(address),
+            Err(_) => {
+                let mistake = Mistake::error(place, "this is no address").word(text);
+                self.note(mistake.help("write an IPv4 or IPv6 address that this machine has, not a name"));
+                Err(Wrong)
+            }
+        }
+    }
+
     /// `timeout N seconds`, which is next. Monit 5.33 takes 0 and then aborts when the test runs.
-    fn timeout(&mut self) -> Parse<Duration> {
+    pub(super) fn timeout(&mut self) -> Parse<Duration> {
         let place = self.here();
         self.take();
         let timeout = self.seconds()?;
@@ -197,5 +407,70 @@ impl Parser<'_> {
         self.take();
         let n = self.int("a number of attempts")?;
         Ok(u32::try_from(n).unwrap_or(u32::MAX).max(1))
+    }
+
+    /// Tells that a rule has the time-out that held before `set limits`, if it does.
+    pub(super) fn late_timeout(&mut self, timeout: Duration, told: bool, place: &Place) {
+        if told || timeout == self.captured.network {
+            return;
+        }
+        let message =
+            format!("this test has {} s for an answer, not what 'set limits' says", timeout.as_secs_f32());
+        self.advise(Mistake::warning(place.clone(), message).help(
+            "Monit takes the limit that held when the test before it ended, and 5 s for the first; write 'timeout N seconds' here",
+        ));
+    }
+
+    /// Brings the parts of a conversation together and looks at how they fit.
+    fn finish(&mut self, draft: &mut Draft, place: Place) -> Parse<()> {
+        let steps = std::mem::take(&mut draft.steps);
+        if let Talk::Http(http) = &mut draft.talk {
+            **http = std::mem::take(&mut draft.http);
+        }
+        match &mut draft.talk {
+            Talk::Generic(all) => *all = steps,
+            talk if !steps.is_empty() => {
+                let message = format!(
+                    "protocol {} takes the place of what is sent and expected before it",
+                    talk.name()
+                );
+                let place = draft.said.take().unwrap_or_default();
+                self.advise(Mistake::warning(place, message).help("leave one of the two away"));
+            }
+            _ => {}
+        }
+        match &mut draft.talk {
+            Talk::Http(http) => {
+                let looked_at = http.content.is_some() || draft.content.is_some() || http.checksum.is_some();
+                if looked_at && http.method == hinoban_config::Method::Head {
+                    let place = draft.content.as_ref().map_or(place, |(_, place)| place.clone());
+                    let mistake =
+                        Mistake::error(place, "the answer to HEAD has no content that could be looked at");
+                    self.note(mistake.word("head").help("take 'method head' away"));
+                    return Err(Wrong);
+                }
+                if let Some((body, _)) = draft.content.take() {
+                    http.content = Some(body);
+                }
+            }
+            talk => {
+                if let Some((_, place)) = draft.content.take() {
+                    let message = format!(
+                        "the content of an answer is looked at with HTTP only, not with {}",
+                        talk.name()
+                    );
+                    self.advise(
+                        Mistake::warning(place, message)
+                            .help("write 'protocol http' before it, or take it away"),
+                    );
+                }
+            }
+        }
+        if matches!(draft.talk, Talk::Radius { .. }) && draft.transport != Transport::Udp {
+            let mistake = Mistake::error(place, "RADIUS is spoken over UDP only").word("radius");
+            self.note(mistake.help("write 'type udp protocol radius'"));
+            return Err(Wrong);
+        }
+        Ok(())
     }
 }

@@ -1,37 +1,14 @@
-//! `protocol …`, and what HTTP has behind it.
+//! What `protocol http` has behind it.
 
-use hinoban_config::{HttpTest, Method as Verb, Mistake, Protocol as Talk, Secret as Hidden};
+use hinoban_config::{HttpTest, Method as Verb, Mistake, Secret as Hidden};
 
 use super::{Parse, Parser};
 use crate::keyword::Keyword::*;
 use crate::token::{Kind, Value};
 
-/// What may stand after `protocol`, for suggestions.
-const PROTOCOLS: [&str; 12] =
-    ["http", "https", "default", "smtp", "imap", "pop", "ftp", "ssh", "dns", "mysql", "pgsql", "redis"];
-
 impl Parser<'_> {
-    /// The name of a protocol and its own options; the flag says that it runs over TLS.
-    pub(super) fn protocol(&mut self) -> Parse<(Talk, bool)> {
-        match self.key() {
-            Some(Default) => {
-                self.take();
-                Ok((Talk::Default, false))
-            }
-            Some(key @ (Http | Https)) => {
-                self.take();
-                Ok((Talk::Http(Box::new(self.http()?)), key == Https))
-            }
-            Some(OtherProtocol) => {
-                let name = self.raw(&self.token).to_ascii_lowercase();
-                self.unsupported_here(&format!("protocol {name}"))
-            }
-            _ => self.unexpected(&PROTOCOLS),
-        }
-    }
-
-    fn http(&mut self) -> Parse<HttpTest> {
-        let mut http = HttpTest::default();
+    /// Adds what stands here to what was said before.
+    pub(super) fn http(&mut self, http: &mut HttpTest) -> Parse<()> {
         let (mut user, mut password) = (None, None);
         loop {
             match self.key() {
@@ -49,20 +26,19 @@ impl Parser<'_> {
                         return self.unexpected(&["a path such as \"/index.html\""]);
                     }
                     let token = self.take();
-                    http.request = Some(self.text(&token).to_owned());
+                    http.request = Some(self.text(&token).to_owned()).filter(|text| !text.is_empty());
                 }
                 Some(Status) => {
                     self.take();
                     let operator = self.operator()?;
                     let token = self.token.clone();
                     let n = self.int("a status such as 200")?;
-                    match u16::try_from(n) {
-                        Ok(status) => http.status = Some((operator, status)),
-                        Err(_) => {
-                            let mistake = Mistake::error(self.place(&token), "a status has three digits");
-                            self.note(mistake.word(n.to_string()).help("such as 200 or 404"));
-                        }
-                    }
+                    let code = u16::try_from(n).unwrap_or_else(|_| {
+                        let mistake = Mistake::warning(self.place(&token), "a status has three digits");
+                        self.advise(mistake.word(n.to_string()).help("such as 200 or 404"));
+                        u16::MAX
+                    });
+                    http.status = Some((operator, code));
                 }
                 Some(Method) => {
                     self.take();
@@ -84,17 +60,30 @@ impl Parser<'_> {
                     if self.token.kind != Kind::Headers {
                         return self.unexpected(&["a list such as [Host: \"www.example.com\"]"]);
                     }
-                    if let Value::Pairs(pairs) = self.take().value {
+                    let token = self.take();
+                    let place = self.place(&token);
+                    if let Value::Pairs(pairs) = token.value {
+                        let kept = |(name, value): &(String, String)| {
+                            name == "Connection" && !value.contains("close")
+                        };
+                        if pairs.iter().any(kept) {
+                            let message = "We don't recommend setting the Connection header. Monit will always close the connection even if 'keep-alive' is set";
+                            let mistake = Mistake::warning(place, message);
+                            self.note(mistake.help("take the field out of the list"));
+                        }
                         http.headers.extend(pairs);
                     }
                 }
-                Some(Checksum) => return self.unsupported_here("checksum of an answer"),
+                Some(Checksum) => {
+                    self.take();
+                    http.checksum = Some(self.digest(None)?);
+                }
                 _ => break,
             }
         }
         if user.is_some() || password.is_some() {
             http.login = Some((user.unwrap_or_default(), password.unwrap_or_else(|| Hidden::new(""))));
         }
-        Ok(http)
+        Ok(())
     }
 }

@@ -155,7 +155,9 @@ impl Parser<'_> {
                 if !matches!(self.token.kind, Kind::Number | Kind::Real) {
                     return self.refuse("'changed' comes first: if changed size then alert");
                 }
-                return self.unsupported(place, "changed as an operator");
+                let mistake = Mistake::warning(place, "'changed' compares with this number, as != does");
+                self.advise(mistake.help("that is what Monit makes of it; write != to say so"));
+                return Ok(Operator::NotEqual);
             }
             Some(Greater) => Operator::Greater,
             Some(GreaterOrEqual) => Operator::GreaterOrEqual,

@@ -45,6 +45,9 @@ impl Parser<'_> {
             }
             Some(key @ (Failed | Succeeded)) if matches!(subject, Subject::Process | Subject::Host) => {
                 inverse = key == Succeeded;
+                if inverse && !self.raw(&self.token).eq_ignore_ascii_case("succeeded") {
+                    return self.unexpected(&["failed", "succeeded"]);
+                }
                 self.take();
                 self.connection(subject, inverse, place.clone())?
             }

@@ -1,0 +1,99 @@
+//! URLs, as Monit takes them apart: a login may hold any character but blanks, a host only some.
+
+/// Where the parts of a URL end: offsets into it.
+pub(super) struct Parts {
+    /// The first byte of the host.
+    pub(super) host: usize,
+    /// The byte behind it.
+    pub(super) host_end: usize,
+    /// The port, if one is written.
+    pub(super) port: Option<u64>,
+}
+
+/// Takes a URL apart, or tells the first byte that does not belong there.
+pub(super) fn parts(url: &str) -> Result<Parts, usize> {
+    let bytes = url.as_bytes();
+    let scheme = url.find("://").map_or(0, |at| at + 3);
+    let host = login_end(url, scheme).unwrap_or(scheme);
+    let host_end = match bytes.get(host) {
+        Some(b'[') => {
+            let length = url[host + 1..].find(']').filter(|length| *length > 0).ok_or(host)?;
+            host + length + 2
+        }
+        _ => name_end(bytes, host),
+    };
+    if host_end == host {
+        return Err(host);
+    }
+    let mut at = host_end;
+    let mut port = None;
+    if bytes.get(at) == Some(&b':') {
+        let digits = bytes[at + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits == 0 {
+            return Err(at);
+        }
+        port = Some(url[at + 1..=at + digits].parse().unwrap_or(u64::MAX));
+        at += 1 + digits;
+    }
+    match bytes.get(at) {
+        None | Some(b'/' | b'?' | b'#') => Ok(Parts { host, host_end, port }),
+        Some(_) => Err(at),
+    }
+}
+
+/// The byte behind `USER:PASSWORD@`, if that stands here. Neither part may be empty.
+fn login_end(url: &str, from: usize) -> Option<usize> {
+    let at = from + url[from..].find('@')?;
+    let colon = from + url[from..at].find(':')?;
+    (colon > from && colon + 1 < at).then_some(at + 1)
+}
+
+/// The end of the host name that begins here: labels of letters, digits and hyphens, joined by dots.
+fn name_end(bytes: &[u8], from: usize) -> usize {
+    let label = |at: usize| {
+        let rest = bytes.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'-').count()
+    };
+    let mut end = label(from);
+    while end > from && bytes.get(end) == Some(&b'.') && label(end + 1) > end + 1 {
+        end = label(end + 1);
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn a_host_is_found_behind_a_login_and_before_a_port() {
+        let host =
+            |url: &str| parts(url).map(|parts| (url[parts.host..parts.host_end].to_owned(), parts.port));
+        for (url, wanted, port) in [
+            ("http://www.example.com/x", "www.example.com", None),
+            ("http://www.example.com?x", "www.example.com", None),
+            ("https://u:p%40q@x-y:81/y?z", "x-y", Some(81)),
+            ("http://u:p:q@x", "x", None),
+            ("http://u:p@[::1]:80/", "[::1]", Some(80)),
+            ("http://x/a@b", "x", None),
+        ] {
+            assert_eq!(host(url), Ok((wanted.to_owned(), port)), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_told_by_its_place() {
+        for (url, at) in [
+            ("http:///a", 7),
+            ("http://u@x/", 8),
+            ("http://u:@x/", 8),
+            ("http://x_y/", 8),
+            ("http://x:/", 8),
+            ("http://x./", 8),
+            ("http://x:80:81/", 11),
+            ("http://[]/", 7),
+        ] {
+            assert_eq!(parts(url).err(), Some(at), "{url}");
+        }
+    }
+}
