@@ -19,6 +19,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod dump;
 mod files;
 mod help;
 mod joined;
@@ -34,6 +35,8 @@ mod token;
 mod trap;
 
 use std::path::Path;
+
+pub use dump::{Runtime, admitted, dump};
 
 use hinoban_config::{Loaded, Mistakes, Surroundings};
 
