@@ -39,7 +39,7 @@ pub(crate) type Rested = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct Recorder {
     history: History,
     /// By what is looked at.
-    sheets: HashMap<Owner, Sheet>,
+    sheets: HashMap<Owner, Box<Sheet>>,
     names: Names,
     pending: Vec<Chunk>,
     since: Option<Moment>,
@@ -67,7 +67,7 @@ impl Recorder {
         if seen.readings.is_empty() {
             return;
         }
-        let sheet = self.sheets.entry(owner).or_insert_with(|| Sheet::new(service, owner.1));
+        let sheet = self.sheets.entry(owner).or_insert_with(|| Box::new(Sheet::new(service, owner.1)));
         sheet.turn(now.stamp.secs().div_euclid(SLOT), &self.names, &mut self.pending);
         sheet.add(service, seen, now.stamp, &mut self.names, &mut self.pending);
         if self.pending.is_empty() {

@@ -1,5 +1,6 @@
 //! What one look has seen lately.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use hinoban_config::{Condition, Service, Test};
@@ -10,19 +11,43 @@ use hinoban_scheduler::{Part, condition_name};
 /// A block goes when it holds so many bytes: of many services at a time, few are in memory.
 const BLOCK: usize = 256;
 
-/// The names of metrics, each once.
+/// What sheets have in common, each once: the names of metrics, and which columns there are.
 #[derive(Debug, Default)]
-pub(super) struct Names(Vec<(MetricName, Unit)>);
+pub(super) struct Names {
+    metrics: Vec<(MetricName, Unit)>,
+    columns: HashSet<Arc<[Column]>>,
+    /// When there are so many of those, the ones that nobody uses go.
+    many: usize,
+}
 
 impl Names {
     fn number(&mut self, reading: &Reading) -> Option<u16> {
-        let known = self.0.iter().position(|(name, unit)| *name == reading.name && *unit == reading.unit);
-        let at = known.unwrap_or(self.0.len());
+        let known =
+            self.metrics.iter().position(|(name, unit)| *name == reading.name && *unit == reading.unit);
+        let at = known.unwrap_or(self.metrics.len());
         let number = u16::try_from(at).ok()?;
         if known.is_none() {
-            self.0.push((reading.name.clone(), reading.unit));
+            self.metrics.push((reading.name.clone(), reading.unit));
         }
         Some(number)
+    }
+
+    fn get(&self, number: u16) -> Option<&(MetricName, Unit)> {
+        self.metrics.get(usize::from(number))
+    }
+
+    /// These columns, shared with all who have the same.
+    fn share(&mut self, columns: &[Column]) -> Arc<[Column]> {
+        if let Some(known) = self.columns.get(columns) {
+            return known.clone();
+        }
+        if self.columns.len() >= self.many {
+            self.columns.retain(|columns| Arc::strong_count(columns) > 1);
+            self.many = 2 * self.columns.len() + 16;
+        }
+        let columns: Arc<[Column]> = columns.into();
+        self.columns.insert(columns.clone());
+        columns
     }
 }
 
@@ -30,41 +55,50 @@ impl Names {
 #[derive(Debug)]
 pub(super) struct Sheet {
     service: Arc<str>,
-    part: Arc<str>,
+    /// Nothing for the look at the service itself.
+    part: Option<Arc<str>>,
     slot: i64,
     /// In the order in which the look gives its readings.
-    cells: Vec<Cell>,
-    blocks: Vec<Block>,
+    columns: Arc<[Column]>,
+    sums: Box<[Sum]>,
+    blocks: Box<[Block]>,
 }
 
-/// One reading.
-#[derive(Debug)]
-struct Cell {
+/// Where a reading goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Column {
     name: u16,
     keep: Keep,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Keep {
+    /// It says nothing over time.
+    Not,
+    /// Into which of the sums.
+    Thin(u16),
+    /// Into which of the blocks.
+    Raw(u16),
+}
+
+/// One reading, added up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
     count: u32,
     min: f32,
     max: f32,
     sum: f64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Keep {
-    /// It says nothing over time.
-    Not,
-    Thin,
-    /// Which of the blocks.
-    Raw(u16),
-}
-
 impl Sheet {
     pub(super) fn new(service: &Service, part: Part) -> Self {
         let part = match part {
-            Part::Subject => "".into(),
-            Part::Test(rule) => name_of(service, rule).into(),
+            Part::Subject => None,
+            Part::Test(rule) => Some(name_of(service, rule).into()),
         };
         let service = service.name.as_str().into();
-        Self { service, part, slot: i64::MIN, cells: Vec::new(), blocks: Vec::new() }
+        let (columns, sums, blocks) = Default::default();
+        Self { service, part, slot: i64::MIN, columns, sums, blocks }
     }
 
     pub(super) fn is_of(&self, service: &str) -> bool {
@@ -78,27 +112,28 @@ impl Sheet {
         }
         out.extend(self.copy(names));
         self.slot = slot;
-        self.cells.iter_mut().for_each(|cell| cell.count = 0);
+        self.sums.fill(Sum::default());
         self.blocks.iter_mut().for_each(|block| *block = Block::new(0));
     }
 
     /// What there is.
     pub(super) fn copy<'a>(&'a self, names: &'a Names) -> impl Iterator<Item = Chunk> + 'a {
-        self.cells.iter().filter_map(|cell| {
-            let content = match cell.keep {
+        self.columns.iter().filter_map(|column| {
+            let content = match column.keep {
+                Keep::Not => return None,
+                Keep::Thin(at) => Content::Thin(self.sums.get(usize::from(at))?.thin(self.slot)?),
                 Keep::Raw(at) => {
                     Content::Raw(self.blocks.get(usize::from(at)).filter(|block| !block.is_empty())?.clone())
                 }
-                _ => Content::Thin(cell.thin(self.slot)?),
             };
-            self.chunk(cell.name, names, content)
+            self.chunk(column.name, names, content)
         })
     }
 
     fn chunk(&self, name: u16, names: &Names, content: Content) -> Option<Chunk> {
-        let (metric, unit) = names.0.get(usize::from(name))?.clone();
-        let series = Series { service: self.service.clone(), part: self.part.clone(), metric, unit };
-        Some(Chunk { series, content })
+        let (metric, unit) = names.get(name)?.clone();
+        let part = self.part.clone().unwrap_or_default();
+        Some(Chunk { series: Series { service: self.service.clone(), part, metric, unit }, content })
     }
 
     /// Takes in what a look saw.
@@ -112,21 +147,23 @@ impl Sheet {
     ) {
         let time = at.micros().div_euclid(1000);
         let mut next = 0;
-        for reading in &seen.readings {
-            let Some(value) = reading.value.as_f64().filter(|value| value.is_finite()) else { continue };
-            let is_it =
-                |cell: &Cell| names.0.get(usize::from(cell.name)).is_some_and(|(n, _)| *n == reading.name);
-            // Most looks give the same readings in the same order.
-            let place = match self.cells.get(next) {
-                Some(cell) if is_it(cell) => Some(next),
-                _ => self.cells.iter().position(is_it),
-            };
-            let Some(place) = place.or_else(|| self.open(next, service, reading, names)) else { continue };
+        for (i, reading) in seen.readings.iter().enumerate() {
+            let Some(value) = number(reading) else { continue };
+            let mut place = self.place(next, reading, names);
+            if place.is_none() {
+                self.open(next, service, &seen.readings[i..], names);
+                place = self.place(next, reading, names);
+            }
+            let Some(place) = place else { continue };
             next = place + 1;
-            let cell = &mut self.cells[place];
-            match cell.keep {
+            let Column { name, keep } = self.columns[place];
+            match keep {
                 Keep::Not => {}
-                Keep::Thin => cell.add(value),
+                Keep::Thin(which) => {
+                    if let Some(sum) = self.sums.get_mut(usize::from(which)) {
+                        sum.add(value);
+                    }
+                }
                 Keep::Raw(which) => {
                     let Some(block) = self.blocks.get_mut(usize::from(which)) else { continue };
                     if block.is_empty() {
@@ -134,7 +171,7 @@ impl Sheet {
                     }
                     block.push(time, value);
                     if block.size() >= BLOCK {
-                        let (full, name) = (block.replace(time), cell.name);
+                        let full = block.replace(time);
                         out.extend(self.chunk(name, names, Content::Raw(full)));
                     }
                 }
@@ -142,27 +179,60 @@ impl Sheet {
         }
     }
 
-    /// A place for a reading that was not seen before: where it came. Rates come from the second look on, in the midst of
-    /// the others.
-    fn open(&mut self, at: usize, service: &Service, reading: &Reading, names: &mut Names) -> Option<usize> {
-        let name = names.number(reading)?;
-        let named =
-            !self.part.is_empty() || service.rules.iter().any(|rule| names_metric(&rule.when, &reading.name));
-        let keep = match u16::try_from(self.blocks.len()) {
-            Ok(which) if named => {
-                self.blocks.push(Block::new(0));
-                Keep::Raw(which)
+    /// The column of a reading, which is the `next` one in most looks: they give the same readings in the same order.
+    fn place(&self, next: usize, reading: &Reading, names: &Names) -> Option<usize> {
+        place(&self.columns, next, reading, names)
+    }
+
+    /// Makes columns for those of these readings that were not seen before, each where it comes. Rates come from the second
+    /// look on, in the midst of the others.
+    fn open(&mut self, next: usize, service: &Service, readings: &[Reading], names: &mut Names) {
+        let mut columns = self.columns.to_vec();
+        let mut sums = std::mem::take(&mut self.sums).into_vec();
+        let mut blocks = std::mem::take(&mut self.blocks).into_vec();
+        let mut next = next;
+        for reading in readings.iter().filter(|reading| number(reading).is_some()) {
+            if let Some(known) = place(&columns, next, reading, names) {
+                next = known + 1;
+                continue;
             }
-            _ if rests(&reading.name) => Keep::Not,
-            _ => Keep::Thin,
-        };
-        let at = at.min(self.cells.len());
-        self.cells.insert(at, Cell { name, keep, count: 0, min: 0.0, max: 0.0, sum: 0.0 });
-        Some(at)
+            let Some(name) = names.number(reading) else { continue };
+            let named = self.part.is_some()
+                || service.rules.iter().any(|rule| names_metric(&rule.when, &reading.name));
+            let keep = match (u16::try_from(blocks.len()), u16::try_from(sums.len())) {
+                (Ok(which), _) if named => {
+                    blocks.push(Block::new(0));
+                    Keep::Raw(which)
+                }
+                (_, Ok(which)) if !rests(&reading.name) => {
+                    sums.push(Sum::default());
+                    Keep::Thin(which)
+                }
+                _ => Keep::Not,
+            };
+            next = next.min(columns.len());
+            columns.insert(next, Column { name, keep });
+            next += 1;
+        }
+        (self.sums, self.blocks) = (sums.into(), blocks.into());
+        self.columns = names.share(&columns);
     }
 }
 
-impl Cell {
+/// A reading as it can be reckoned with.
+fn number(reading: &Reading) -> Option<f64> {
+    reading.value.as_f64().filter(|value| value.is_finite())
+}
+
+fn place(columns: &[Column], next: usize, reading: &Reading, names: &Names) -> Option<usize> {
+    let is_it = |column: &Column| names.get(column.name).is_some_and(|(name, _)| *name == reading.name);
+    match columns.get(next) {
+        Some(column) if is_it(column) => Some(next),
+        _ => columns.iter().position(is_it),
+    }
+}
+
+impl Sum {
     fn add(&mut self, value: f64) {
         let small = value as f32;
         (self.min, self.max, self.sum) = match self.count {
@@ -175,7 +245,7 @@ impl Cell {
     fn thin(&self, slot: i64) -> Option<Thin> {
         let mean = (self.sum / f64::from(self.count)) as f32;
         let point = Thin { slot, count: self.count, min: self.min, mean, max: self.max };
-        (self.keep == Keep::Thin && self.count > 0).then_some(point)
+        (self.count > 0).then_some(point)
     }
 }
 
@@ -279,6 +349,29 @@ mod tests {
         let points: Vec<_> = out.iter().map(|chunk| (&*chunk.series.metric, chunk.content.clone())).collect();
         let thin = Thin { slot: 1, count: 3, min: 1.0, mean: 2.0, max: 4.0 };
         assert_eq!(points, [("load.1", Content::Thin(thin))]);
-        assert_eq!(size_of::<Cell>(), 32);
+    }
+
+    /// There are some fifteen sums to each of what may be thousands of processes.
+    #[test]
+    fn a_sheet_is_small_and_what_is_the_same_for_many_is_kept_once() {
+        assert!(size_of::<Sum>() <= 24 && size_of::<Sheet>() <= 88);
+        let mut names = Names::default();
+        let sheets = [0, 1].map(|_| {
+            let service = Service::system("h");
+            let mut sheet = Sheet::new(&service, Part::Subject);
+            for rate in [false, true] {
+                let mut seen = Observation::up().with(&m::BOOT_TIME, 7i64);
+                if rate {
+                    seen.push(&m::CPU, 1.0);
+                }
+                let seen = seen.with(&m::LOAD_1, 0.5);
+                sheet.add(&service, &seen, Stamp::from_micros(0), &mut names, &mut Vec::new());
+            }
+            sheet
+        });
+        assert!(Arc::ptr_eq(&sheets[0].columns, &sheets[1].columns));
+        let order = sheets[0].columns.iter().map(|column| &*names.get(column.name).unwrap().0);
+        assert_eq!(order.collect::<Vec<_>>(), ["boot.time", "cpu.percent", "load.1"]);
+        assert_eq!((sheets[0].sums.len(), sheets[0].sums[0].count), (2, 2), "the load goes on in its place");
     }
 }
