@@ -1,31 +1,34 @@
-//! What `-v` shows before anything else: what we go by.
+//! What `-v` shows before anything else: what we go by, in the lines in which Monit shows it.
 
-use hinoban::config::LogTarget;
+use std::net::{IpAddr, ToSocketAddrs};
+
+use hinoban::monitrc::{Runtime, admitted, dump};
 
 use crate::run::Plan;
+use crate::sums;
 
-/// Them, a line each.
+/// Them all: who is let in, settings, services.
 pub(crate) fn of(plan: &Plan) -> String {
-    let config = &plan.loaded.config;
-    let every = config.every.map_or_else(|| "once".to_owned(), |every| format!("{} s", every.as_secs_f64()));
-    let log = match &config.log {
-        None => "none".to_owned(),
-        Some(LogTarget::File(path)) => path.display().to_string(),
-        Some(LogTarget::Syslog(facility)) => format!("syslog, facility {facility:?}").to_lowercase(),
-        Some(LogTarget::Stderr) => "standard error".to_owned(),
+    let (config, places) = (&plan.loaded.config, &plan.places);
+    let runtime = Runtime {
+        control: &plan.path,
+        pidfile: &places.pidfile,
+        idfile: &places.idfile,
+        statefile: &places.statefile,
+        socket: &places.door,
+        checksum: &sums::of_file,
+        addresses: &addresses,
     };
-    let mut text = String::new();
-    for (key, value) in [
-        ("configuration", plan.path.display().to_string()),
-        ("pidfile", plan.places.pidfile.display().to_string()),
-        ("id file", plan.places.idfile.display().to_string()),
-        ("state file", plan.places.statefile.display().to_string()),
-        ("command socket", plan.places.door.display().to_string()),
-        ("looks", every),
-        ("log", log),
-        ("services", config.services.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ")),
-    ] {
-        text += &format!("{key:<16} {value}\n");
+    admitted(config, &runtime) + &dump(config, &runtime)
+}
+
+/// The addresses of a host, each once.
+fn addresses(host: &str) -> Vec<IpAddr> {
+    let mut all = Vec::new();
+    for address in (host, 0).to_socket_addrs().into_iter().flatten() {
+        if !all.contains(&address.ip()) {
+            all.push(address.ip());
+        }
     }
-    text
+    all
 }

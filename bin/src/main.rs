@@ -24,6 +24,7 @@ mod reach;
 mod run;
 mod signals;
 mod simulate;
+mod sums;
 mod surroundings;
 #[allow(unsafe_code)] // invariant 10: the only place
 mod sys;

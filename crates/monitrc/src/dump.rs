@@ -28,6 +28,8 @@ pub struct Runtime<'a> {
     pub idfile: &'a Path,
     /// Where what survives a restart is.
     pub statefile: &'a Path,
+    /// The socket that the command line talks to; shown under TOML only, as Monit has none.
+    pub socket: &'a Path,
     /// The digest of a file, in hexadecimal digits; `None` if it cannot be read. Asked for each rule that takes the checksum
     /// there is for the right one.
     pub checksum: &'a dyn Fn(&Path, Algorithm) -> Option<String>,

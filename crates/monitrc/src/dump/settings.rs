@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use hinoban_config::{
-    Allow, Collector, Config, Listen, LogTarget, Mail, MailServer, MailTls, OnReboot, Recipient, Web,
+    Allow, Collector, Config, Dialect, Listen, LogTarget, Mail, MailServer, MailTls, OnReboot, Recipient, Web,
 };
 
 use super::url::Url;
@@ -31,6 +31,9 @@ pub(super) fn write(page: &mut Page, config: &Config, runtime: &Runtime<'_>) {
     page.setting("Pid file", runtime.pidfile.display());
     page.setting("Id file", runtime.idfile.display());
     page.setting("State file", runtime.statefile.display());
+    if config.dialect == Dialect::Toml {
+        page.setting("Command socket", runtime.socket.display());
+    }
     let truth = |is: bool| if is { "True" } else { "False" };
     // Who dumps is verbose.
     page.setting("Debug", "True");
