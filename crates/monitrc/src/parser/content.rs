@@ -101,6 +101,7 @@ impl Parser<'_> {
     fn pattern_file(&mut self) -> Parse<Vec<Pattern>> {
         let token = self.take();
         let (path, place) = (self.text(&token).to_owned(), self.place(&token));
+        self.doubt_pattern_file(&token);
         let text = match self.around.read(path.as_ref()) {
             Ok(text) => text,
             Err(error) => {

@@ -36,6 +36,7 @@ impl Parser<'_> {
         {
             words = found;
         }
+        let (quoted, behind) = (words.len(), self.here());
         // Plain words go on with the list, quotes or not, until a keyword comes.
         while matches!(self.token.kind, Kind::Word | Kind::Quoted | Kind::Path) {
             let token = self.take();
@@ -52,6 +53,10 @@ impl Parser<'_> {
         if words.is_empty() {
             return self.no_command();
         }
+        if quoted > 0 && words.len() > quoted {
+            self.doubt_words(behind, &words[quoted..]);
+        }
+        self.doubt_shell(place.clone(), &words);
         if words.len() > WORDS {
             let mistake = Mistake::error(place.clone(), "Exceeded maximum number of program arguments");
             self.note(mistake.help(format!(

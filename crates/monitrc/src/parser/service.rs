@@ -1,8 +1,8 @@
 //! `check …` and the options of a service.
 
 use hinoban_config::{
-    Found, Kind as Type, Link, MONIT_BUFFER, Mistake, Mode as Repair, Pattern, Prerequisite, Rule, Service,
-    Speech,
+    Condition, Found, Kind as Type, Link, MONIT_BUFFER, Mistake, Mode as Repair, Pattern, Prerequisite, Rule,
+    Service, Speech,
 };
 
 use super::{Parse, Parser, Wrong};
@@ -198,6 +198,7 @@ impl Parser<'_> {
     pub(super) fn option(&mut self) -> Parse<()> {
         match self.key() {
             Some(key @ (Start | Stop | Restart)) => {
+                let command = self.here();
                 self.take();
                 let timeout = match key {
                     Start => self.captured.start,
@@ -205,6 +206,15 @@ impl Parser<'_> {
                     _ => self.captured.restart,
                 };
                 let program = Some(self.program(timeout)?);
+                let again = self.draft.as_ref().is_some_and(|draft| draft.has(key));
+                let word = if key == Start {
+                    "start"
+                } else if key == Stop {
+                    "stop"
+                } else {
+                    "restart"
+                };
+                self.doubt_again(command, again, word);
                 if let Some(draft) = &mut self.draft {
                     match key {
                         Start => draft.service.start = program,
@@ -236,8 +246,13 @@ impl Parser<'_> {
                 Ok(())
             }
             Some(If) => {
-                self.draft.iter_mut().for_each(|draft| draft.tested = true);
-                let rule = self.rule()?;
+                let start = self.token.clone();
+                let read = self.rule();
+                // How often it was restarted says nothing of a thing that is never looked at.
+                let tests = |rule: &Rule| !matches!(rule.when, Condition::Restarts { .. });
+                self.draft.iter_mut().for_each(|draft| draft.tested |= read.as_ref().map_or(true, tests));
+                let rule = read?;
+                self.doubt(&rule, &start);
                 self.draft.iter_mut().for_each(|draft| draft.service.rules.push(rule.clone()));
                 Ok(())
             }
@@ -340,6 +355,7 @@ impl Parser<'_> {
             }
             _ => {}
         }
+        self.doubt_service(&service);
         service.rules.shrink_to_fit();
         self.config.services.push(service.into());
     }

@@ -61,7 +61,8 @@ impl Parser<'_> {
         if setting == Ssl {
             return self.set_tls();
         }
-        self.take();
+        let token = self.take();
+        self.doubt_late(&token);
         match setting {
             Daemon => self.set_daemon(),
             Init => {
