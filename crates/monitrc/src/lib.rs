@@ -7,7 +7,7 @@
 //!
 //! What a valid text means is what Monit makes of it, whatever one might have guessed: noise words vanish anywhere,
 //! `and` joins nothing, `(` and `,` are blanks, settings hold from where they stand, included files are read last first.
-//! A statement that Monit knows and this crate does not yet is an error that says so; nothing is passed over.
+//! Whatever is passed over there without a word is told here.
 //!
 //! ```
 //! use hinoban_config::NoSurroundings;
@@ -19,6 +19,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod convert;
 mod dump;
 mod files;
 mod help;
@@ -36,6 +37,7 @@ mod trap;
 
 use std::path::Path;
 
+pub use convert::{Twin, convert};
 pub use dump::{Runtime, admitted, dump};
 
 use hinoban_config::{Loaded, Mistakes, Surroundings};

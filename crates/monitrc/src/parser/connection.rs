@@ -183,11 +183,20 @@ impl Parser<'_> {
                 return Err(Wrong);
             }
         };
+        if let Some(port) = parts.port.filter(|port| *port > u64::from(u16::MAX)) {
+            let used = port & u64::from(u16::MAX);
+            let place = self.place(&token);
+            let mistake =
+                Mistake::warning(place, "a port is a number from 1 to 65535").word(port.to_string());
+            self.advise(mistake.help(format!("Monit 5.33 takes this for {used}; correct it")));
+            let digits = url[parts.host.end + 1..].bytes().take_while(u8::is_ascii_digit).count();
+            url.replace_range(parts.host.end + 1..=parts.host.end + digits, &used.to_string());
+        }
         let draft = self.connection_options(Sort::Url, place)?;
         if draft.asked.on && url.as_bytes()[..5].eq_ignore_ascii_case(b"http:") {
             // Options of TLS encrypt it, whatever the scheme says; the port stays as it was.
             if parts.port.is_none() {
-                url.insert_str(parts.host_end, ":80");
+                url.insert_str(parts.host.end, ":80");
             }
             url.insert(4, 's');
         }

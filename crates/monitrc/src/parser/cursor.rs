@@ -162,19 +162,4 @@ impl Parser<'_> {
         }
         Err(Wrong)
     }
-
-    /// What begins at `start` is Monit's language, but not spoken here yet.
-    pub(super) fn unsupported<T>(&mut self, place: Place, what: &str) -> Parse<T> {
-        self.note(
-            Mistake::error(place, format!("'{what}' is not supported yet"))
-                .help("Monit 5.33 understands this statement; take it out to run the rest of the file"),
-        );
-        Err(Wrong)
-    }
-
-    /// The same, for the next token and what it stands for.
-    pub(super) fn unsupported_here<T>(&mut self, what: &str) -> Parse<T> {
-        let place = self.here();
-        self.unsupported(place, what)
-    }
 }

@@ -165,20 +165,16 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// A port from 1 to 65535.
+    /// The number of a port. Monit takes any number and uses its last 16 bits.
     pub(super) fn port(&mut self) -> Parse<u16> {
-        let token = self.token.clone();
+        let place = self.here();
         let n = self.int("a port number")?;
-        match u16::try_from(n) {
-            Ok(port @ 1..) => Ok(port),
-            _ => {
-                let mistake = Mistake::error(self.place(&token), "a port is a number from 1 to 65535");
-                self.note(
-                    mistake.word(n.to_string()).help("Monit 5.33 reads it too, but can never connect to it"),
-                );
-                Ok(1)
-            }
+        let port = (n & 0xffff) as u16;
+        if n != i64::from(port) || port == 0 {
+            let mistake = Mistake::warning(place, "a port is a number from 1 to 65535").word(n.to_string());
+            self.advise(mistake.help(format!("Monit 5.33 takes this for {port}; correct it")));
         }
+        Ok(port)
     }
 
     /// Joins the last port with the last address.
@@ -188,7 +184,7 @@ impl Parser<'_> {
             self.config.web.listen.insert(0, Listen::Tcp { address, port, read_only });
             if let Some(message) = self.config.web.open_to_others() {
                 let help = "add a user: allow NAME:\"PASSWORD\"; or let others only look: port … read-only";
-                self.note(Mistake::warning(place, message).help(help));
+                self.advise(Mistake::warning(place, message).help(help));
             }
         }
     }

@@ -1,11 +1,11 @@
 //! URLs, as Monit takes them apart: a login may hold any character but blanks, a host only some.
 
-/// Where the parts of a URL end: offsets into it.
+use std::ops::Range;
+
+/// The parts of a URL.
 pub(super) struct Parts {
-    /// The first byte of the host.
-    pub(super) host: usize,
-    /// The byte behind it.
-    pub(super) host_end: usize,
+    /// Where the host stands in it.
+    pub(super) host: Range<usize>,
     /// The port, if one is written.
     pub(super) port: Option<u64>,
 }
@@ -36,7 +36,7 @@ pub(super) fn parts(url: &str) -> Result<Parts, usize> {
         at += 1 + digits;
     }
     match bytes.get(at) {
-        None | Some(b'/' | b'?' | b'#') => Ok(Parts { host, host_end, port }),
+        None | Some(b'/' | b'?' | b'#') => Ok(Parts { host: host..host_end, port }),
         Some(_) => Err(at),
     }
 }
@@ -67,8 +67,7 @@ mod tests {
 
     #[test]
     fn a_host_is_found_behind_a_login_and_before_a_port() {
-        let host =
-            |url: &str| parts(url).map(|parts| (url[parts.host..parts.host_end].to_owned(), parts.port));
+        let host = |url: &str| parts(url).map(|parts| (url[parts.host].to_owned(), parts.port));
         for (url, wanted, port) in [
             ("http://www.example.com/x", "www.example.com", None),
             ("http://www.example.com?x", "www.example.com", None),
