@@ -64,6 +64,14 @@ impl Pattern {
         Ok(Self { text: text.into(), shown: format!("'{text}'").into(), matchers: [matcher].into() })
     }
 
+    /// An expression of POSIX, as [`Pattern::posix`] takes it, in the syntax that [`Pattern::new`] takes.
+    ///
+    /// # Errors
+    /// What it asks for that cannot be said there.
+    pub fn translated(text: &str) -> Result<String, String> {
+        posix::translated(text)
+    }
+
     /// What one of these matches: the lines of the file `from`, each a pattern, empty ones left out.
     ///
     /// # Errors

@@ -1,0 +1,96 @@
+//! A control file written out as TOML: what it means, in our own language, with the comments that stood in it.
+
+mod alert;
+mod connection;
+mod notes;
+mod program;
+mod proof;
+mod reading;
+mod rule;
+mod service;
+mod settings;
+mod sheet;
+mod text;
+mod tls;
+mod web;
+
+use std::path::Path;
+
+use hinoban_config::{Config, Kind, Mistake, Mistakes, Place, Surroundings, toml};
+
+use notes::Notes;
+use sheet::Sheet;
+
+/// A control file as TOML.
+#[derive(Debug, Clone)]
+pub struct Twin {
+    /// The text.
+    pub text: String,
+    /// What is odd about the control file.
+    pub warnings: Mistakes,
+}
+
+/// Writes the TOML that means what a control file means: `text`, which was found at `path`, with all that it includes.
+///
+/// Comments stay with what they are about. Passwords are written as they are. The result has been read back, and makes the
+/// same plan: the same services in the same order, with the same rules and programs.
+///
+/// # Errors
+/// The mistakes of the control file, if it has some; or what in it TOML cannot say.
+pub fn convert(path: &Path, text: &str, around: &dyn Surroundings) -> Result<Twin, Mistakes> {
+    let loaded = crate::parse(path, text, around)?;
+    let notes = Notes::gather(path, text, around);
+    let written = write(path, &loaded.config, notes);
+    let refused = |why: String, help: String| {
+        let list = vec![Mistake::error(Place::default(), why).help(help)];
+        Mistakes { sources: loaded.warnings.sources.clone(), list }
+    };
+    let read = toml::parse(&path.with_extension("toml"), &written, around).map_err(|mistakes| {
+        let first = mistakes.lines().into_iter().next().unwrap_or_default();
+        let line = mistakes.list.first().and_then(|m| written.lines().nth(m.place.line as usize - 1));
+        let help = format!("it would read: {}", line.unwrap_or_default().trim());
+        refused(format!("TOML cannot say this: {first}"), help)
+    })?;
+    match &proof::differences(&loaded.config, &read.config)[..] {
+        [] => Ok(Twin { text: written, warnings: loaded.warnings }),
+        found => {
+            let help = "nothing is written that would mean something else; keep the control file".to_owned();
+            Err(refused(format!("TOML cannot say this: {}", found.join(", ")), help))
+        }
+    }
+}
+
+fn write(path: &Path, config: &Config, notes: Notes) -> String {
+    let mut sheet = Sheet::new(notes);
+    let mut head = vec![format!("# This is {} in TOML, written by `hinoban convert`.", path.display())];
+    let folded = sheet.notes.files.iter().skip(1).map(|file| format!("#   {file}"));
+    let folded: Vec<String> = folded.collect();
+    if !folded.is_empty() {
+        head.push("# What it includes is in here too:".to_owned());
+        head.extend(folded);
+    }
+    if settings::has_secrets(config) {
+        head.push("# There are passwords in it: let nobody else read it (chmod 600).".to_owned());
+    }
+    head.push(String::new());
+    let top = std::mem::take(&mut sheet.notes.head);
+    head.extend(top);
+    sheet.comments(0, &head);
+    sheet.gap();
+    settings::settings(&mut sheet, config);
+    for (number, service) in config.services.iter().enumerate() {
+        // The system that is in every configuration is in this one too.
+        if service.kind == Kind::System && service.place.line == 0 {
+            continue;
+        }
+        service::service(&mut sheet, config, number, service);
+    }
+    let rest = sheet.notes.rest();
+    if rest.iter().any(|line| !line.is_empty()) {
+        sheet.gap();
+        sheet.comments(0, &rest);
+    }
+    let mut out = sheet.out.trim_end().to_owned();
+    out.push('\n');
+    out
+}

@@ -1,0 +1,110 @@
+//! `[mail]`: through which servers, what messages look like, and who is told; and who is told of one service.
+
+use std::time::Duration;
+
+use hinoban_config::{Config, Events, Mail, MailFormat, MailServer, MailTls, Recipient, Service};
+
+use super::notes::Note;
+use super::sheet::Sheet;
+use super::{settings, text, tls};
+use crate::keyword::Keyword;
+
+/// Writes `[mail]`.
+pub(super) fn mail(sheet: &mut Sheet, config: &Config) {
+    let mail = &config.mail;
+    if *mail == Mail::default() && config.alerts.is_empty() {
+        return;
+    }
+    settings::table(sheet, Note::default(), "mail");
+    let mut note = settings::note(sheet, &[Keyword::MailServer]);
+    let servers = mail.servers.iter().map(|one| (std::mem::take(&mut note), server(one))).collect();
+    sheet.list(0, "servers", servers);
+    if mail.timeout != Duration::from_secs(30) {
+        sheet.entry(0, Note::default(), "timeout", &text::duration(mail.timeout));
+    }
+    if let Some(name) = &mail.hostname {
+        sheet.entry(0, Note::default(), "hostname", &text::string(name));
+    }
+    let mut note = settings::note(sheet, &[Keyword::MailFormat]);
+    for (key, value) in format(&mail.format) {
+        sheet.entry(0, std::mem::take(&mut note), key, &value);
+    }
+    let mut note = settings::note(sheet, &[Keyword::EventQueue]);
+    if let Some(queue) = &mail.queue {
+        sheet.entry(0, std::mem::take(&mut note), "queue", &text::string(&queue.to_string_lossy()));
+    }
+    if let Some(slots) = mail.slots {
+        sheet.entry(0, note, "slots", &slots.to_string());
+    }
+    recipients(sheet, "to", &config.alerts);
+}
+
+/// Writes who is told of a service, beside or otherwise than of all.
+pub(super) fn service(sheet: &mut Sheet, service: &Service) {
+    recipients(sheet, "alerts", &service.alerts);
+}
+
+fn recipients(sheet: &mut Sheet, key: &str, list: &[Recipient]) {
+    let items = list.iter().map(|one| (sheet.notes.take_at(&one.place), recipient(one))).collect();
+    sheet.list(0, key, items);
+}
+
+fn recipient(recipient: &Recipient) -> String {
+    let mut entries = vec![("address", text::string(&recipient.address))];
+    if recipient.events != Events::ALL {
+        let names = |events: Events| text::list(&events.names().map(text::string).collect::<Vec<_>>());
+        // The shorter of the two says more.
+        let all = Events::NAMES.len();
+        let of_unnamed = Events::NAMES
+            .iter()
+            .fold(Events::NONE, |set, (name, _)| Events::named(name).map_or(set, |one| set.and(one)));
+        let rest = recipient.events.not();
+        match recipient.events.and(of_unnamed) == of_unnamed || recipient.events.names().count() == all {
+            true => entries.push(("events", names(recipient.events))),
+            false => entries.push(("not-events", names(rest))),
+        }
+    }
+    if let Some(own) = &recipient.format {
+        entries.push(("format", text::table(&format(own))));
+    }
+    if let Some(reminder) = recipient.reminder {
+        entries.push(("reminder", reminder.to_string()));
+    }
+    match &entries[..] {
+        [(_, address)] => address.clone(),
+        entries => text::table(entries),
+    }
+}
+
+/// What a message looks like.
+fn format(format: &MailFormat) -> Vec<(&'static str, String)> {
+    [
+        ("from", &format.from),
+        ("reply-to", &format.reply_to),
+        ("subject", &format.subject),
+        ("message", &format.message),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key, text::lines(value.as_ref()?))))
+    .collect()
+}
+
+fn server(server: &MailServer) -> String {
+    let (scheme, usual) = match server.tls {
+        MailTls::Off => ("smtp", 25),
+        MailTls::StartTls => ("smtp+starttls", 587),
+        MailTls::Implicit => ("smtps", 465),
+    };
+    let host = if server.host.contains(':') { format!("[{}]", server.host) } else { server.host.clone() };
+    let port = if server.port == usual { String::new() } else { format!(":{}", server.port) };
+    let mut entries = vec![("url", text::string(&format!("{scheme}://{host}{port}")))];
+    if let Some((user, password)) = &server.login {
+        entries.push(("user", text::string(user)));
+        entries.push(("password", text::string(password.reveal())));
+    }
+    entries.extend(tls::entries(&server.options));
+    match &entries[..] {
+        [(_, url)] => url.clone(),
+        entries => text::table(entries),
+    }
+}

@@ -1,0 +1,204 @@
+//! Whether two configurations mean the same, one read from a control file and one from its twin in TOML. What may differ
+//! is what makes no difference: see [`plan`].
+
+use std::sync::Arc;
+
+use hinoban_config::{
+    Allow, Branch, Condition, Config, Dialect, Found, Ignore, Kind, Mode, Pattern, Program, Protocol, Rule,
+    Service, Step, Test, Then, Turns,
+};
+use hinoban_reading::Value;
+
+/// The same configuration in the form in which equal plans are equal:
+///
+/// - patterns are in our own syntax, numbers without a fraction are whole;
+/// - rules about existence that only tell when they hold again stand first: nothing else can be tried before them;
+/// - a restart that follows from the kind, of something without a program that nobody depends on, is an alert: it can do no
+///   more, unless such restarts are counted;
+/// - a relative path of a program begins at `/`, where programs are run;
+/// - who may log in and who may connect are apart; how much is kept of output and lines is of programs and files alone.
+pub(super) fn plan(config: &Config) -> Config {
+    let mut plan = config.clone();
+    let monit = config.dialect == Dialect::Monit;
+    plan.dialect = Dialect::Toml;
+    plan.web.allow.sort_by_key(rank);
+    for service in &mut plan.services {
+        let vain = restarts_in_vain(config, service);
+        let service = Arc::make_mut(service);
+        plain(service, monit);
+        for rule in &mut service.rules {
+            let implied =
+                rule.place.line == 0 && matches!(rule.when, Condition::Missing | Condition::WrongType);
+            if implied && vain && rule.fail.then == Then::Restart {
+                rule.fail.then = Then::Alert;
+            }
+        }
+        service.rules.sort_by_key(|rule| match rule.when {
+            Condition::Missing if comes_first(rule) => 0,
+            Condition::WrongType => 1,
+            _ => 2,
+        });
+    }
+    plan
+}
+
+/// What is not the same in the two: the names of services, or what else it is.
+pub(super) fn differences(one: &Config, other: &Config) -> Vec<String> {
+    let (one, other) = (plan(one), plan(other));
+    let mut found = Vec::new();
+    for (at, service) in one.services.iter().enumerate() {
+        if other.services.get(at) != Some(service) {
+            found.push(format!("the service {}", service.name));
+        }
+    }
+    if other.services.len() > one.services.len() {
+        found.push("how many services there are".to_owned());
+    }
+    let mut say = |same: bool, what: &str| {
+        if !same {
+            found.push(what.to_owned());
+        }
+    };
+    say(one.every == other.every && one.start_delay == other.start_delay, "the time between looks");
+    say(one.mail == other.mail, "how mail leaves");
+    say(one.alerts == other.alerts, "who is told");
+    say(one.web == other.web, "the HTTP interface");
+    let rest = |config: &Config| Config { services: Vec::new(), ..config.clone() };
+    say(!found_only(&one, &other) || rest(&one) == rest(&other), "a setting");
+    found
+}
+
+/// Whether what has a name of its own in [`differences`] is the same.
+fn found_only(one: &Config, other: &Config) -> bool {
+    one.mail == other.mail && one.alerts == other.alerts && one.web == other.web && one.every == other.every
+}
+
+/// Whether a restart that follows from the kind of this service comes to nothing.
+pub(super) fn restarts_in_vain(config: &Config, service: &Service) -> bool {
+    let counted = service.rules.iter().any(|rule| matches!(rule.when, Condition::Restarts { .. }));
+    let needed = || {
+        let depends = |other: &Arc<Service>| {
+            other.depends_on.iter().any(|wanted| wanted.name.to_lowercase() == service.name.to_lowercase())
+        };
+        config.services.iter().any(depends)
+    };
+    let programs = service.start.is_some() || service.stop.is_some() || service.restart.is_some();
+    let process = matches!(service.kind, Kind::Process { .. });
+    !counted && (service.mode == Mode::Passive || !process && !programs && !needed())
+}
+
+/// Whether it makes no difference what stands before this rule about existence.
+pub(super) fn comes_first(rule: &Rule) -> bool {
+    rule.ok.then == Then::Alert && rule.ok.also.is_empty()
+}
+
+/// The pattern in our own syntax. `line`: it is looked for in single lines.
+pub(super) fn ours(pattern: &Pattern, line: bool) -> String {
+    let text = pattern.text();
+    let Ok(translated) = Pattern::translated(text) else { return text.to_owned() };
+    let bare = translated.strip_prefix("(?s)").unwrap_or(&translated);
+    // Only these can meet the end of a line.
+    let meets = bare.contains('.') || bare.contains("[^") || bare.contains(r"\W") || bare.contains(r"\S");
+    if line || !meets { bare.to_owned() } else { translated }
+}
+
+fn rank(allow: &Allow) -> u8 {
+    match allow {
+        Allow::Host(_) => 0,
+        Allow::User(_) => 1,
+        Allow::File(_) => 2,
+        Allow::Group { .. } => 3,
+    }
+}
+
+fn plain(service: &mut Service, monit: bool) {
+    let translated = |pattern: &mut Pattern, line: bool| {
+        if monit && let Ok(own) = Pattern::new(&ours(pattern, line)) {
+            *pattern = own;
+        }
+    };
+    if let Turns::Nth(0 | 1) = service.turns {
+        service.turns = Turns::Each;
+    }
+    let file = matches!(service.kind, Kind::File { .. });
+    if !file && !matches!(service.kind, Kind::Program { .. }) {
+        service.buffer = 0;
+    }
+    match &mut service.kind {
+        Kind::Process { found: Found::Matching(pattern) } => translated(pattern, false),
+        Kind::Program { program, .. } => rooted(program),
+        _ => {}
+    }
+    [&mut service.start, &mut service.stop, &mut service.restart].into_iter().flatten().for_each(rooted);
+    for Ignore { pattern, .. } in &mut service.ignore {
+        translated(pattern, true);
+    }
+    for rule in &mut service.rules {
+        for branch in [&mut rule.fail, &mut rule.ok] {
+            programs(branch);
+        }
+        match &mut rule.when {
+            Condition::Compare { limit, .. } => whole(limit),
+            Condition::Matches { pattern, .. } => translated(pattern, false),
+            Condition::Content { pattern, .. } => translated(pattern, file),
+            Condition::Test { test, .. } => tested(test, translated),
+            _ => {}
+        }
+    }
+}
+
+fn tested(test: &mut Test, translated: impl Fn(&mut Pattern, bool)) {
+    let protocol = match test {
+        Test::Port(test) => &mut test.protocol,
+        Test::Unix(test) => &mut test.protocol,
+        Test::Url(test) => {
+            if let Some(body) = &mut test.content {
+                translated(&mut body.pattern, false);
+            }
+            return;
+        }
+        _ => return,
+    };
+    match protocol {
+        Protocol::Generic(steps) => {
+            for step in steps {
+                if let Step::Expect(pattern) = step {
+                    translated(pattern, false);
+                }
+            }
+        }
+        Protocol::Http(http) => {
+            if let Some(body) = &mut http.content {
+                translated(&mut body.pattern, false);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn programs(branch: &mut Branch) {
+    for then in branch.also.iter_mut().chain([&mut branch.then]) {
+        if let Then::Exec { program, .. } = then {
+            rooted(program);
+        }
+    }
+}
+
+/// Programs are run in `/`.
+fn rooted(program: &mut Program) {
+    if let Some(first) = program.words.first_mut()
+        && first.contains('/')
+        && !first.starts_with('/')
+    {
+        *first = format!("/{}", first.strip_prefix("./").unwrap_or(first));
+    }
+}
+
+fn whole(limit: &mut Value) {
+    if let Value::Real(number) = limit
+        && number.fract() == 0.0
+        && number.abs() < 9e15
+    {
+        *limit = Value::Int(*number as i64);
+    }
+}
