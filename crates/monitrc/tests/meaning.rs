@@ -109,7 +109,8 @@ fn names_may_be_words_of_the_language() {
 fn settings_hold_from_where_they_stand() {
     let text = "check process a with pidfile /run/a.pid\nstart program = \"/bin/a\"\nif failed port 80 then alert\n\
         set limits { networkTimeout: 9 seconds, startTimeout: 3 s }\nset onreboot nostart\n\
-        check process b with pidfile /run/b.pid\nstart program = \"/bin/b\"\nif failed port 80 then alert";
+        check process b with pidfile /run/b.pid\nstart program = \"/bin/b\"\nif failed port 80 then alert\n\
+        check process c with pidfile /run/c.pid\nstart program = \"/bin/c\"\nif failed port 80 then alert";
     let config = load(&World::default(), text).config;
     let of = |i: usize| {
         let service: &Service = &config.services[i];
@@ -121,8 +122,10 @@ fn settings_hold_from_where_they_stand() {
         )
     };
     assert_eq!(of(0), (30, 5, OnReboot::Start));
-    assert_eq!(of(1), (3, 9, OnReboot::NoStart));
-    assert_eq!(config.services[2].on_reboot, OnReboot::NoStart, "the system service comes last");
+    // What a connection may take is captured when the test before it ends.
+    assert_eq!(of(1), (3, 5, OnReboot::NoStart));
+    assert_eq!(of(2), (3, 9, OnReboot::NoStart));
+    assert_eq!(config.services[3].on_reboot, OnReboot::NoStart, "the system service comes last");
 }
 
 #[test]
@@ -201,8 +204,9 @@ fn protocols_carry_tls_and_old_words_still_mean_it() {
     assert_eq!(test("1 protocol https").tls, Some(Tls::default()));
     assert_eq!(test("1 type tcpssl").tls, Some(Tls::default()));
     assert_eq!(test("1 ssl disable").tls, None);
-    assert_eq!(test("1 protocol https protocol http").tls, None);
-    assert_eq!(test("587 with ssl").tls, None, "TLS on this port begins with STARTTLS, which is not spoken");
+    assert_eq!(test("1 protocol https protocol http").tls, Some(Tls::default()), "what was asked for stays");
+    assert!(!test("1 with ssl").starttls && !test("25").starttls);
+    assert!(test("587 with ssl").starttls && test("25 protocol smtps").starttls);
     assert_eq!(test("1 retry 0").retry, 1);
     assert_eq!(
         test("1 protocol http http headers [A: b:c d, Host : x]").protocol,
@@ -269,10 +273,13 @@ fn turns_are_read_and_the_last_one_counts() {
 
 #[test]
 fn limits_on_restarts_are_read_for_every_type() {
-    let rule = |text: &str| service(text).rules.remove(0);
+    let rule = |text: &str| {
+        let restarts = |rule: &Rule| matches!(rule.when, Condition::Restarts { .. });
+        service(text).rules.into_iter().find(restarts).expect("a limit")
+    };
     for head in [
         WEB,
-        "check host web with address 127.0.0.1\n",
+        "check host web with address 127.0.0.1 if failed ping then alert\n",
         "check system web\n",
         "check file web with path /x\n",
     ] {
