@@ -118,7 +118,7 @@ pub(crate) fn supervisor(
 /// Who carries messages to people under this configuration.
 pub(crate) fn courier_of(config: &Config, places: &Places) -> Option<Box<dyn Courier>> {
     let host = config.system().map_or("localhost", |system| system.name.as_str());
-    courier(&config.mail, host, Some(places.queue.clone()))
+    courier(&config.mail.over(&config.tls_defaults()), host, Some(places.queue.clone()))
 }
 
 /// Which boot of the host this is: proc(5), `sys/kernel/random/boot_id` and `btime` of `stat`.

@@ -227,7 +227,9 @@ impl Steward {
         loaded.config.every = loaded.config.every.or(self.config.every);
         let config = loaded.config;
         let places = Places::of(&config);
-        let new_courier = if config.mail == self.config.mail { None } else { courier_of(&config, &places) };
+        let mail = |config: &Config| config.mail.over(&config.tls_defaults());
+        let same = mail(&config) == mail(&self.config);
+        let new_courier = if same { None } else { courier_of(&config, &places) };
         if let Err(mut mistakes) = handle.reload(config.clone(), new_courier).await {
             mistakes.sources = sources;
             return self.keep(NotLoaded::Mistakes(mistakes));

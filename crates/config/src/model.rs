@@ -145,6 +145,15 @@ impl Default for Mail {
     }
 }
 
+impl Mail {
+    /// The same, with the options of TLS that its servers leave open as they are in `base`: [`Config::tls_defaults`].
+    pub fn over(&self, base: &Tls) -> Self {
+        let mut mail = self.clone();
+        mail.servers.iter_mut().for_each(|server| server.options = server.options.over(base));
+        mail
+    }
+}
+
 /// One mail server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MailServer {
@@ -195,7 +204,7 @@ impl Config {
             register_credentials: true,
             tls: Tls::default(),
             fips: false,
-            limits: Limits::default(),
+            limits: Limits::of(dialect),
             on_reboot: OnReboot::default(),
             batch: false,
             budget: (dialect == Dialect::Toml).then(Budget::default),

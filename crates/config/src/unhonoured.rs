@@ -33,7 +33,7 @@ impl Config {
             let help = "alerts, pages and the log work; take the setting out if that server is gone";
             say("M/Monit is not told anything yet".to_owned(), help);
         }
-        let usual = Limits::default();
+        let usual = Limits::of(self.dialect);
         let limits = [
             (
                 self.limits.shutdown != usual.shutdown,

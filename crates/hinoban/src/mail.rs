@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 
 /// Somebody who carries messages by mail as `mail` says; `None` if it names no server.
 ///
-/// `host` is what we call ourselves to servers, `queue` where messages wait, unless `mail` says otherwise.
+/// Options of TLS that its servers leave open are to be filled in by [`Mail::over`] before; certificates are verified
+/// unless that says otherwise. `host` is what we call ourselves to servers, `queue` where messages wait, unless `mail` says otherwise.
 pub fn courier(mail: &Mail, host: &str, queue: Option<PathBuf>) -> Option<Box<dyn Courier>> {
     if mail.servers.is_empty() {
         return None;
@@ -24,7 +25,7 @@ pub fn courier(mail: &Mail, host: &str, queue: Option<PathBuf>) -> Option<Box<dy
             MailTls::StartTls => Tls::StartTls,
             MailTls::Implicit => Tls::Implicit,
         };
-        options.verify = server.options.verify.unwrap_or(false);
+        options.verify = server.options.verify.unwrap_or(true);
         options.credentials = server.login.as_ref().map(|(user, password)| Credentials {
             user: user.clone(),
             password: password.reveal().to_owned(),

@@ -204,9 +204,9 @@ fn colon_word(text: &str, at: usize, end: usize) -> Option<Scanned> {
             "missing address",
             "an address stands here, in the same line: from: monit@$HOST, or from: Monit <monit@$HOST>",
         ),
-        Err(sender::Flaw::Return) => found.flawed(
+        Err(sender::Flaw::Blank) => found.flawed(
             "invalid mail format",
-            "this line ends in a carriage return, which Monit takes for a part of the address; close the braces in the same line, or save the file with the ends of lines of Unix",
+            "a tab stands here, or the line ends in a carriage return: write blanks, and save the file with the ends of lines of Unix",
         ),
     })
 }

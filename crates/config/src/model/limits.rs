@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::{BUFFER, Dialect};
+
 /// How much is read, and how long is waited, where nothing else is said. A control file says it with `set limits`; there a
 /// statement takes what holds where it stands, and this is what held at the end of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +47,20 @@ impl Default for Limits {
             restart: thirty,
             exec: None,
             shutdown: None,
+        }
+    }
+}
+
+impl Limits {
+    /// What holds in this language where nothing is said.
+    pub fn of(dialect: Dialect) -> Self {
+        let monit = Self::default();
+        match dialect {
+            Dialect::Monit => monit,
+            Dialect::Toml => {
+                let kept = u64::from(BUFFER);
+                Self { program_output: kept, file_content: kept, program: monit.start, ..monit }
+            }
         }
     }
 }

@@ -7,9 +7,6 @@ use ::toml::de::DeValue;
 use super::reader::{Fields, Item, Reader, listed};
 use crate::{Change, Condition, Expect, Kind, Rule, Test, Then};
 
-/// Time for each step of a test unless it is said otherwise.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
 /// What a check can be, and the keys that go with each beside `then`, `else`, `for` and `else-for`.
 const SORTS: [(&str, &[&str]); 6] = [
     (
@@ -172,7 +169,8 @@ impl Reader<'_> {
     }
 
     pub(super) fn limits(&mut self, extras: &Extras<'_>) -> Option<(Duration, u32)> {
-        let timeout = extras.get("timeout").map(|item| self.duration(&item)).unwrap_or(Some(TIMEOUT));
+        let timeout =
+            extras.get("timeout").map(|item| self.duration(&item)).unwrap_or(Some(self.defaults.network));
         let retry = extras.get("retry").map(|item| self.whole(&item, 1..101)).unwrap_or(Some(1));
         Some((timeout?, retry? as u32))
     }

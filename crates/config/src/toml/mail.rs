@@ -4,7 +4,7 @@ use ::toml::de::DeValue;
 
 use super::address;
 use super::reader::{Fields, Item, Reader};
-use crate::{Config, MailServer, MailTls, Recipient, Secret, Tls};
+use crate::{Config, MailServer, MailTls, Secret, Tls};
 
 impl Reader<'_> {
     pub(super) fn mail(&mut self, item: &Item<'_>, config: &mut Config) {
@@ -26,7 +26,17 @@ impl Reader<'_> {
                 "for the mail server of this machine: servers = [\"smtp://localhost\"]",
             );
         }
+        let format = fields.take("format");
+        if let Some(item) = &format
+            && let Some(format) = self.mail_format(item, "[mail.format]")
+        {
+            config.mail.format = format;
+        }
         if let Some(from) = fields.take("from") {
+            if config.mail.format.from.is_some() {
+                let message = "the sender is said twice: `from` of [mail] and `from` of its `format`";
+                self.error(from.span.clone(), message, "take one of them out");
+            }
             config.mail.format.from = self.mail_address(&from).map(str::to_owned);
         }
         if let Some(item) = fields.take("timeout") {
@@ -45,13 +55,14 @@ impl Reader<'_> {
     fn mail_server(&mut self, item: &Item<'_>) -> Option<MailServer> {
         let DeValue::Table(table) = item.value else {
             let text = self.text(item, "the addresses of mail servers", "[\"smtp://localhost\"]")?;
-            return self.mail_url(item, text, None, true);
+            return self.mail_url(item, text, None, Tls::default());
         };
         let mut fields = Fields::new("a mail server", table, item.span.clone());
         let url = fields.take("url");
         let user = fields.take("user");
         let password = fields.take("password");
-        let verify = fields.take("verify").map(|item| self.flag(&item)).unwrap_or(Some(true));
+        let verify = fields.take("verify").map(|item| self.flag(&item));
+        let tls = fields.take("tls").map(|item| self.tls_table(&item, "`tls` of a mail server"));
         self.close(fields);
         let Some(url) = url else {
             let help = "{ url = \"smtps://mail.example.com\", user = \"…\", password = { file = \"…\" } }";
@@ -60,7 +71,11 @@ impl Reader<'_> {
         };
         let login = self.login(user, password);
         let text = self.text(&url, "the address of a mail server", "\"smtp://localhost\"")?;
-        self.mail_url(&url, text, login?, verify?)
+        let mut options = tls.unwrap_or(Some(Tls::default()))?;
+        if let Some(verify) = verify {
+            options.verify = Some(verify?);
+        }
+        self.mail_url(&url, text, login?, options)
     }
 
     fn mail_url(
@@ -68,7 +83,7 @@ impl Reader<'_> {
         item: &Item<'_>,
         text: &str,
         login: Option<(String, Secret)>,
-        verify: bool,
+        options: Tls,
     ) -> Option<MailServer> {
         const SCHEMES: &str = "smtp:// (port 25), smtp+starttls:// (587) or smtps:// (465)";
         let shown = super::mask::secrets(text);
@@ -120,38 +135,10 @@ impl Reader<'_> {
             );
             return None;
         }
-        let options = Tls { verify: Some(verify), ..Tls::default() };
         Some(MailServer { host: url.host.to_owned(), port: url.port.unwrap_or(port), tls, options, login })
     }
 
-    fn recipient(&mut self, item: &Item<'_>) -> Option<Recipient> {
-        let DeValue::Table(table) = item.value else {
-            let address = self.mail_address(item)?.to_owned();
-            return Some(Recipient {
-                address,
-                reminder: None,
-                place: self.place(item.span.clone()),
-                ..Recipient::new("")
-            });
-        };
-        let mut fields = Fields::new("a recipient", table, item.span.clone());
-        let (address, reminder) = (fields.take("address"), fields.take("reminder"));
-        self.close(fields);
-        let reminder = match reminder {
-            Some(item) => Some(self.whole(&item, 1..1_000_001)? as u32),
-            None => None,
-        };
-        let Some(address) = address else {
-            let help = "{ address = \"admin@example.com\", reminder = 10 }";
-            self.missing(item.span.clone(), "this recipient has no `address`", help);
-            return None;
-        };
-        let place = self.place(address.span.clone());
-        let address = self.mail_address(&address)?.to_owned();
-        Some(Recipient { address, reminder, place, ..Recipient::new("") })
-    }
-
-    fn mail_address<'d>(&mut self, item: &Item<'d>) -> Option<&'d str> {
+    pub(super) fn mail_address<'d>(&mut self, item: &Item<'d>) -> Option<&'d str> {
         let text = self.text(item, "a mail address", "\"admin@example.com\"")?;
         let good = text.rsplit_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
             && !text.contains(char::is_control);

@@ -9,15 +9,13 @@ use super::reader::{Fields, Item, Reader};
 use super::words;
 use crate::{Kind, Program, Service, Speech, spelling, units};
 
-/// Time for a program unless it is said otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 impl Reader<'_> {
     /// The program in this value: `"…"`, `["…", "…"]` or `{ run = …, timeout = "60s", user = "…", group = "…" }`.
     pub(super) fn program(&mut self, item: &Item<'_>) -> Option<Program> {
         let DeValue::Table(table) = item.value else {
             let words = self.command(item)?;
-            return Some(Program { words, uid: None, gid: None, timeout: TIMEOUT });
+            let timeout = self.program_time(item.key);
+            return Some(Program { words, uid: None, gid: None, timeout });
         };
         let mut fields = Fields::new(format!("`{}`", item.key), table, item.span.clone());
         match item.key {
@@ -26,7 +24,8 @@ impl Reader<'_> {
             _ => fields.hint = "; `kill-after` goes with `stop`",
         }
         let run = fields.take("run");
-        let program = self.program_in(&mut fields, run, "run");
+        let time = self.program_time(item.key);
+        let program = self.program_in(&mut fields, run, "run", time);
         self.close(fields);
         program
     }
@@ -43,7 +42,8 @@ impl Reader<'_> {
         let speech =
             fields.take("format").map(|item| self.word(&item, &words)).unwrap_or(Some(Speech::Plain));
         let run = fields.take("run");
-        let program = self.program_in(&mut fields, run, "run");
+        let time = self.program_time(item.key);
+        let program = self.program_in(&mut fields, run, "run", time);
         self.close(fields);
         Some(Kind::Program { program: program?, speech: speech? })
     }
@@ -110,13 +110,14 @@ impl Reader<'_> {
         fields: &mut Fields<'_>,
         run: Option<Item<'_>>,
         key: &str,
+        time: Duration,
     ) -> Option<Program> {
         let (user, group) = (fields.take("user"), fields.take("group"));
         let timeout = match fields.take("timeout") {
             // Nobody waits for the end of what a rule runs.
             Some(Item { value: DeValue::Boolean(false), .. }) if key == "exec" => Some(Program::FOR_EVER),
             Some(item) => self.duration(&item),
-            None => Some(TIMEOUT),
+            None => Some(time),
         };
         let uid = user.and_then(|item| self.user_id(&item));
         let gid = match group {

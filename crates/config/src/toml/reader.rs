@@ -9,10 +9,14 @@ use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
 use super::{mask, mend};
-use crate::{Loaded, Mistake, Mistakes, Patience, Place, Severity, Source, Sources, Surroundings, spelling};
+use crate::{
+    Dialect, Limits, Loaded, Mistake, Mistakes, OnReboot, Patience, Place, Severity, Source, Sources,
+    Surroundings, spelling,
+};
 
 /// Settings that are no tables, and so belong to the table before them if they are written at the end of a file.
-const AT_THE_TOP: [&str; 5] = ["every", "start-delay", "foreground", "budget", "history"];
+const AT_THE_TOP: [&str; 7] =
+    ["every", "start-delay", "foreground", "budget", "history", "on-reboot", "batch"];
 
 /// One value with the key it was found under.
 #[derive(Debug, Clone)]
@@ -98,6 +102,9 @@ pub(super) struct Reader<'a> {
     pub(super) period: Option<Duration>,
     /// What is said of the patience with all services; `None`: there is none.
     pub(super) patience: Option<Patience>,
+    /// What holds where nothing else is said.
+    pub(super) defaults: Limits,
+    pub(super) on_reboot: OnReboot,
 }
 
 impl<'a> Reader<'a> {
@@ -116,6 +123,8 @@ impl<'a> Reader<'a> {
             every: Duration::from_secs(30),
             period: None,
             patience: Some(Patience::default()),
+            defaults: Limits::of(Dialect::Toml),
+            on_reboot: OnReboot::default(),
         }
     }
 

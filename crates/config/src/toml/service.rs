@@ -6,10 +6,10 @@ use ::toml::de::DeValue;
 
 use super::program::{KINDS, kind_hint};
 use super::reader::{self, Fields, Item, Reader};
+use super::settings::ON_REBOOT;
 use super::{content, mask};
 use crate::{
-    Branch, Condition, Dialect, Found, Kind, Link, Mode, OnReboot, Pattern, Prerequisite, Rule, Service,
-    Then, depends,
+    Branch, Condition, Dialect, Found, Kind, Link, Mode, Pattern, Prerequisite, Rule, Service, Then, depends,
 };
 
 impl Reader<'_> {
@@ -57,7 +57,11 @@ impl Reader<'_> {
                     "give the service another name, or the system: [service.NAME] with system = true",
                 );
             }
-            services.push(Service { patience: self.patience, ..Service::system(&host) });
+            services.push(Service {
+                patience: self.patience,
+                on_reboot: self.on_reboot,
+                ..Service::system(&host)
+            });
         }
         for mistake in depends::check(services.iter(), |name| seen.contains_key(name), Dialect::Toml) {
             self.note(mistake);
@@ -95,6 +99,12 @@ impl Reader<'_> {
         let kind = self.kind(&mut fields);
         let mut service = Service::new(name, kind.clone().unwrap_or(Kind::System));
         service.place = self.place(span.clone());
+        let kept = match service.kind {
+            Kind::Program { .. } => self.defaults.program_output,
+            Kind::File { .. } => self.defaults.file_content,
+            _ => u64::from(service.buffer),
+        };
+        service.buffer = u32::try_from(kept).unwrap_or(u32::MAX);
         let [start, stop, restart] = ["start", "stop", "restart"].map(|key| fields.take(key));
         service.start = start.and_then(|item| self.program(&item));
         service.stop = stop.as_ref().and_then(|item| self.program(item));
@@ -111,13 +121,12 @@ impl Reader<'_> {
             service.mode =
                 self.word(&item, &[("active", Mode::Active), ("passive", Mode::Passive)]).unwrap_or_default();
         }
+        service.on_reboot = self.on_reboot;
         if let Some(item) = fields.take("on-reboot") {
-            let words = [
-                ("start", OnReboot::Start),
-                ("no-start", OnReboot::NoStart),
-                ("last-state", OnReboot::LastState),
-            ];
-            service.on_reboot = self.word(&item, &words).unwrap_or_default();
+            service.on_reboot = self.word(&item, &ON_REBOOT).unwrap_or_default();
+        }
+        if let Some(item) = fields.take("alerts") {
+            service.alerts = item.list().iter().filter_map(|item| self.recipient(item)).collect();
         }
         if let Some(item) = fields.take("groups") {
             for group in item.list() {

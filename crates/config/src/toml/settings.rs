@@ -5,7 +5,11 @@ use std::sync::Arc;
 use ::toml::de::{DeTable, DeValue};
 
 use super::reader::{Fields, Item, Reader};
-use crate::{Config, Dialect, Facility, LogTarget};
+use crate::{Config, Dialect, Facility, LogTarget, OnReboot};
+
+/// Whether a service is watched after a boot.
+pub(super) const ON_REBOOT: [(&str, OnReboot); 3] =
+    [("start", OnReboot::Start), ("no-start", OnReboot::NoStart), ("last-state", OnReboot::LastState)];
 
 impl Reader<'_> {
     /// The whole configuration.
@@ -24,6 +28,23 @@ impl Reader<'_> {
         }
         if let Some(item) = fields.take("foreground") {
             config.foreground = self.flag(&item).unwrap_or_default();
+        }
+        if let Some(item) = fields.take("batch") {
+            config.batch = self.flag(&item).unwrap_or_default();
+        }
+        if let Some(item) = fields.take("on-reboot") {
+            self.on_reboot = self.word(&item, &ON_REBOOT).unwrap_or_default();
+            config.on_reboot = self.on_reboot;
+        }
+        if let Some(item) = fields.take("limits") {
+            self.defaults = self.limits_table(&item).unwrap_or_else(|| self.defaults.clone());
+            config.limits = self.defaults.clone();
+        }
+        if let Some(item) = fields.take("tls") {
+            self.tls_of_all(&item, &mut config);
+        }
+        if let Some(item) = fields.take("mmonit") {
+            self.collectors(&item, &mut config);
         }
         if let Some(item) = fields.take("files") {
             self.files(&item, &mut config);
@@ -52,6 +73,17 @@ impl Reader<'_> {
         };
         self.close(fields);
         config
+    }
+
+    /// `[tls]`: what holds for every connection that says nothing else, and whether it is to be FIPS 140.
+    fn tls_of_all(&mut self, item: &Item<'_>, config: &mut Config) {
+        let help = "write [tls] and below it ca-file = \"/etc/ssl/own.pem\"";
+        let Some(mut fields) = self.fields(item, "[tls]", help) else { return };
+        if let Some(item) = fields.take("fips") {
+            config.fips = self.flag(&item).unwrap_or_default();
+        }
+        config.tls = self.tls_options(&mut fields).unwrap_or_default();
+        self.close(fields);
     }
 
     fn files(&mut self, item: &Item<'_>, config: &mut Config) {

@@ -131,7 +131,7 @@ impl Reader<'_> {
 
     fn exec(&mut self, mut fields: Fields<'_>) -> Option<Then> {
         let command = fields.take("exec");
-        let program = self.program_in(&mut fields, command, "exec");
+        let program = self.program_in(&mut fields, command, "exec", self.program_time("exec"));
         let repeat = match fields.take("repeat") {
             None => Some(None),
             Some(item) => self.whole(&item, 1..1_000_001).map(|n| Some(n as u32)),

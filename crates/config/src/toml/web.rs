@@ -38,15 +38,34 @@ impl Reader<'_> {
             names.push(user.name.clone());
             config.web.allow.push(Allow::User(user));
         }
+        let (files, groups) = (fields.take("user-files"), fields.take("groups"));
+        for entry in files.iter().flat_map(Item::list) {
+            let Some(mut file) = self.password_file(&entry) else { continue };
+            // Whoever was named before has his password already.
+            file.users.retain(|(user, _)| !names.iter().any(|name| name.eq_ignore_ascii_case(user)));
+            names.extend(file.users.iter().map(|(user, _)| user.clone()));
+            config.web.allow.push(Allow::File(file));
+        }
+        for entry in groups.iter().flat_map(Item::list) {
+            config.web.allow.extend(self.web_group(&entry));
+        }
+        if let Some(item) = fields.take("signature") {
+            config.web.anonymous = !self.flag(&item).unwrap_or(true);
+        }
+        if let Some(item) = fields.take("tls") {
+            config.web.tls = self.web_tls(&item);
+        }
         let open = config.web.listen.iter().any(|l| matches!(l, Listen::Tcp { .. }));
         // A user or host with a mistake in it is told of where it stands, and is somebody all the same.
         let none = |item: &Option<Item<'_>>| item.iter().flat_map(Item::list).next().is_none();
-        let nobody = none(&allow) && none(&users);
+        let somebody = |item| !none(item);
+        let known = [&users, &files, &groups].into_iter().any(somebody);
+        let nobody = none(&allow) && !known;
         if let (Some(listen), true, true) = (&listen, open, nobody) {
             let message = "nothing will listen there: nobody is allowed to connect";
             self.warning(listen.span.clone(), message, EXAMPLE);
         }
-        if let (Some(listen), false, Some(message)) = (&listen, !none(&users), config.web.open_to_others()) {
+        if let (Some(listen), false, Some(message)) = (&listen, known, config.web.open_to_others()) {
             let help =
                 format!("add a user: {EXAMPLE}; or let others only look: {{ at = \"…\", read-only = true }}");
             self.warning(listen.span.clone(), message, help);

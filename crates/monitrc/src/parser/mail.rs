@@ -55,7 +55,7 @@ impl Parser<'_> {
             _ => {
                 let mistake = Mistake::warning(self.place(&name), "this mail server has half a login")
                     .word(host.clone());
-                self.note(mistake.help("nobody logs in without both 'username' and 'password'"));
+                self.advise(mistake.help("nobody logs in without both 'username' and 'password'"));
                 None
             }
         };
