@@ -39,7 +39,7 @@ impl Default for Gate {
 }
 
 /// One probe's question, which may outlive the look that asked it, and the gate it went through.
-pub(crate) struct Elsewhere<T>(Option<(Gate, JoinHandle<T>)>);
+pub(crate) struct Elsewhere<T>(Option<Box<(Gate, JoinHandle<T>)>>);
 
 impl<T> fmt::Debug for Elsewhere<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,9 +69,9 @@ impl<T: Send + 'static> Elsewhere<T> {
         question: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ProbeError> {
         // One that came back after its look was over tells of the past.
-        self.0.take_if(|(through, asked)| asked.is_finished() || !through.is(gate));
+        self.0.take_if(|asked| asked.1.is_finished() || !asked.0.is(gate));
         let answer = async {
-            let (_, asked) = match &mut self.0 {
+            let (_, asked) = &mut **match &mut self.0 {
                 Some(asked) => asked,
                 none => {
                     let turn = gate.turn.clone().acquire_owned().await;
@@ -80,7 +80,7 @@ impl<T: Send + 'static> Elsewhere<T> {
                         drop(turn);
                         answer
                     });
-                    none.insert((gate.clone(), asked))
+                    none.insert(Box::new((gate.clone(), asked)))
                 }
             };
             asked.await

@@ -81,6 +81,10 @@ impl Known {
         })
     }
 
+    fn file(&self) -> Pidfile {
+        Pidfile::Names { pid: self.pid, stamp: self.stamp }
+    }
+
     fn still(&self, stat: &Stat) -> bool {
         self.stamp == Stamp::from(stat)
             && self.size == stat.st_size
@@ -92,8 +96,12 @@ impl Reader {
     /// What it held when it was read last, if it still is that file, unchanged. No link is followed to it.
     pub(crate) fn unchanged(&self, path: &Path) -> Option<Pidfile> {
         let known = self.known.as_ref()?;
-        let still = lstat(path).is_ok_and(|stat| known.still(&stat));
-        still.then_some(Pidfile::Names { pid: known.pid, stamp: known.stamp })
+        lstat(path).is_ok_and(|stat| known.still(&stat)).then(|| known.file())
+    }
+
+    /// What it held then, whatever it is now.
+    pub(crate) fn last(&self) -> Option<Pidfile> {
+        self.known.as_ref().map(Known::file)
     }
 
     /// As [`read`].
@@ -101,7 +109,7 @@ impl Reader {
         if let Some(known) = &self.known
             && stat(path).is_ok_and(|stat| known.still(&stat))
         {
-            return Ok(Pidfile::Names { pid: known.pid, stamp: known.stamp });
+            return Ok(known.file());
         }
         let (file, known) = read_with_stat(path)?;
         self.known = known;

@@ -40,19 +40,25 @@ pub(crate) enum Place {
 pub(crate) struct Remembered {
     known: Option<Known>,
     /// The gate of a path that may lie anywhere, for the table cannot be read.
-    unknown: OnceLock<Gate>,
+    unknown: OnceLock<Box<Gate>>,
 }
 
 #[derive(Debug)]
 struct Known {
     generation: u64,
     place: Place,
-    gate: Option<Gate>,
-    /// The links on the way, and where it ends; empty if there are none.
-    links: Vec<Link>,
-    end: PathBuf,
+    gate: Option<Box<Gate>>,
+    /// Of most there is none.
+    detour: Option<Box<Detour>>,
     /// Whether it can be proved without walking it again.
     provable: bool,
+}
+
+/// The links on the way of a path, and where it ends.
+#[derive(Debug)]
+struct Detour {
+    links: Vec<Link>,
+    end: PathBuf,
 }
 
 impl Remembered {
@@ -70,9 +76,10 @@ impl Remembered {
                 let way = table.mounts.way(path, read_link);
                 let (place, gate) = place_on(&way);
                 let provable = way.whole && place != Place::Remote && path.is_absolute();
-                let end = if way.links.is_empty() { PathBuf::new() } else { way.path };
-                let (generation, links) = (table.generation, way.links);
-                self.known = Some(Known { generation, place, gate, links, end, provable });
+                let Way { links, path: end, .. } = way;
+                let detour = (!links.is_empty()).then(|| Box::new(Detour { links, end }));
+                let (generation, gate) = (table.generation, gate.map(Box::new));
+                self.known = Some(Known { generation, place, gate, detour, provable });
                 place
             }
         }
@@ -85,7 +92,7 @@ impl Remembered {
     /// and the mounts for all who come within some milliseconds.
     pub(crate) fn still(&self, path: &Path) -> Option<Place> {
         const SOON: Duration = Duration::from_millis(10);
-        let known = self.known.as_ref().filter(|known| known.provable && known.links.is_empty())?;
+        let known = self.known.as_ref().filter(|known| known.provable && known.detour.is_none())?;
         let bytes = path.as_os_str().as_bytes();
         let end = bytes.iter().rposition(|b| *b == b'/')?.max(1);
         let folder = Path::new(OsStr::from_bytes(&bytes[..end]));
@@ -114,14 +121,14 @@ impl Remembered {
 
     /// The links that were on its way, and the path without any where they lead.
     pub(crate) fn links(&self) -> Option<(&[Link], &Path)> {
-        let known = self.known.as_ref().filter(|known| !known.links.is_empty())?;
-        Some((&known.links, &known.end))
+        let detour = self.known.as_ref()?.detour.as_ref()?;
+        Some((&detour.links, &detour.end))
     }
 
     /// The gate of the remote mount it lies behind.
     pub(crate) fn gate(&self) -> Gate {
-        let known = self.known.as_ref().and_then(|known| known.gate.clone());
-        known.unwrap_or_else(|| self.unknown.get_or_init(Gate::default).clone())
+        let known = self.known.as_ref().and_then(|known| known.gate.as_deref());
+        known.unwrap_or_else(|| self.unknown.get_or_init(Box::default)).clone()
     }
 }
 
@@ -129,8 +136,10 @@ impl Known {
     /// Whether the path leads where it led, which was to nothing remote.
     fn holds(&self, path: &Path) -> bool {
         self.provable
-            && self.links.iter().all(Link::holds)
-            && is_straight(if self.links.is_empty() { path } else { &self.end })
+            && match &self.detour {
+                Some(detour) => detour.links.iter().all(Link::holds) && is_straight(&detour.end),
+                None => is_straight(path),
+            }
     }
 }
 

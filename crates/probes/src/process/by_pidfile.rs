@@ -37,8 +37,8 @@ pub struct PidfileProcess {
     storm: Storm,
     /// Whether the last look found it alive, and its end will be told.
     is_followed: bool,
-    /// When the pidfile was last found unchanged, since boot, and whom it named then.
-    named: Option<(Duration, u32, Stamp, Place)>,
+    /// When the pidfile was last found to be as it was read, since boot, and where it lay.
+    unchanged: Option<(Duration, Place)>,
 }
 
 /// For so long it is believed that a pidfile still names a process that lives and whose end will be told. That another file
@@ -50,21 +50,19 @@ impl Probe for PidfileProcess {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
         self.storm.note(look);
         let living = self.following.notice_end();
-        let named =
-            self.named.filter(|_| std::mem::take(&mut self.is_followed) && look.cause() == Cause::Due);
+        let unchanged =
+            self.unchanged.filter(|_| std::mem::take(&mut self.is_followed) && look.cause() == Cause::Due);
         let now = clock::since_boot();
-        let (place, file) = match named.filter(|(at, ..)| now.saturating_sub(*at) < BELIEVED) {
-            Some((_, pid, stamp, place)) if matches!(living, Ok(Some(_))) => {
-                (place, Ok(Pidfile::Names { pid, stamp }))
-            }
+        let believed = unchanged.filter(|(at, _)| now.saturating_sub(*at) < BELIEVED);
+        let believed = believed.and_then(|(_, place)| Some((place, self.reader.last()?)));
+        let (place, file) = match believed {
+            Some((place, file)) if matches!(living, Ok(Some(_))) => (place, Ok(file)),
             _ => {
-                self.named = None;
+                self.unchanged = None;
                 let still = self.place.still(&self.path);
                 match still.and_then(|place| Some((place, self.reader.unchanged(&self.path)?))) {
                     Some((place, file)) => {
-                        if let Pidfile::Names { pid, stamp } = file {
-                            self.named = Some((now, pid, stamp, place));
-                        }
+                        self.unchanged = Some((now, place));
                         (place, Ok(file))
                     }
                     None => match self.place.place_of(&self.path) {
@@ -132,7 +130,7 @@ impl PidfileProcess {
             adopted: None,
             storm: Storm::default(),
             is_followed: false,
-            named: None,
+            unchanged: None,
         }
     }
 
@@ -277,5 +275,11 @@ mod tests {
         assert!(probe.wakes().is_empty(), "not looked at yet, it may be anywhere");
         probe.place.place_of(&probe.path);
         assert_eq!(probe.wakes().len(), 1);
+    }
+
+    /// There may be thousands of them.
+    #[test]
+    fn a_probe_takes_little_room() {
+        assert!(size_of::<PidfileProcess>() <= 768, "{} bytes", size_of::<PidfileProcess>());
     }
 }

@@ -26,16 +26,23 @@ use crate::sys;
 /// Processes whose ending we still want to know, and endings not told yet.
 #[derive(Debug, Default)]
 pub(super) struct Endings {
-    formers: Vec<Former>,
-    learned: VecDeque<Ending>,
+    /// Nothing as long as nobody was left: that is, of most.
+    past: Option<Box<Past>>,
     /// By default all.
     sources: Option<Box<Sources>>,
     kills: Option<Arc<Mutex<Kills>>>,
     /// Kills for want of memory while the one we follow lived.
     before: Before,
     /// What the proc connector will say of the one we follow, and why it says nothing.
-    ticket: Option<Ticket>,
-    unconnected: Option<String>,
+    ticket: Option<Box<Ticket>>,
+    unconnected: Option<Box<str>>,
+}
+
+/// Those whom we followed before.
+#[derive(Debug, Default)]
+struct Past {
+    formers: Vec<Former>,
+    learned: VecDeque<Ending>,
     /// Rings when a source that was late is to be asked again.
     timer: Option<Arc<OwnedFd>>,
 }
@@ -55,7 +62,7 @@ struct Former {
     collected: bool,
     /// Kills for want of memory before its end.
     before: Before,
-    ticket: Option<Ticket>,
+    ticket: Option<Box<Ticket>>,
     /// Since when the proc connector is late with its answer.
     late: Option<Duration>,
     /// How it ended, while it is asked who killed it; and since when.
@@ -96,8 +103,8 @@ impl Endings {
             return;
         }
         match connector::watch(identity) {
-            Ok(ticket) => self.ticket = Some(ticket),
-            Err(why) => self.unconnected = Some(why),
+            Ok(ticket) => self.ticket = Some(Box::new(ticket)),
+            Err(why) => self.unconnected = Some(why.into()),
         }
     }
 
@@ -131,57 +138,68 @@ impl Endings {
 
     /// From now on we want to know how this one ends, or ended.
     pub(super) fn want(&mut self, identity: Identity, pidfd: Option<Arc<OwnedFd>>, why_blind: Option<&str>) {
-        if self.formers.iter().any(|f| f.identity == identity) {
+        let formers = &mut self.past.get_or_insert_default().formers;
+        if formers.iter().any(|f| f.identity == identity) {
             return;
         }
-        if self.formers.len() == MOST {
-            self.formers.remove(0);
+        if formers.len() == MOST {
+            formers.remove(0);
         }
-        let never = |why: &String| format!("{NO_EXIT_INFO}; its proc connector was not to be had: {why}");
+        let never = |why: &str| format!("{NO_EXIT_INFO}; its proc connector was not to be had: {why}");
         let why = match (why_blind, &self.unconnected) {
             (Some(why), _) => why.to_owned(),
             (None, _) if pidfd.is_none() => TOO_LATE.to_owned(),
-            (None, unconnected) => unconnected.as_ref().map_or(NO_EXIT_INFO.to_owned(), never),
+            (None, unconnected) => unconnected.as_deref().map_or(NO_EXIT_INFO.to_owned(), never),
         };
         let ours = self.before.of == Some(identity);
         let before = if ours { std::mem::take(&mut self.before) } else { Before::default() };
         let (ended, known, collected, held) = (None, false, false, None);
         let (ticket, late) = (self.ticket.take_if(|ticket| ticket.of() == identity), None);
         let former = Former { identity, pidfd, why, ended, known, collected, before, held, ticket, late };
-        self.formers.push(former);
+        formers.push(former);
     }
 
     /// Asks about each of them, and gives one ending if any is known.
     pub(super) fn next(&mut self) -> Option<Ending> {
-        let (learned, sources, kills) = (&mut self.learned, all_or(&self.sources), &self.kills);
-        self.formers.retain_mut(|former| {
+        let past = self.past.as_mut()?;
+        let (learned, sources, kills) = (&mut past.learned, all_or(&self.sources), &self.kills);
+        past.formers.retain_mut(|former| {
             let ending = if former.held.is_some() { None } else { former.ask(sources) };
             learned.extend(former.accuse(ending, sources, kills.as_deref()));
             let told_long_ago = former.known && former.ended.is_some_and(|looks| looks >= EAGER);
             former.waits() || !former.collected && !told_long_ago
         });
-        self.wind();
-        self.learned.pop_front()
-    }
-
-    /// Sets the timer while a source is late, and takes it away when none is.
-    fn wind(&mut self) {
-        self.timer = match self.formers.iter().any(Former::waits) {
-            // Another one each time: what has rung once rings no more.
-            true => timer(all_or(&self.sources).grace).ok().map(Arc::new),
-            false => None,
-        };
+        past.wind(sources);
+        let ending = past.learned.pop_front();
+        if past.formers.is_empty() && past.learned.is_empty() {
+            self.past = None;
+        }
+        ending
     }
 
     /// One that has not ended.
     pub(super) fn still_alive(&self) -> Option<Identity> {
-        self.formers.iter().find(|f| f.ended.is_none() && !f.collected).map(|f| f.identity)
+        let mut formers = self.past.as_ref()?.formers.iter();
+        formers.find(|f| f.ended.is_none() && !f.collected).map(|f| f.identity)
     }
 
     /// The descriptors that tell of an end, or of a collection, to come.
     pub(super) fn wakes(&self) -> impl Iterator<Item = Wake> {
-        let waiting = self.formers.iter().filter(|f| f.ended.is_none_or(|looks| looks < EAGER));
-        waiting.filter_map(|f| f.pidfd.clone()).chain(self.timer.clone()).map(Wake::Fd)
+        self.past.iter().flat_map(|past| {
+            let waiting = past.formers.iter().filter(|f| f.ended.is_none_or(|looks| looks < EAGER));
+            waiting.filter_map(|f| f.pidfd.clone()).chain(past.timer.clone()).map(Wake::Fd)
+        })
+    }
+}
+
+impl Past {
+    /// Sets the timer while a source is late, and takes it away when none is.
+    fn wind(&mut self, sources: &Sources) {
+        self.timer = match self.formers.iter().any(Former::waits) {
+            // Another one each time: what has rung once rings no more.
+            true => timer(sources.grace).ok().map(Arc::new),
+            false => None,
+        };
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Following {
     watched: Option<Watched>,
     endings: Endings,
     /// Why nothing tells of an end at once.
-    blind: Option<String>,
+    blind: Option<Box<str>>,
     wanted: Wanted,
     /// Whose ending was asked for last. A zombie is met again and again, and has ended once.
     asked: Option<Identity>,
@@ -144,7 +144,7 @@ impl Following {
             // What the kernel says of a thread that is not the first of its process (EINVAL; ENOENT since 6.14).
             Err(Errno::INVAL | Errno::NOENT) => return Ok(Met::Thread),
             Err(error) => {
-                self.blind = Some(blindness(error));
+                self.blind = Some(blindness(error).into());
                 None
             }
         };
@@ -211,7 +211,13 @@ impl Following {
     /// What cannot be seen here.
     pub(super) fn limits(&self) -> Vec<String> {
         let hidden = self.watched.as_ref().and_then(|w| hidden(w.hidden.traffic, w.hidden.files));
-        self.blind.iter().cloned().chain(hidden).chain(self.endings.limits()).collect()
+        self.blind
+            .as_deref()
+            .map(str::to_owned)
+            .into_iter()
+            .chain(hidden)
+            .chain(self.endings.limits())
+            .collect()
     }
 }
 

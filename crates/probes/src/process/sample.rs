@@ -1,6 +1,6 @@
 //! What is measured about a living process, with Monit's meaning of each number.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -79,10 +79,10 @@ pub(super) struct Meter {
     /// When, and the processor time until then.
     cpu: Option<(Duration, u64)>,
     traffic: Traffic,
-    descendants: HashMap<u32, Descendant>,
+    descendants: BTreeMap<u32, Descendant>,
     files: Files,
     owners: Option<[u32; 3]>,
-    security: Option<String>,
+    security: Option<Box<str>>,
     cgroup: Option<Box<Cgroup>>,
     /// When owners, limits and the security attribute are asked for again.
     turn: Turn,
@@ -186,8 +186,8 @@ impl Meter {
         }
         self.read_rarely(task.pid, now);
         self.files.show(seen);
-        if let Some(security) = &self.security {
-            seen.push(&metrics::SECURITY, security.as_str());
+        if let Some(security) = self.security.as_deref() {
+            seen.push(&metrics::SECURITY, security);
         }
         if let Some(cgroup) = &mut self.cgroup {
             cgroup.read(task.pid, now, seen);
@@ -203,7 +203,7 @@ impl Meter {
     fn read_rarely(&mut self, pid: u32, now: Duration) {
         let due = self.turn.has_come(false, now);
         if due || self.wanted.security {
-            self.security = Some(security(pid));
+            self.security = Some(security(pid).into());
         }
         if due {
             self.turn.taken(now);
@@ -220,13 +220,14 @@ impl Meter {
             self.descendants.clear();
             return family;
         }
-        self.descendants.values_mut().for_each(|d| d.seen = false);
+        let descendants = &mut self.descendants;
+        descendants.values_mut().for_each(|d| d.seen = false);
         while let Some(pid) = waiting.pop() {
             // The table of one scan and the files of the next may disagree: nobody is counted twice.
-            if pid == root.pid || self.descendants.get(&pid).is_some_and(|d| d.seen) {
+            if pid == root.pid || descendants.get(&pid).is_some_and(|d| d.seen) {
                 continue;
             }
-            let Some((descendant, stat)) = self.descendant(pid) else { continue };
+            let Some((descendant, stat)) = descendant(descendants, pid) else { continue };
             descendant.seen = true;
             family.members += 1;
             family.threads += stat.threads;
@@ -242,23 +243,22 @@ impl Meter {
             }
             descendant.task.children(stat.threads, &mut waiting);
         }
-        self.descendants.retain(|_, d| d.seen);
+        descendants.retain(|_, d| d.seen);
         family
     }
+}
 
-    /// The descendant with this pid, as known or newly opened.
-    fn descendant(&mut self, pid: u32) -> Option<(&mut Descendant, Stat)> {
-        let known = self.descendants.get_mut(&pid).and_then(|d| d.task.stat().ok());
-        let stat = match known {
-            Some(stat) => stat,
-            None => {
-                let (task, stat) = Task::open(pid).ok()?;
-                self.descendants.insert(pid, Descendant { task, cpu: None, seen: false });
-                stat
-            }
-        };
-        Some((self.descendants.get_mut(&pid)?, stat))
-    }
+/// The descendant with this pid, as known or newly opened.
+fn descendant(known: &mut BTreeMap<u32, Descendant>, pid: u32) -> Option<(&mut Descendant, Stat)> {
+    let stat = match known.get_mut(&pid).and_then(|d| d.task.stat().ok()) {
+        Some(stat) => stat,
+        None => {
+            let (task, stat) = Task::open(pid).ok()?;
+            known.insert(pid, Descendant { task, cpu: None, seen: false });
+            stat
+        }
+    };
+    Some((known.get_mut(&pid)?, stat))
 }
 
 impl Files {
