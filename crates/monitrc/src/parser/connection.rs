@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hinoban_config::{
     Body, Condition, Expect as Wanted, Family, HttpTest, Kind as Type, Mistake, Place, PortTest,
-    Protocol as Talk, ResponseTime as Time, Step, Test, Transport, UnixTest, UrlTest,
+    Protocol as Talk, ResponseTime as Time, Step, Test, Tls, Transport, UnixTest, UrlTest,
 };
 
 use super::tls::{Asked, is_version};
@@ -31,6 +31,8 @@ pub(super) struct Draft {
     /// What was said about HTTP so far, even if another protocol was named since.
     pub(super) http: HttpTest,
     pub(super) asked: Asked,
+    /// What is wrong with the options of the protocol, unless another one is named.
+    pub(super) flaw: Option<Mistake>,
     family: Family,
     source: Option<IpAddr>,
     content: Option<(Body, Place)>,
@@ -50,6 +52,7 @@ impl Draft {
             talk: Talk::Default,
             http: HttpTest::default(),
             asked: Asked::default(),
+            flaw: None,
             family: Family::Any,
             source: None,
             content: None,
@@ -193,7 +196,8 @@ impl Parser<'_> {
             url.replace_range(parts.host.end + 1..=parts.host.end + digits, &used.to_string());
         }
         let draft = self.connection_options(Sort::Url, place)?;
-        if draft.asked.on && url.as_bytes()[..5].eq_ignore_ascii_case(b"http:") {
+        let secured = !url.as_bytes()[..5].eq_ignore_ascii_case(b"http:");
+        if draft.asked.on && !secured {
             // Options of TLS encrypt it, whatever the scheme says; the port stays as it was.
             if parts.port.is_none() {
                 url.insert_str(parts.host.end, ":80");
@@ -202,7 +206,7 @@ impl Parser<'_> {
         }
         let mut test = UrlTest::new(url);
         test.content = draft.content.map(|(body, _)| body);
-        test.tls = draft.asked.tls;
+        test.tls = if secured || draft.asked.on { draft.asked.tls } else { Tls::default() };
         test.certificate_days = draft.days;
         test.timeout = draft.timeout;
         test.retry = draft.retry;
@@ -432,6 +436,10 @@ impl Parser<'_> {
 
     /// Brings the parts of a conversation together and looks at how they fit.
     fn finish(&mut self, draft: &mut Draft, place: Place) -> Parse<()> {
+        if let Some(flaw) = draft.flaw.take() {
+            self.note(flaw);
+            return Err(Wrong);
+        }
         let steps = std::mem::take(&mut draft.steps);
         if let Talk::Http(http) = &mut draft.talk {
             **http = std::mem::take(&mut draft.http);

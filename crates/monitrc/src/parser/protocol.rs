@@ -41,6 +41,7 @@ impl Parser<'_> {
     pub(super) fn protocol(&mut self, draft: &mut Draft) -> Parse<()> {
         let place = self.here();
         let word = self.raw(&self.token).to_ascii_lowercase();
+        draft.flaw = None;
         let secured = matches!(word.as_str(), "https" | "imaps" | "pops" | "smtps" | "mysqls");
         match self.key() {
             Some(Default) => {
@@ -54,7 +55,7 @@ impl Parser<'_> {
             }
             Some(OtherProtocol) => {
                 self.take();
-                draft.talk = self.conversation(&word, place.clone())?;
+                draft.talk = self.conversation(&word, place.clone(), &mut draft.flaw)?;
             }
             _ => {
                 let all = COMMON.iter().chain(&OTHERS).copied().chain(Plain::ALL.iter().map(|row| row.1));
@@ -68,7 +69,9 @@ impl Parser<'_> {
             }
         }
         if secured {
-            draft.transport = Transport::Tcp;
+            if word != "mysqls" {
+                draft.transport = Transport::Tcp;
+            }
             draft.asked.on = true;
             draft.asked.place.get_or_insert(place);
         } else if word == "ntp3" {
@@ -78,7 +81,7 @@ impl Parser<'_> {
     }
 
     /// What stands behind the name `word`, which was read.
-    fn conversation(&mut self, word: &str, place: Place) -> Parse<Talk> {
+    fn conversation(&mut self, word: &str, place: Place, flaw: &mut Option<Mistake>) -> Parse<Talk> {
         let plain = word.strip_suffix('s').filter(|_| matches!(word, "imaps" | "pops")).unwrap_or(word);
         if let Some((plain, ..)) = Plain::ALL.iter().find(|row| row.1 == plain) {
             return Ok(Talk::Plain(*plain));
@@ -86,7 +89,7 @@ impl Parser<'_> {
         match word {
             "apache-status" => Ok(Talk::ApacheStatus(Box::new(self.apache_status()?))),
             "websocket" => Ok(Talk::Websocket(Box::new(self.websocket()?))),
-            "mysql" | "mysqls" => self.mysql(word == "mysqls", place),
+            "mysql" | "mysqls" => self.mysql(word == "mysqls", place, flaw),
             "pgsql" => {
                 let mut login = Login::default();
                 let mut database = None;
@@ -148,7 +151,7 @@ impl Parser<'_> {
         Some((user, login.password.unwrap_or_else(|| Hidden::new(""))))
     }
 
-    fn mysql(&mut self, secured: bool, place: Place) -> Parse<Talk> {
+    fn mysql(&mut self, secured: bool, place: Place, found: &mut Option<Mistake>) -> Parse<Talk> {
         let mut login = Login::default();
         let mut rsa_key = None;
         loop {
@@ -171,7 +174,7 @@ impl Parser<'_> {
         };
         if let (Some(help), Some((digest, place))) = (flaw, &rsa_key) {
             let mistake = Mistake::error(place.clone(), "no RSA key can be compared here");
-            self.note(mistake.word(digest.digits.clone()).help(help));
+            *found = Some(mistake.word(digest.digits.clone()).help(help));
         }
         Ok(Talk::Mysql { login: self.logged_in(login, place), rsa_key: rsa_key.map(|(digest, _)| digest) })
     }

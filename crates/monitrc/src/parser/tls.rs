@@ -37,7 +37,7 @@ impl Parser<'_> {
         self.tls_options(asked)?;
         if !asked.on {
             let mistake = Mistake::warning(place, "these options alone begin no TLS");
-            self.note(mistake.help("as in Monit, nothing is encrypted; write 'with ssl' beside them"));
+            self.advise(mistake.help("as in Monit, nothing is encrypted; write 'with ssl' beside them"));
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl Parser<'_> {
                 set(versions, name, false);
                 if *versions == TlsVersions::default() {
                     let mistake = Mistake::warning(place, "no version of TLS is left").word(word);
-                    self.note(mistake.help("every connection will fail; name one that may be spoken"));
+                    self.advise(mistake.help("every connection will fail; name one that may be spoken"));
                 }
             }
             return Ok(());
@@ -160,7 +160,7 @@ impl Parser<'_> {
         set(asked.tls.versions.get_or_insert_default(), &name, true);
         if token.is(OldTls) {
             let mistake = Mistake::warning(place, "TLS 1.2 or newer will be used").word(word);
-            self.note(
+            self.advise(
                 mistake
                     .help("versions before 1.2 are broken; take the word away once the server can do better"),
             );
