@@ -16,7 +16,7 @@ mod web;
 
 use std::path::Path;
 
-use hinoban_config::{Config, Kind, Mistake, Mistakes, Place, Surroundings, toml};
+use hinoban_config::{Config, Kind, Mistake, Mistakes, Place, Severity, Surroundings, toml};
 
 use notes::Notes;
 use sheet::Sheet;
@@ -41,23 +41,29 @@ pub fn convert(path: &Path, text: &str, around: &dyn Surroundings) -> Result<Twi
     let loaded = crate::parse(path, text, around)?;
     let notes = Notes::gather(path, text, around);
     let written = write(path, &loaded.config, notes);
-    let refused = |why: String, help: String| {
-        let list = vec![Mistake::error(Place::default(), why).help(help)];
-        Mistakes { sources: loaded.warnings.sources.clone(), list }
-    };
-    let read = toml::parse(&path.with_extension("toml"), &written, around).map_err(|mistakes| {
-        let first = mistakes.lines().into_iter().next().unwrap_or_default();
-        let line = mistakes.list.first().and_then(|m| written.lines().nth(m.place.line as usize - 1));
-        let help = format!("it would read: {}", line.unwrap_or_default().trim());
-        refused(format!("TOML cannot say this: {first}"), help)
-    })?;
-    match &proof::differences(&loaded.config, &read.config)[..] {
-        [] => Ok(Twin { text: written, warnings: loaded.warnings }),
-        found => {
-            let help = "nothing is written that would mean something else; keep the control file".to_owned();
-            Err(refused(format!("TOML cannot say this: {}", found.join(", ")), help))
+    let sources = loaded.warnings.sources.clone();
+    let read = match toml::parse(&path.with_extension("toml"), &written, around) {
+        Ok(read) => read.config,
+        Err(mistakes) => {
+            let list = mistakes.list.iter().filter(|mistake| mistake.severity == Severity::Error);
+            let list = list.map(|mistake| {
+                let line = written.lines().nth((mistake.place.line as usize).wrapping_sub(1));
+                let help = format!("in TOML it would be: {}", line.unwrap_or_default().trim());
+                Mistake::error(Place::default(), format!("TOML cannot say this: {}", mistake.message))
+                    .help(help)
+            });
+            return Err(Mistakes { sources, list: list.collect() });
         }
+    };
+    let found = proof::differences(&loaded.config, &read);
+    if found.is_empty() {
+        return Ok(Twin { text: written, warnings: loaded.warnings });
     }
+    let list = found.into_iter().map(|(place, what)| {
+        Mistake::error(place, format!("{what} cannot be said in TOML so that it means the same"))
+            .help("nothing is written that would mean something else; keep the control file")
+    });
+    Err(Mistakes { sources, list: list.collect() })
 }
 
 fn write(path: &Path, config: &Config, notes: Notes) -> String {

@@ -25,10 +25,6 @@ pub(super) fn mail(sheet: &mut Sheet, config: &Config) {
     if let Some(name) = &mail.hostname {
         sheet.entry(0, Note::default(), "hostname", &text::string(name));
     }
-    let mut note = settings::note(sheet, &[Keyword::MailFormat]);
-    for (key, value) in format(&mail.format) {
-        sheet.entry(0, std::mem::take(&mut note), key, &value);
-    }
     let mut note = settings::note(sheet, &[Keyword::EventQueue]);
     if let Some(queue) = &mail.queue {
         sheet.entry(0, std::mem::take(&mut note), "queue", &text::string(&queue.to_string_lossy()));
@@ -37,6 +33,14 @@ pub(super) fn mail(sheet: &mut Sheet, config: &Config) {
         sheet.entry(0, note, "slots", &slots.to_string());
     }
     recipients(sheet, "to", &config.alerts);
+    let format = format(&mail.format);
+    if !format.is_empty() {
+        let note = settings::note(sheet, &[Keyword::MailFormat]);
+        settings::table(sheet, note, "mail.format");
+        for (key, value) in format {
+            sheet.entry(0, Note::default(), key, &value);
+        }
+    }
 }
 
 /// Writes who is told of a service, beside or otherwise than of all.
@@ -53,15 +57,12 @@ fn recipient(recipient: &Recipient) -> String {
     let mut entries = vec![("address", text::string(&recipient.address))];
     if recipient.events != Events::ALL {
         let names = |events: Events| text::list(&events.names().map(text::string).collect::<Vec<_>>());
-        // The shorter of the two says more.
-        let all = Events::NAMES.len();
-        let of_unnamed = Events::NAMES
-            .iter()
-            .fold(Events::NONE, |set, (name, _)| Events::named(name).map_or(set, |one| set.and(one)));
-        let rest = recipient.events.not();
-        match recipient.events.and(of_unnamed) == of_unnamed || recipient.events.names().count() == all {
+        // What has no name is in what leaves some out.
+        let named = Events::NAMES.iter().filter_map(|(name, _)| Events::named(name));
+        let named = named.fold(Events::NONE, Events::and);
+        match recipient.events.and(named) == named {
             true => entries.push(("events", names(recipient.events))),
-            false => entries.push(("not-events", names(rest))),
+            false => entries.push(("not-events", names(recipient.events.not()))),
         }
     }
     if let Some(own) = &recipient.format {

@@ -7,11 +7,16 @@ use hinoban_config::{Branch, Program, Then};
 use super::notes::Notes;
 use super::text;
 
-/// Time for a program where TOML says nothing.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a program of a rule where TOML says nothing.
+const EXEC: Duration = Duration::from_secs(30);
 
-/// The entries of the table that a program is, the command under `key`.
-pub(super) fn entries(program: &Program, key: &'static str, notes: &Notes) -> Vec<(&'static str, String)> {
+/// The entries of the table that a program is, the command under `key`. `usual` is its time-out where nothing is said.
+pub(super) fn entries(
+    program: &Program,
+    key: &'static str,
+    usual: Duration,
+    notes: &Notes,
+) -> Vec<(&'static str, String)> {
     let mut words = program.words.clone();
     // Programs are run in `/`, and TOML would take the folder of its file.
     if let Some(first) = words.first_mut()
@@ -33,7 +38,7 @@ pub(super) fn entries(program: &Program, key: &'static str, notes: &Notes) -> Ve
         None => {}
     }
     match program.timeout {
-        TIMEOUT => {}
+        time if time == usual => {}
         Program::FOR_EVER if key == "exec" => entries.push(("timeout", "false".to_owned())),
         time => entries.push(("timeout", text::duration(time))),
     }
@@ -41,8 +46,8 @@ pub(super) fn entries(program: &Program, key: &'static str, notes: &Notes) -> Ve
 }
 
 /// A program that is started, stopped or run: its command alone, if that is all.
-pub(super) fn program(program: &Program, notes: &Notes) -> String {
-    match &entries(program, "run", notes)[..] {
+pub(super) fn program(program: &Program, usual: Duration, notes: &Notes) -> String {
+    match &entries(program, "run", usual, notes)[..] {
         [(_, command)] => command.clone(),
         entries => text::table(entries),
     }
@@ -63,7 +68,7 @@ fn deed(then: &Then, notes: &Notes) -> String {
         Then::Unmonitor => "unmonitor",
         Then::Custom(name) => name,
         Then::Exec { program, repeat } => {
-            let mut entries = entries(program, "exec", notes);
+            let mut entries = entries(program, "exec", EXEC, notes);
             entries.extend(repeat.map(|n| ("repeat", n.to_string())));
             return text::table(&entries);
         }

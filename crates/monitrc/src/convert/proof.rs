@@ -2,10 +2,11 @@
 //! is what makes no difference: see [`plan`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hinoban_config::{
-    Allow, Branch, Condition, Config, Dialect, Found, Ignore, Kind, Mode, Pattern, Program, Protocol, Rule,
-    Service, Step, Test, Then, Turns,
+    Allow, Branch, Condition, Config, Dialect, Found, Ignore, Kind, Limits, Mail, Mode, Pattern, Place,
+    Program, Protocol, Rule, Service, Step, Test, Then, Tls, Turns, Web,
 };
 use hinoban_reading::Value;
 
@@ -21,7 +22,15 @@ pub(super) fn plan(config: &Config) -> Config {
     let mut plan = config.clone();
     let monit = config.dialect == Dialect::Monit;
     plan.dialect = Dialect::Toml;
+    plan.tls = config.tls_defaults();
     plan.web.allow.sort_by_key(rank);
+    let (output, lines) = kept(config);
+    if !output {
+        (plan.limits.program_output, plan.limits.program) = (0, Duration::ZERO);
+    }
+    if !lines {
+        plan.limits.file_content = 0;
+    }
     for service in &mut plan.services {
         let vain = restarts_in_vain(config, service);
         let service = Arc::make_mut(service);
@@ -42,35 +51,74 @@ pub(super) fn plan(config: &Config) -> Config {
     plan
 }
 
-/// What is not the same in the two: the names of services, or what else it is.
-pub(super) fn differences(one: &Config, other: &Config) -> Vec<String> {
+/// What is not the same in the two, each with where it stands in the first.
+pub(super) fn differences(one: &Config, other: &Config) -> Vec<(Place, String)> {
     let (one, other) = (plan(one), plan(other));
     let mut found = Vec::new();
     for (at, service) in one.services.iter().enumerate() {
-        if other.services.get(at) != Some(service) {
-            found.push(format!("the service {}", service.name));
+        match other.services.get(at) {
+            Some(twin) if twin == service => {}
+            Some(twin) => found.push(difference(service, twin)),
+            None => found.push((service.place.clone(), format!("the service {}", service.name))),
         }
     }
     if other.services.len() > one.services.len() {
-        found.push("how many services there are".to_owned());
+        found.push((Place::default(), "how many services there are".to_owned()));
     }
     let mut say = |same: bool, what: &str| {
         if !same {
-            found.push(what.to_owned());
+            found.push((Place::default(), what.to_owned()));
         }
     };
     say(one.every == other.every && one.start_delay == other.start_delay, "the time between looks");
     say(one.mail == other.mail, "how mail leaves");
     say(one.alerts == other.alerts, "who is told");
     say(one.web == other.web, "the HTTP interface");
-    let rest = |config: &Config| Config { services: Vec::new(), ..config.clone() };
-    say(!found_only(&one, &other) || rest(&one) == rest(&other), "a setting");
+    say(one.tls == other.tls, "TLS in general");
+    say(one.limits == other.limits, "the limits");
+    say(one.collectors == other.collectors, "M/Monit");
+    let rest = |config: Config| Config {
+        services: Vec::new(),
+        every: None,
+        start_delay: Duration::ZERO,
+        mail: Mail::default(),
+        alerts: Vec::new(),
+        web: Web::default(),
+        tls: Tls::default(),
+        limits: Limits::default(),
+        collectors: Vec::new(),
+        ..config
+    };
+    say(rest(one) == rest(other), "a setting");
     found
 }
 
-/// Whether what has a name of its own in [`differences`] is the same.
-fn found_only(one: &Config, other: &Config) -> bool {
-    one.mail == other.mail && one.alerts == other.alerts && one.web == other.web && one.every == other.every
+/// What is not the same in two services.
+fn difference(one: &Service, other: &Service) -> (Place, String) {
+    let rules = one.rules.iter().zip(&other.rules).find(|(one, other)| one != other);
+    match rules {
+        Some((rule, _)) if rule.place.line > 0 => (rule.place.clone(), "this rule".to_owned()),
+        _ => (one.place.clone(), format!("the service {}", one.name)),
+    }
+}
+
+/// Whether there are programs whose output is kept, and files of which lines are.
+pub(super) fn kept(config: &Config) -> (bool, bool) {
+    let any = |program: bool| {
+        let of = |service: &Arc<Service>| matches!(service.kind, Kind::Program { .. }) == program;
+        config.services.iter().any(|service| of(service) && keeps(service))
+    };
+    (any(true), any(false))
+}
+
+/// Whether something is kept of what is read here: the output of a program, lines of a file that rules look into.
+pub(super) fn keeps(service: &Service) -> bool {
+    let content = |rule: &Rule| matches!(rule.when, Condition::Content { .. });
+    match service.kind {
+        Kind::Program { .. } => true,
+        Kind::File { .. } => service.rules.iter().any(content),
+        _ => false,
+    }
 }
 
 /// Whether a restart that follows from the kind of this service comes to nothing.
@@ -121,7 +169,7 @@ fn plain(service: &mut Service, monit: bool) {
         service.turns = Turns::Each;
     }
     let file = matches!(service.kind, Kind::File { .. });
-    if !file && !matches!(service.kind, Kind::Program { .. }) {
+    if !keeps(service) {
         service.buffer = 0;
     }
     match &mut service.kind {

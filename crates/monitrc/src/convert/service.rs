@@ -1,12 +1,10 @@
 //! `[service.NAME]`
 
-use hinoban_config::{
-    BUFFER, Config, Found, Kind, Link, Mode, OnReboot, Rule, Service, Speech, Turns, units,
-};
+use hinoban_config::{Config, Found, Kind, Link, Mode, Rule, Service, Speech, Turns, units};
 
 use super::notes::What;
 use super::sheet::Sheet;
-use super::{alert, program, proof, rule, text};
+use super::{alert, program, proof, rule, settings, text};
 use crate::keyword::Keyword;
 
 /// Writes the service of this number.
@@ -14,17 +12,18 @@ pub(super) fn service(sheet: &mut Sheet, config: &Config, number: usize, service
     let note = sheet.notes.take(|what| what == What::Check(number));
     sheet.gap();
     sheet.line(0, note, &format!("[service.{}]", text::key(&service.name)));
-    kind(sheet, service);
+    kind(sheet, config, service);
     let of = |keyword| move |what| what == What::Option(number, keyword);
-    for (key, keyword, run) in [
-        ("start", Keyword::Start, &service.start),
-        ("stop", Keyword::Stop, &service.stop),
-        ("restart", Keyword::Restart, &service.restart),
+    let limits = &config.limits;
+    for (key, keyword, run, usual) in [
+        ("start", Keyword::Start, &service.start, limits.start),
+        ("stop", Keyword::Stop, &service.stop, limits.stop),
+        ("restart", Keyword::Restart, &service.restart, limits.restart),
     ] {
         let Some(run) = run else { continue };
-        let mut value = program::program(run, &sheet.notes);
+        let mut value = program::program(run, usual, &sheet.notes);
         if let (Some(after), "stop") = (service.kill_after, key) {
-            let mut entries = program::entries(run, "run", &sheet.notes);
+            let mut entries = program::entries(run, "run", usual, &sheet.notes);
             entries.push(("kill-after", text::duration(after)));
             value = text::table(&entries);
         }
@@ -36,13 +35,9 @@ pub(super) fn service(sheet: &mut Sheet, config: &Config, number: usize, service
         let note = sheet.notes.take(of(Keyword::Mode));
         sheet.entry(0, note, "mode", "\"passive\"");
     }
-    if service.on_reboot != OnReboot::Start {
+    if service.on_reboot != config.on_reboot {
         let note = sheet.notes.take(of(Keyword::OnReboot)).and(sheet.notes.take(of(Keyword::Mode)));
-        let word = match service.on_reboot {
-            OnReboot::NoStart => "no-start",
-            OnReboot::LastState => "last-state",
-            OnReboot::Start => "start",
-        };
+        let word = settings::on_reboot(service.on_reboot);
         sheet.entry(0, note, "on-reboot", &text::string(word));
     }
     let strings = |list: Vec<&str>| list.into_iter().map(text::string).collect::<Vec<_>>();
@@ -57,7 +52,7 @@ pub(super) fn service(sheet: &mut Sheet, config: &Config, number: usize, service
         sheet.entry(0, note, "depends-on", &text::one_or_many(&names));
     }
     let said = rule::missing(sheet, config, service);
-    lines(sheet, number, service);
+    lines(sheet, config, number, service);
     alert::service(sheet, service);
     rule::checks(sheet, config, service, said);
     let rest = sheet.notes.rest_of(number);
@@ -68,7 +63,7 @@ pub(super) fn service(sheet: &mut Sheet, config: &Config, number: usize, service
 }
 
 /// What it is.
-fn kind(sheet: &mut Sheet, service: &Service) {
+fn kind(sheet: &mut Sheet, config: &Config, service: &Service) {
     let path = |path: &std::path::Path| text::string(&path.to_string_lossy());
     let (key, value) = match &service.kind {
         Kind::Process { found: Found::Pidfile(file) } => ("pidfile", path(file)),
@@ -86,7 +81,7 @@ fn kind(sheet: &mut Sheet, service: &Service) {
         Kind::Network { link: Link::Interface(name) } => ("network", text::string(name)),
         Kind::Network { link: Link::Address(address) } => ("network", text::string(&address.to_string())),
         Kind::Program { program, speech } => {
-            let mut entries = program::entries(program, "run", &sheet.notes);
+            let mut entries = program::entries(program, "run", config.limits.program, &sheet.notes);
             match speech {
                 Speech::Nagios => entries.push(("format", "\"nagios\"".to_owned())),
                 Speech::Json => entries.push(("format", "\"json\"".to_owned())),
@@ -95,7 +90,7 @@ fn kind(sheet: &mut Sheet, service: &Service) {
             if !service.rules.iter().any(Rule::is_of_an_end) {
                 entries.push(("must", "\"run\"".to_owned()));
             }
-            if service.buffer != BUFFER {
+            if u64::from(service.buffer) != config.limits.program_output {
                 entries.push(("output-limit", text::string(&text::size(service.buffer.into()))));
             }
             match &entries[..] {
@@ -132,12 +127,10 @@ fn string_of(time: std::time::Duration) -> String {
 }
 
 /// Which lines of a file are seen, and how much of them.
-fn lines(sheet: &mut Sheet, number: usize, service: &Service) {
+fn lines(sheet: &mut Sheet, config: &Config, number: usize, service: &Service) {
     if !matches!(service.kind, Kind::File { .. }) {
         return;
     }
-    let about =
-        service.rules.iter().any(|rule| matches!(rule.when, hinoban_config::Condition::Content { .. }));
     if !service.ignore.is_empty() {
         let items = service.ignore.iter().map(|ignore| {
             let pattern = text::string(&proof::ours(&ignore.pattern, true));
@@ -150,7 +143,7 @@ fn lines(sheet: &mut Sheet, number: usize, service: &Service) {
         let items = items.map(|item| (std::mem::take(&mut note), item)).collect();
         sheet.list(0, "ignore", items);
     }
-    if service.buffer != BUFFER && (about || !service.ignore.is_empty()) {
+    if u64::from(service.buffer) != config.limits.file_content && proof::keeps(service) {
         sheet.entry(0, Default::default(), "line-limit", &text::string(&text::size(service.buffer.into())));
     }
 }

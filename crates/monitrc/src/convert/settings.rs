@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hinoban_config::{Config, Facility, HISTORY, Limits, LogTarget, OnReboot, Tls};
+use hinoban_config::{Config, Dialect, Facility, HISTORY, Limits, LogTarget, OnReboot};
 
 use super::notes::{Note, What};
 use super::sheet::Sheet;
-use super::{alert, text, tls, web};
+use super::{alert, proof, text, tls, web};
 use crate::keyword::Keyword;
 
 /// Writes everything but the services.
@@ -14,8 +14,8 @@ pub(super) fn settings(sheet: &mut Sheet, config: &Config) {
     top(sheet, config);
     files(sheet, config);
     log(sheet, config);
-    limits(sheet, &config.limits);
-    general(sheet, &config.tls);
+    limits(sheet, config);
+    general(sheet, config);
     alert::mail(sheet, config);
     web::web(sheet, config);
     web::collectors(sheet, config);
@@ -48,10 +48,6 @@ fn top(sheet: &mut Sheet, config: &Config) {
     if config.batch {
         let note = note(sheet, &[Keyword::Terminal]);
         sheet.entry(0, note, "batch", "true");
-    }
-    if config.fips {
-        let note = note(sheet, &[Keyword::Fips]);
-        sheet.entry(0, note, "fips", "true");
     }
     sheet.comments(0, &["# Repairs are repeated as Monit repeats them: without pauses of our own, and as many as there are to make.".to_owned()]);
     sheet.entry(0, Note::default(), "patience", "false");
@@ -117,9 +113,18 @@ fn log(sheet: &mut Sheet, config: &Config) {
     sheet.entry(0, note, key, &value);
 }
 
-fn limits(sheet: &mut Sheet, limits: &Limits) {
-    let usual = Limits::default();
-    if *limits == usual {
+fn limits(sheet: &mut Sheet, config: &Config) {
+    let mut limits = config.limits.clone();
+    let usual = Limits::of(Dialect::Toml);
+    // What nothing here is bound by is not said.
+    let (output, lines) = proof::kept(config);
+    if !output {
+        (limits.program_output, limits.program) = (usual.program_output, usual.program);
+    }
+    if !lines {
+        limits.file_content = usual.file_content;
+    }
+    if limits == usual {
         return;
     }
     let note = note(sheet, &[Keyword::Limits, Keyword::ExpectBuffer]);
@@ -151,12 +156,15 @@ fn limits(sheet: &mut Sheet, limits: &Limits) {
     }
 }
 
-/// What holds for TLS in general. TOML verifies by itself, a control file does not.
-fn general(sheet: &mut Sheet, general: &Tls) {
+/// What holds for TLS in general. TOML verifies by itself, a control file does not: that is said where TLS is spoken.
+fn general(sheet: &mut Sheet, config: &Config) {
     let note = note(sheet, &[Keyword::Ssl]);
     table(sheet, note, "tls");
-    let general = Tls { verify: Some(general.verify.unwrap_or(false)), ..general.clone() };
-    for (key, value) in tls::entries(&general) {
+    if config.fips {
+        let note = self::note(sheet, &[Keyword::Fips]);
+        sheet.entry(0, note, "fips", "true");
+    }
+    for (key, value) in tls::entries(&config.tls_defaults()) {
         sheet.entry(0, Note::default(), key, &value);
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn web(sheet: &mut Sheet, config: &Config) {
     let sockets = web.listen.iter().map(|socket| listen(socket, &sheet.notes)).collect();
     sheet.list(0, "listen", quiet(sockets));
     if web.anonymous {
-        sheet.entry(0, Note::default(), "anonymous", "true");
+        sheet.entry(0, Note::default(), "signature", "false");
     }
     if let Some(options) = &web.tls {
         sheet.entry(0, Note::default(), "tls", &text::table(&tls::entries(options)));
@@ -49,7 +49,7 @@ pub(super) fn web(sheet: &mut Sheet, config: &Config) {
     }
     sheet.list(0, "allow", quiet(hosts));
     sheet.list(0, "users", quiet(users));
-    sheet.list(0, "password-files", quiet(files));
+    sheet.list(0, "user-files", quiet(files));
     sheet.list(0, "groups", quiet(groups));
 }
 
@@ -84,7 +84,7 @@ fn listen(listen: &Listen, notes: &Notes) -> String {
 }
 
 fn password_file(file: &PasswordFile) -> String {
-    let mut entries = vec![("path", text::string(&file.path.to_string_lossy()))];
+    let mut entries = vec![("file", text::string(&file.path.to_string_lossy()))];
     match file.entries {
         Entries::Cleartext => {}
         Entries::Md5 => entries.push(("entries", "\"md5\"".to_owned())),
@@ -95,17 +95,26 @@ fn password_file(file: &PasswordFile) -> String {
         entries.push(("only", text::list(&names)));
     }
     entries.extend(read_only(file.read_only));
-    text::table(&entries)
+    match &entries[..] {
+        [(_, path)] => path.clone(),
+        entries => text::table(entries),
+    }
 }
 
 /// Writes the M/Monit servers.
 pub(super) fn collectors(sheet: &mut Sheet, config: &Config) {
     let mut note = settings::note(sheet, &[Keyword::Mmonit]);
+    let mut register = Some(config.register_credentials);
     for Collector { url, timeout, tls: options, groups } in &config.collectors {
         sheet.gap();
-        sheet.line(0, std::mem::take(&mut note), "[[collector]]");
-        sheet.entry(0, Note::default(), "url", &text::string(url.reveal()));
-        if timeout.as_secs() != 5 {
+        sheet.line(0, std::mem::take(&mut note), "[[mmonit]]");
+        let (url, login) = apart(url.reveal());
+        sheet.entry(0, Note::default(), "url", &text::string(&url));
+        if let Some((user, password)) = login {
+            sheet.entry(0, Note::default(), "user", &text::string(user));
+            sheet.entry(0, Note::default(), "password", &text::string(password));
+        }
+        if *timeout != config.limits.network {
             sheet.entry(0, Note::default(), "timeout", &text::duration(*timeout));
         }
         if let Some(options) = options {
@@ -115,5 +124,20 @@ pub(super) fn collectors(sheet: &mut Sheet, config: &Config) {
         if !groups.is_empty() {
             sheet.entry(0, Note::default(), "groups", &text::one_or_many(&groups));
         }
+        if let Some(false) = register.take() {
+            sheet.entry(0, Note::default(), "register", "false");
+        }
     }
+}
+
+/// An address without user and password, and these two.
+fn apart(url: &str) -> (String, Option<(&str, &str)>) {
+    let parts = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (login, host) = rest[..end].rsplit_once('@')?;
+        let (user, password) = login.split_once(':')?;
+        Some((format!("{scheme}://{host}{}", &rest[end..]), Some((user, password))))
+    };
+    parts().unwrap_or_else(|| (url.to_owned(), None))
 }
