@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use hinoban::monitrc::{Runtime, admitted, dump};
+use hinoban::monitrc::{Runtime, dump, preamble};
 
 use crate::run::Plan;
 use crate::sums;
 
-/// Them all: who is let in, settings, services.
+/// Them all: what was seen while reading, settings, services.
 pub(crate) fn of(plan: &Plan) -> String {
     let (config, places) = (&plan.loaded.config, &plan.places);
     let runtime = Runtime {
@@ -16,10 +16,11 @@ pub(crate) fn of(plan: &Plan) -> String {
         idfile: &places.idfile,
         statefile: &places.statefile,
         socket: &places.door,
+        exists: &|path| path.exists(),
         checksum: &sums::of_file,
         addresses: &addresses,
     };
-    admitted(config, &runtime) + &dump(config, &runtime)
+    preamble(config, &runtime) + &dump(config, &runtime)
 }
 
 /// The addresses of a host, each once.

@@ -30,6 +30,8 @@ pub struct Runtime<'a> {
     pub statefile: &'a Path,
     /// The socket that the command line talks to; shown under TOML only, as Monit has none.
     pub socket: &'a Path,
+    /// Whether a file exists. Asked for each whose mode is watched for changes.
+    pub exists: &'a dyn Fn(&Path) -> bool,
     /// The digest of a file, in hexadecimal digits; `None` if it cannot be read. Asked for each rule that takes the checksum
     /// there is for the right one.
     pub checksum: &'a dyn Fn(&Path, Algorithm) -> Option<String>,
@@ -43,7 +45,7 @@ impl std::fmt::Debug for Runtime<'_> {
     }
 }
 
-/// Everything that `-t -v` shows before its verdict, but for [`admitted`]: settings, then services.
+/// Everything that `-t -v` shows before its verdict, but for [`preamble`]: settings, then services.
 pub fn dump(config: &Config, runtime: &Runtime<'_>) -> String {
     let mut page = Page::default();
     settings::write(&mut page, config, runtime);
@@ -57,9 +59,14 @@ pub fn dump(config: &Config, runtime: &Runtime<'_>) -> String {
     page.text
 }
 
-/// The lines that Monit shows while it reads who may use the HTTP interface, which come before all others.
-pub fn admitted(config: &Config, runtime: &Runtime<'_>) -> String {
-    settings::admitted(config, runtime)
+/// The lines that Monit shows while it reads the file, which come before all others: who may use the HTTP interface, and
+/// whose mode is watched for changes though it is not there.
+pub fn preamble(config: &Config, runtime: &Runtime<'_>) -> String {
+    let mut text = settings::admitted(config, runtime);
+    for service in &config.services {
+        text += &service::missing(service, runtime);
+    }
+    text
 }
 
 /// Lines of the form `LABEL = VALUE`.

@@ -38,7 +38,7 @@ mod trap;
 use std::path::Path;
 
 pub use convert::{Twin, convert};
-pub use dump::{Runtime, admitted, dump};
+pub use dump::{Runtime, dump, preamble};
 
 use hinoban_config::{Loaded, Mistakes, Surroundings};
 

@@ -45,7 +45,7 @@ fn name(text: &str, at: usize) -> Scanned {
             match stop {
                 Some(length @ 1..) if bytes[at + 1 + length] == *quote => {
                     let found = Scanned::new(Kind::Name, at, at + length + 2);
-                    match quoted::unescape(&text[at + 1..at + 1 + length]) {
+                    match quoted::cooked(&text[at + 1..at + 1 + length]) {
                         Some(cooked) => found.with(Value::Text(cooked)),
                         None => found,
                     }
@@ -115,7 +115,7 @@ fn arguments(text: &str, from: usize) -> Scanned {
                 match closing.filter(|close| close + 1 >= end) {
                     Some(close) => {
                         let inner = &text[at + 1..close];
-                        words.push(quoted::unescape(inner).unwrap_or_else(|| inner.to_owned()));
+                        words.push(quoted::cooked(inner).unwrap_or_else(|| inner.to_owned()));
                         at = close + 1;
                     }
                     None => {

@@ -13,10 +13,17 @@ pub(crate) fn string(text: &str, at: usize) -> Scanned {
     let inner = &text[at + 1..at + 1 + length];
     let kind = if inner.starts_with('/') && !inner.contains('\n') { Kind::Path } else { Kind::Quoted };
     let found = Scanned::new(kind, at, at + length + 2);
-    match unescape(inner) {
+    match cooked(inner) {
         Some(cooked) => found.with(Value::Text(cooked)),
         None => found,
     }
+}
+
+/// What Monit makes of the text between two quotes: it takes away blanks and quotes of either kind at both ends, then
+/// resolves escapes. `None` if that changes nothing.
+pub(crate) fn cooked(inner: &str) -> Option<String> {
+    let bare = inner.trim_matches([' ', '\t', '\r', '\n', '\x0b', '\x0c', '"', '\'']);
+    unescape(bare).or_else(|| (bare.len() < inner.len()).then(|| bare.to_owned()))
 }
 
 /// A quote without its partner. The rest of its line is given up, no more.
@@ -29,7 +36,7 @@ pub(crate) fn unbalanced(text: &str, at: usize) -> Scanned {
 
 /// A text with its escapes resolved: `\n`, `\t`, `\r`, `\ `, `\\` and `\0xHH`; any other pair stays as it is, and so
 /// does `\0x00`. `None` if there was none.
-pub(crate) fn unescape(text: &str) -> Option<String> {
+fn unescape(text: &str) -> Option<String> {
     if !text.contains('\\') {
         return None;
     }
@@ -85,5 +92,20 @@ mod tests {
             assert_eq!(unescape(text).as_deref(), Some(want), "{text}");
         }
         assert_eq!(unescape("plain"), None);
+    }
+
+    #[test]
+    fn blanks_and_quotes_at_both_ends_go_before_escapes_are_resolved() {
+        for (text, want) in [
+            (" a  b ", "a  b"),
+            ("'a' ", "a"),
+            ("\" \"it's'", "it's"),
+            (r"\ta\t", "\ta\t"),
+            (r"a\ ", r"a\"),
+            ("  ", ""),
+        ] {
+            assert_eq!(cooked(text).as_deref(), Some(want), "{text}");
+        }
+        assert_eq!(cooked("it's"), None);
     }
 }

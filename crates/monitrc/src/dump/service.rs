@@ -71,6 +71,26 @@ pub(super) fn write(page: &mut Page, config: &Config, service: &Service, runtime
     alerts(page, &service.alerts, 20);
 }
 
+/// A line for each rule about changes of a mode that has none to begin with.
+pub(super) fn missing(service: &Service, runtime: &Runtime<'_>) -> String {
+    let (Kind::File { path }
+    | Kind::Directory { path }
+    | Kind::Fifo { path }
+    | Kind::Filesystem { path, .. }) = &service.kind
+    else {
+        return String::new();
+    };
+    let of_mode =
+        |rule: &&Rule| matches!(&rule.when, Condition::Changed { metric, .. } if metric == "permission");
+    let rules = service.rules.iter().filter(of_mode).count();
+    if rules == 0 || (runtime.exists)(path) {
+        return String::new();
+    }
+    let path = path.display();
+    format!("The path '{path}' used in the PERMISSION statement refer to a non-existing object\n")
+        .repeat(rules)
+}
+
 /// What it is, and the commands for it.
 fn head(page: &mut Page, service: &Service) {
     let (kind, label, value) = subject(&service.kind);
