@@ -102,7 +102,8 @@ pub(crate) fn load(path: &Path, flags: &Flags) -> Result<Loaded, NotLoaded> {
     if native {
         unchangeable(path, &found, us).map_err(NotLoaded::File)?;
     }
-    let text = World.read(path).map_err(|why| {
+    let read = if native { World.read(path) } else { World.text(path) };
+    let text = read.map_err(|why| {
         if why.kind() == io::ErrorKind::InvalidData {
             NotLoaded::File(format!("The control file '{}' is not UTF-8 text; convert it", path.display()))
         } else {
@@ -124,7 +125,20 @@ pub(crate) fn load(path: &Path, flags: &Flags) -> Result<Loaded, NotLoaded> {
             loaded.warnings.push(Mistake::warning(place, message).help(help));
         }
     } else {
-        guarded(path, &found, us).map_err(NotLoaded::File)?;
+        if World.read(path).is_err() {
+            let message = format!("'{}' is not UTF-8 text; it is read as Latin-1", path.display());
+            let help = "names and patterns with letters beyond ASCII may match nothing; convert it: iconv -f latin1 -t utf8";
+            let place = Place { file: path.into(), line: 0, column: 0, span: 0..0 };
+            loaded.warnings.push(Mistake::warning(place, message).help(help));
+        }
+        // Last, as Monit does: what is wrong with the content is told first.
+        if let Err(why) = guarded(path, &found, us) {
+            if loaded.warnings.list.is_empty() {
+                return Err(NotLoaded::File(why));
+            }
+            loaded.warnings.push(Mistake::error(Place::default(), why));
+            return Err(NotLoaded::Mistakes(loaded.warnings));
+        }
     }
     overrule(&mut loaded.config, flags);
     Ok(loaded)

@@ -25,6 +25,16 @@ impl Surroundings for World {
         std::fs::read_to_string(path)
     }
 
+    /// What is not UTF-8 is taken for Latin-1, in which every byte is a letter.
+    fn text(&self, path: &Path) -> io::Result<String> {
+        match self.read(path) {
+            Err(why) if why.kind() == io::ErrorKind::InvalidData => {
+                Ok(std::fs::read(path)?.into_iter().map(char::from).collect())
+            }
+            read => read,
+        }
+    }
+
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
         sys::glob(pattern)
     }
@@ -35,6 +45,14 @@ impl Surroundings for World {
 
     fn group(&self, name: &str) -> Option<u32> {
         sys::group(name).or_else(|| name.parse().ok())
+    }
+
+    fn has_user(&self, uid: u32) -> bool {
+        sys::user_of(uid).is_some()
+    }
+
+    fn has_group(&self, gid: u32) -> bool {
+        sys::is_group(gid)
     }
 
     fn primary_group(&self, uid: u32) -> Option<u32> {

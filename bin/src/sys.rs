@@ -66,21 +66,27 @@ fn passwd(
 /// The id of the group of this name, as getgrnam(3) knows it.
 pub(crate) fn group(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;
+    groups(|entry, strings, found| {
+        // SAFETY: all pointers are valid for the call, and the length is that of `strings`.
+        unsafe { libc::getgrnam_r(name.as_ptr(), entry, strings.as_mut_ptr().cast(), strings.len(), found) }
+    })
+}
+
+/// Whether there is a group with this id.
+pub(crate) fn is_group(gid: u32) -> bool {
+    let found = groups(|entry, strings, found| {
+        // SAFETY: as in `group`.
+        unsafe { libc::getgrgid_r(gid, entry, strings.as_mut_ptr().cast(), strings.len(), found) }
+    });
+    found.is_some()
+}
+
+fn groups(ask: impl Fn(*mut libc::group, &mut [u8], *mut *mut libc::group) -> libc::c_int) -> Option<u32> {
     let mut strings = vec![0_u8; ROOM];
     loop {
         let mut entry = MaybeUninit::<libc::group>::zeroed();
         let mut found = ptr::null_mut();
-        // SAFETY: all pointers are valid for the call, and the length is that of `strings`.
-        let result = unsafe {
-            libc::getgrnam_r(
-                name.as_ptr(),
-                entry.as_mut_ptr(),
-                strings.as_mut_ptr().cast(),
-                strings.len(),
-                &mut found,
-            )
-        };
-        match result {
+        match ask(entry.as_mut_ptr(), &mut strings, &mut found) {
             libc::ERANGE if strings.len() < ROOM_AT_MOST => strings.resize(strings.len() * 2, 0),
             // SAFETY: the call succeeded and set `found` to `entry`.
             0 if !found.is_null() => return Some(unsafe { (*found).gr_gid }),

@@ -172,8 +172,13 @@ fn not_running(config: &Config) -> String {
 
 fn test(plan: &Plan) -> Result<ExitCode, String> {
     run::bind(&plan.loaded).map_err(|mistakes| told(&mistakes))?;
+    let warnings = &plan.loaded.warnings;
+    match plan.loaded.config.dialect {
+        // Scripts read Monit's lines.
+        Dialect::Monit if !warnings.list.is_empty() => complain(told(warnings)),
+        _ => warn(plan),
+    }
     trial(plan.loaded.config.log.as_ref(), false)?;
-    warn(plan);
     if plan.flags.verbose > 0 {
         show(&constants::of(plan));
     }

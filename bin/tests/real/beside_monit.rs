@@ -4,6 +4,7 @@ mod commands;
 mod compare;
 mod content;
 mod dependencies;
+mod fixtures;
 mod networks;
 mod nodes;
 mod programs;

@@ -9,6 +9,15 @@ pub trait Surroundings {
     /// As reading the file does; text that is not UTF-8 is [`io::ErrorKind::InvalidData`].
     fn read(&self, path: &Path) -> io::Result<String>;
 
+    /// The text of a control file, or of a file of patterns that one names: Monit takes bytes as they are, so text that is
+    /// not UTF-8 may be read as something else, but must be read.
+    ///
+    /// # Errors
+    /// As reading the file does.
+    fn text(&self, path: &Path) -> io::Result<String> {
+        self.read(path)
+    }
+
     /// The paths that match a pattern of glob(7), in alphabetical order; empty if none does.
     fn glob(&self, pattern: &str) -> Vec<PathBuf>;
 
@@ -17,6 +26,16 @@ pub trait Surroundings {
 
     /// The id of a group, by name or by number written out; `None` if there is none.
     fn group(&self, name: &str) -> Option<u32>;
+
+    /// Whether somebody has this id; yes, if that is not known.
+    fn has_user(&self, _uid: u32) -> bool {
+        true
+    }
+
+    /// Whether a group has this id; yes, if that is not known.
+    fn has_group(&self, _gid: u32) -> bool {
+        true
+    }
 
     /// The primary group of the user with this id; `None` if that is not known.
     fn primary_group(&self, _uid: u32) -> Option<u32> {

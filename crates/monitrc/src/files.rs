@@ -47,7 +47,7 @@ impl Files {
     pub(crate) fn open(&mut self, path: &Path, around: &dyn Surroundings) -> std::io::Result<u32> {
         match self.find(path) {
             Some(file) => Ok(file),
-            None => Ok(self.add(path, &around.read(path)?)),
+            None => Ok(self.add(path, &around.text(path)?)),
         }
     }
 

@@ -178,8 +178,7 @@ impl<'a> Parser<'a> {
         let flaw = match self.around.exists(there, true) {
             true => None,
             false if !self.around.exists(there, false) => Some("Program does not exist:"),
-            // Only a directory has this entry.
-            false if self.around.exists(&there.join("."), false) => Some(program::FOLDER),
+            false if self.around.is_directory(there) == Some(true) => Some(program::FOLDER),
             false => Some("Program is not executable:"),
         };
         self.programs.insert(path.to_owned(), flaw);

@@ -112,6 +112,11 @@ pub(crate) fn find(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
     })
 }
 
+/// Whether a word is marked as something to be filled in.
+pub(crate) fn is_bracketed(word: &str) -> bool {
+    word.starts_with(['<', '$', '[']) || word.contains('$')
+}
+
 /// `<…>`, `{{ … }}`, `${…}`, `$VAR`, `%%X%%`, `@X@`, `PORT_NUMBER`, `USERNAME`.
 fn is_placeholder(misfit: Misfit<'_>) -> bool {
     let Misfit { kind, raw, before, after } = misfit;
@@ -223,6 +228,9 @@ fn place(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
                 .to_owned(),
         );
     }
+    if kind == Kind::Word && before.trim_start().to_ascii_lowercase().starts_with("depend") {
+        return Some("names behind 'depends on' are separated by commas".to_owned());
+    }
     let said = match word.as_str() {
         "user" => format!(
             "whom to run a program as stands behind it: start program = \"…\" as uid {}",
@@ -250,7 +258,11 @@ fn place(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
 /// Values that are something else to the lexer.
 fn value(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
     let Misfit { kind, raw, before, .. } = misfit;
+    let shouted = raw.len() > 4 && raw.bytes().all(|b| b.is_ascii_uppercase());
     match kind {
+        Kind::Key(_) if wanted.string && shouted => Some(format!(
+            "{PLACEHOLDER}, and a word of this language; if it is the value, it goes into quotes: \"{raw}\""
+        )),
         Kind::Key(_) if wanted.string && !wanted.path && !wanted.url && !wanted.mail => {
             Some(format!("'{raw}' is a word of this language; as a value it goes into quotes: \"{raw}\""))
         }

@@ -133,7 +133,7 @@ fn what_cannot_be_a_pattern_is_refused_with_its_place() {
     let text = refused("if content = \"/etc/wrong\" then alert");
     assert!(text.contains("line 2 of /etc/wrong"), "{text}");
     let text = refused("if content = \"(\" then alert");
-    assert!(text.contains("invalid regular expression"), "{text}");
+    assert!(text.contains("Regex parsing error"), "{text}");
     let text = refused("if content = \"x\" then alert else alert");
     assert!(text.contains("has no 'else'"), "{text}");
     assert!(refused("ignore size").contains("syntax error"));

@@ -122,7 +122,7 @@ fn the_last_rule_about_an_owner_a_mode_or_a_checksum_counts_whatever_it_asks() {
 fn a_checksum_of_what_is_not_there_yet_is_warned_of() {
     let text = "check file f with path /missing/f\nif failed checksum then alert\n";
     let warnings = parse(text).warnings.lines();
-    assert_eq!(warnings, ["monitrc:2: Cannot compute a checksum for file '/missing/f'"]);
+    assert_eq!(warnings, ["monitrc:2: Cannot compute a checksum for file /missing/f"]);
 }
 
 #[test]

@@ -101,8 +101,7 @@ impl Parser<'_> {
     fn pattern_file(&mut self) -> Parse<Vec<Pattern>> {
         let token = self.take();
         let (path, place) = (self.text(&token).to_owned(), self.place(&token));
-        self.doubt_pattern_file(&token);
-        let text = match self.around.read(path.as_ref()) {
+        let text = match self.around.text(path.as_ref()) {
             Ok(text) => text,
             Err(error) => {
                 let mistake = Mistake::error(place, "Cannot read regex match file").word(path.clone());
@@ -112,14 +111,16 @@ impl Parser<'_> {
                 return Err(Wrong);
             }
         };
+        self.doubt_pattern_file(&token);
         let mut patterns = Vec::new();
         for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
             for part in split(line) {
                 match Pattern::posix(part) {
                     Ok(pattern) => patterns.push(pattern),
                     Err(why) => {
-                        let mistake = Mistake::error(place.clone(), "invalid regular expression").word(part);
-                        self.note(mistake.help(format!("{why}, in line {} of {path}", n + 1)));
+                        let mistake =
+                            Mistake::error(place.clone(), format!("Regex parsing error: {why}")).word(part);
+                        self.note(mistake.help(format!("it is in line {} of {path}", n + 1)));
                     }
                 }
             }

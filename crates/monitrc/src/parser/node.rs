@@ -127,8 +127,8 @@ impl Parser<'_> {
         if self.around.exists(path, false) {
             return;
         }
-        let mistake = Mistake::warning(place, "Cannot compute a checksum for file");
-        let mistake = mistake.word(path.display().to_string());
+        let message = format!("Cannot compute a checksum for file {}", path.display());
+        let mistake = Mistake::warning(place, message);
         self.note(mistake.help("the first that is seen is taken for right; to say which is, write 'expect'"));
     }
 

@@ -128,7 +128,11 @@ impl Parser<'_> {
         let (token, name) = self.who("a user name or id")?;
         let found = match self.users.get(&name) {
             Some(known) => *known,
-            None => *self.users.entry(name.clone()).or_insert(self.around.user(&name)),
+            None => {
+                // A number is one of a user, too: Monit takes no other.
+                let found = self.around.user(&name).filter(|uid| self.around.has_user(*uid));
+                *self.users.entry(name.clone()).or_insert(found)
+            }
         };
         if found.is_none() {
             let what = if token.kind == Kind::Number { "uid" } else { "user" };
@@ -145,7 +149,10 @@ impl Parser<'_> {
         let (token, name) = self.who("a group name or id")?;
         let found = match self.groups.get(&name) {
             Some(known) => *known,
-            None => *self.groups.entry(name.clone()).or_insert(self.around.group(&name)),
+            None => {
+                let found = self.around.group(&name).filter(|gid| self.around.has_group(*gid));
+                *self.groups.entry(name.clone()).or_insert(found)
+            }
         };
         if found.is_none() {
             let what = if token.kind == Kind::Number { "gid" } else { "group" };

@@ -262,7 +262,12 @@ impl Parser<'_> {
             Some(Depends) => self.depends(),
             Some(Every | NotEvery) => self.turns(),
             Some(key @ (Alert | NoAlert)) => {
+                let behind = !self.token.fresh;
                 self.take();
+                if behind && !matches!(self.token.kind, Kind::Mail | Kind::Word | Kind::Quoted) {
+                    return self
+                        .refuse("a rule has one action, and every action alerts: this 'alert' can go");
+                }
                 let recipient = if key == Alert { self.recipient()? } else { self.spared()? };
                 self.draft.iter_mut().for_each(|draft| draft.service.alerts.push(recipient.clone()));
                 Ok(())
