@@ -7,7 +7,7 @@
 
 mod paths;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -24,19 +24,36 @@ use paths::{News, Paths};
 /// Whose probe.
 pub(crate) type Owner = (ServiceId, Part);
 
-/// The key of the inotify descriptor in the epoll instance; all others count from 1.
-const INOTIFY: u64 = 0;
+/// The key of the inotify descriptor in the epoll instance; those of all others say whose they are.
+const INOTIFY: u64 = u64::MAX;
+
+/// What stands for an owner in the epoll instance; `None`: so many parts nobody has.
+fn key_of((service, part): Owner) -> Option<u64> {
+    let part = match part {
+        Part::Subject => 0,
+        Part::Test(rule) => u32::try_from(rule).ok()?.checked_add(1).filter(|part| *part < u32::MAX)?,
+    };
+    Some(u64::from(service.0) << 32 | u64::from(part))
+}
+
+/// Whom this key stands for.
+fn owner_of(key: u64) -> Owner {
+    let part = match key as u32 {
+        0 => Part::Subject,
+        rule => Part::Test(rule as usize - 1),
+    };
+    (ServiceId((key >> 32) as u32), part)
+}
 
 /// Watches for all probes.
 #[derive(Debug)]
 pub(crate) struct Plane {
     epoll: AsyncFd<OwnedFd>,
     paths: Paths,
-    fds: HashMap<u64, (Owner, Arc<OwnedFd>)>,
-    owners: HashMap<Owner, Vec<(u64, RawFd)>>,
+    /// By the owner's key. Most have one.
+    fds: BTreeMap<(u64, RawFd), Arc<OwnedFd>>,
     /// Who may have missed something between a look and the beginning of its watch.
     late: BTreeSet<Owner>,
-    next_key: u64,
 }
 
 impl Plane {
@@ -50,8 +67,8 @@ impl Plane {
         // `OwnedFd` cannot, and this crate holds no unsafe code.
         #[allow(deprecated)]
         let epoll = AsyncFd::with_interest(fd, Interest::READABLE)?;
-        let (fds, owners, late) = Default::default();
-        Ok(Self { epoll, paths, fds, owners, late, next_key: INOTIFY })
+        let (fds, late) = Default::default();
+        Ok(Self { epoll, paths, fds, late })
     }
 
     /// Waits until something stirs; gives whose probes want a look. Loses nothing when dropped.
@@ -67,7 +84,7 @@ impl Plane {
                 for key in keys {
                     match key {
                         INOTIFY => all &= self.paths.read(&mut owners),
-                        key => owners.extend(self.fds.get(&key).map(|(owner, _)| *owner)),
+                        key => drop(owners.insert(owner_of(key))),
                     }
                 }
                 if all {
@@ -91,25 +108,25 @@ impl Plane {
     /// What cannot be watched, and why: its next due look will have to do.
     pub(crate) fn watch(&mut self, owner: Owner, wakes: &[Wake]) -> Vec<String> {
         let mut troubles = Vec::new();
-        let mut fds = self.owners.remove(&owner).unwrap_or_default();
-        fds.retain(|(key, _)| {
-            let mine = self.fds.get(key).map(|(_, fd)| fd);
-            let keep = wakes
-                .iter()
-                .any(|w| matches!((w, mine), (Wake::Fd(fd), Some(mine)) if Arc::ptr_eq(fd, mine)));
-            if !keep && let Some((_, fd)) = self.fds.remove(key) {
-                let _ = epoll::delete(self.epoll.get_ref(), &*fd);
-            }
-            keep
-        });
+        let key = key_of(owner);
+        let mine = key.map_or((0, 0)..(0, 0), |key| (key, RawFd::MIN)..(key + 1, RawFd::MIN));
+        let is_wanted = |mine: &Arc<OwnedFd>| {
+            wakes.iter().any(|wake| matches!(wake, Wake::Fd(fd) if Arc::ptr_eq(fd, mine)))
+        };
+        for (_, fd) in self.fds.extract_if(mine, |_, fd| !is_wanted(fd)) {
+            let _ = epoll::delete(self.epoll.get_ref(), &*fd);
+        }
         let mut paths: Vec<(&Path, News)> = Vec::new();
         for wake in wakes {
             match wake {
-                Wake::Fd(fd) if fds.iter().any(|(_, raw)| *raw == fd.as_raw_fd()) => {}
-                Wake::Fd(fd) => match self.watch_fd(owner, fd) {
-                    Ok(key) => fds.push((key, fd.as_raw_fd())),
-                    Err(trouble) => troubles.push(trouble),
-                },
+                Wake::Fd(fd) => {
+                    let key = key.map(|key| (key, fd.as_raw_fd()));
+                    if let Some(key) = key.filter(|key| !self.fds.contains_key(key))
+                        && let Err(trouble) = self.watch_fd(key, fd)
+                    {
+                        troubles.push(trouble);
+                    }
+                }
                 Wake::Path(path) => paths.push((path, News::Content)),
                 Wake::Presence(path) => paths.push((path, News::Presence)),
                 Wake::Entries(path) => paths.push((path, News::Entries)),
@@ -119,20 +136,15 @@ impl Plane {
         if self.paths.watch(owner, &paths, &mut troubles) {
             self.late.insert(owner);
         }
-        if !fds.is_empty() {
-            self.owners.insert(owner, fds);
-        }
         troubles
     }
 
-    fn watch_fd(&mut self, owner: Owner, fd: &Arc<OwnedFd>) -> Result<u64, String> {
-        self.next_key += 1;
-        let key = self.next_key;
+    fn watch_fd(&mut self, key: (u64, RawFd), fd: &Arc<OwnedFd>) -> Result<(), String> {
         let flags = EventFlags::IN | EventFlags::ET;
-        epoll::add(self.epoll.get_ref(), &**fd, EventData::new_u64(key), flags)
+        epoll::add(self.epoll.get_ref(), &**fd, EventData::new_u64(key.0), flags)
             .map_err(|e| format!("cannot wait for its end at once ({e}); the next due look will find it"))?;
-        self.fds.insert(key, (owner, fd.clone()));
-        Ok(key)
+        self.fds.insert(key, fd.clone());
+        Ok(())
     }
 }
 

@@ -125,7 +125,7 @@ impl Paths {
             return false;
         }
         let before = self.owners.remove(&owner).unwrap_or_default();
-        let mut after: Vec<Watched> = Vec::new();
+        let mut after: Vec<Watched> = Vec::with_capacity(wanted.len());
         let mut fresh = false;
         for &(path, news) in wanted {
             let entries = news == News::Entries;
