@@ -221,6 +221,8 @@ fn with_pidfile(plan: Plan, pidfile: Rc<RefCell<Option<Pidfile>>>) -> Result<Exi
     for line in loaded.warnings.lines() {
         voice.say(Level::Warning, line);
     }
+    // With them goes the text of the configuration, which may be long.
+    drop(loaded.warnings);
     if let Some((level, notice)) = notice {
         if level == Level::Error {
             lacks.push(notice.clone());
