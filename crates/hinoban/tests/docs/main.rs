@@ -394,16 +394,15 @@ fn the_reference_has_every_reason_class_path_and_variable() {
 }
 
 #[test]
-fn whoever_comes_from_monit_is_told_what_is_refused() {
-    let source = sources("crates/monitrc/src/parser");
-    let mut names = quoted_after(&source, "self.unsupported_here(\"");
-    names.extend(quoted_after(&source, "self.unsupported(place, \""));
-    names.extend(quoted_after(&source, "self.unsupported(options.place, \""));
-    names.extend(
-        ["set ssl", "set mail-format", "set mmonit", "set fips", "set expectbuffer"].map(str::to_owned),
-    );
-    names.extend(["check directory", "check fifo", "check program", "check network"].map(str::to_owned));
-    assert_names("docs/FROM_MONIT.md", &names, 25);
+fn the_reference_has_every_protocol_and_every_option_of_a_connection() {
+    let names = hinoban_config::Plain::ALL.iter().map(|(_, name, _)| (*name).to_owned());
+    let mut names: BTreeSet<String> = names.collect();
+    let source = read("crates/monitrc/src/parser/protocol.rs");
+    for list in ["const COMMON", "const OTHERS", "const LIMITS"] {
+        let texts = &source[source.find(list).unwrap()..];
+        names.extend(texts[..texts.find("];").unwrap()].split('"').skip(1).step_by(2).map(str::to_owned));
+    }
+    assert_names("docs/REFERENCE.md", &names, 45);
 }
 
 #[test]
