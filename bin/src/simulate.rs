@@ -55,14 +55,7 @@ pub(crate) fn simulate(plan: &Plan) -> Result<ExitCode, String> {
 /// Tells people as the daemon does; what it would put on the wire leaves nobody.
 fn incidents(config: &Config) -> Incidents {
     let host = config.system().map_or("localhost", |system| system.name.as_str()).to_owned();
-    Incidents::new(Options {
-        dialect: config.dialect,
-        host,
-        recipients: config.alerts.clone(),
-        from: config.mail.format.from.clone(),
-        mail_host: config.mail.hostname.clone(),
-        zone: jiff::tz::TimeZone::UTC,
-    })
+    Incidents::new(Options::of(config, &host, jiff::tz::TimeZone::UTC))
 }
 
 /// What one `--fail` means: `NAME`, `NAME:tests`, or `NAME:METRIC=VALUE`.

@@ -196,7 +196,9 @@ impl Timeline<'_> {
             .collect();
         out += &match mails.is_empty() {
             false => format!("  {}.\n", mails.join("; ")),
-            true if self.config.alerts.is_empty() => {
+            true if self.config.alerts.is_empty()
+                && self.config.services.iter().all(|s| s.alerts.is_empty()) =>
+            {
                 "  Nobody is told: the configuration names no address for messages.\n".to_owned()
             }
             true => "  Nobody is told.\n".to_owned(),

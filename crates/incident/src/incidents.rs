@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use hinoban_config::{Dialect, Recipient};
+use hinoban_config::{Dialect, MailFormat, Recipient};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Report};
 use hinoban_reading::Stamp;
 
@@ -61,6 +61,11 @@ impl Incidents {
         self.given_up.insert(service.into());
     }
 
+    /// What does not change from message to message.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Other recipients, names or forms from now on, after a reload. What stands still stands.
     pub fn set_options(&mut self, options: Options) {
         self.options = options;
@@ -102,8 +107,8 @@ impl Incidents {
     /// The messages to be sent because of this event; mostly none. All have the event's time.
     pub fn handle(&mut self, event: &Event) -> Vec<Delivery> {
         let Some((audience, letter)) = self.letter(event) else { return Vec::new() };
-        let to = self.recipients(audience);
-        if to.is_empty() { Vec::new() } else { vec![letter.seal(&self.options, event, to)] }
+        let groups = self.recipients(&event.service, letter.class, audience);
+        groups.into_iter().map(|(form, to)| letter.seal(&self.options, event, form, to)).collect()
     }
 
     /// What to tell, and whom.
@@ -227,19 +232,34 @@ impl Incidents {
         Scene { event, host: &self.options.host, zone: &self.options.zone, given_up }
     }
 
-    /// Addresses, each once.
-    fn recipients(&self, audience: Audience) -> Vec<String> {
-        let hears = |recipient: &&Recipient| match audience {
-            Audience::All => true,
-            Audience::Reminded(times) => recipient.reminder.is_some_and(|n| n > 0 && times.is_multiple_of(n)),
+    /// Addresses, each once, by the form in which they want it.
+    fn recipients(
+        &self,
+        service: &str,
+        class: Class,
+        audience: Audience,
+    ) -> Vec<(Option<&MailFormat>, Vec<String>)> {
+        let hears = |recipient: &&Recipient| {
+            recipient.events.has(class.bit())
+                && match audience {
+                    Audience::All => true,
+                    Audience::Reminded(times) => {
+                        recipient.reminder.is_some_and(|n| n > 0 && times.is_multiple_of(n))
+                    }
+                }
         };
-        let mut to: Vec<String> = Vec::new();
-        for recipient in self.options.recipients.iter().filter(hears) {
-            if !to.contains(&recipient.address) {
-                to.push(recipient.address.clone());
+        let mut groups: Vec<(Option<&MailFormat>, Vec<String>)> = Vec::new();
+        for recipient in self.options.hearers(service).filter(hears) {
+            if groups.iter().any(|(_, to)| to.contains(&recipient.address)) {
+                continue;
+            }
+            let form = recipient.format.as_deref();
+            match groups.iter_mut().find(|(known, _)| *known == form) {
+                Some((_, to)) => to.push(recipient.address.clone()),
+                None => groups.push((form, vec![recipient.address.clone()])),
             }
         }
-        to
+        groups
     }
 }
 

@@ -1,11 +1,12 @@
 //! The outer form of a message, which differs with what the configuration was written in.
 
-use hinoban_config::Dialect;
+use hinoban_config::{Dialect, MailFormat};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery, Report};
 use hinoban_reading::{ReasonKind, Stamp};
 
 use crate::account::{Scene, is_outage};
-use crate::words::{clean, cut, date, one_line, span};
+use crate::form::{Form, address};
+use crate::words::{clean, cut, date, date_with_zone, one_line, span};
 use crate::{Delivery, Options};
 
 /// Longer subjects are cut: lists of mails show less than this.
@@ -13,6 +14,8 @@ const SUBJECT: usize = 120;
 
 /// One thing to tell, in both forms.
 pub(crate) struct Letter {
+    /// The class of what happened: whoever asked for none of it does not hear of it.
+    pub(crate) class: Class,
     /// The text of `$EVENT`.
     title: &'static str,
     /// The word of `$ACTION`.
@@ -44,6 +47,7 @@ impl Letter {
             false => format!("{service} {still}has a problem: {}", failure.text),
         };
         Self {
+            class: failure.class,
             title: failure.title(),
             action: failure.then.word().to_owned(),
             description: failure.text.clone(),
@@ -61,6 +65,7 @@ impl Letter {
             false => format!("{service} is well again after {lasted}: {}", recovery.text),
         };
         Self {
+            class: recovery.class,
             title: recovery.class.succeeded(),
             action: recovery.then.word().to_owned(),
             description: recovery.text.clone(),
@@ -71,6 +76,7 @@ impl Letter {
 
     pub(crate) fn not_seen(scene: Scene<'_>, why: &str) -> Self {
         Self {
+            class: Class::Data,
             title: Class::Data.failed(),
             action: Doing::Alert.word().to_owned(),
             description: scene.event.description(),
@@ -81,6 +87,7 @@ impl Letter {
 
     pub(crate) fn seen(scene: Scene<'_>, lasted: Option<std::time::Duration>) -> Self {
         Self {
+            class: Class::Data,
             title: Class::Data.succeeded(),
             action: Doing::Alert.word().to_owned(),
             description: scene.event.description(),
@@ -100,6 +107,7 @@ impl Letter {
         let (service, word) = (&scene.event.service, doing.word());
         let result = if ok { "done" } else { "failed" };
         Self {
+            class: Class::Action,
             title: Class::Action.changed(),
             action: Doing::Alert.word().to_owned(),
             description: format!("{word} action {result}"),
@@ -111,6 +119,7 @@ impl Letter {
     /// An action that a rule asked for failed.
     pub(crate) fn action_failed(scene: Scene<'_>, doing: &Doing, because: &Because, report: &Report) -> Self {
         Self {
+            class: Class::Exec,
             title: Class::Exec.failed(),
             action: Doing::Alert.word().to_owned(),
             description: scene.event.description(),
@@ -133,6 +142,7 @@ impl Letter {
             _ => "done",
         };
         Self {
+            class: Class::Exec,
             title: Class::Exec.succeeded(),
             action: Doing::Alert.word().to_owned(),
             description: done.to_owned(),
@@ -146,6 +156,7 @@ impl Letter {
         let still = if times > 1 { "still " } else { "" };
         let (service, (cause, _)) = (&scene.event.service, text.rsplit_once(" -- ").unwrap_or((text, "")));
         Self {
+            class: Class::Timeout,
             title: Class::Timeout.failed(),
             action: Doing::Alert.word().to_owned(),
             description: text.to_owned(),
@@ -157,6 +168,7 @@ impl Letter {
     /// A repair is put off for the sake of the host.
     pub(crate) fn held(scene: Scene<'_>, doing: &Doing, why: &str) -> Self {
         Self {
+            class: Class::Exec,
             title: Class::Exec.failed(),
             action: Doing::Alert.word().to_owned(),
             description: scene.event.description(),
@@ -170,6 +182,7 @@ impl Letter {
         let (service, word) = (&scene.event.service, doing.word());
         let state = if *doing == Doing::Monitor { "is watched" } else { "is no longer watched" };
         Self {
+            class: Class::Action,
             title: Class::Action.changed(),
             action: Doing::Alert.word().to_owned(),
             description: format!("{word} action done"),
@@ -189,6 +202,7 @@ impl Letter {
             _ => scene.plain(&what),
         };
         Self {
+            class: Class::Instance,
             title: Class::Instance.changed(),
             action: action.word().to_owned(),
             description: what.clone(),
@@ -197,47 +211,95 @@ impl Letter {
         }
     }
 
-    /// Closes and addresses it.
-    pub(crate) fn seal(self, options: &Options, event: &Event, to: Vec<String>) -> Delivery {
+    /// Closes and addresses it, in the form of its readers, where they have one of their own, and of everybody's for the rest.
+    pub(crate) fn seal(
+        &self,
+        options: &Options,
+        event: &Event,
+        own: Option<&MailFormat>,
+        to: Vec<String>,
+    ) -> Delivery {
         let mail_host = options.mail_host.as_deref().unwrap_or(&options.host);
         let local = match options.dialect {
             Dialect::Monit => "monit",
             Dialect::Toml => "hinoban",
         };
-        let from = match &options.from {
-            Some(from) => from.replace("$HOST", &options.host),
-            None => format!("{local}@{}", options.host),
+        let form = Form::new(own, &options.format);
+        let from = form.from.and_then(|from| address(&from.replace("$HOST", &options.host), &options.host));
+        let reply_to =
+            form.reply_to.and_then(|reply| address(&reply.replace("$HOST", &options.host), &options.host));
+        let id = format!("{}.{}.{:016x}@{mail_host}", event.at.micros(), event.id, self.hash(event, own));
+        let subject = match form.subject {
+            Some(text) => self.filled(text, options, event).replace(['\r', '\n'], " "),
+            None => self.subject(options, event),
         };
-        let id = format!("{}.{}.{:016x}@{mail_host}", event.at.micros(), event.id, self.hash(event));
-        let (subject, body) = match options.dialect {
-            Dialect::Monit => self.monit_form(options, event),
-            Dialect::Toml => {
-                let subject = one_line(&format!("[{}] {}", options.host, self.subject));
-                (cut(subject, SUBJECT), self.account)
-            }
+        // What somebody wrote is all he wants to read: it may be for a program, or for a telephone.
+        let body = match form.message {
+            Some(text) => format!("{}\n", clean(&self.filled(text, options, event)).trim_end()),
+            None => self.body(options, event),
         };
-        Delivery { id, from, reply_to: None, to, subject, body }
+        Delivery {
+            id,
+            from: from.unwrap_or_else(|| format!("{local}@{}", options.host)),
+            reply_to,
+            to,
+            subject,
+            body,
+        }
     }
 
-    /// Monit 5.33's default mail format, as captured on the wire, and below it the account.
-    fn monit_form(self, options: &Options, event: &Event) -> (String, String) {
+    fn subject(&self, options: &Options, event: &Event) -> String {
+        match options.dialect {
+            // Two blanks: filters match them.
+            Dialect::Monit => {
+                format!("monit alert --  {} {}", self.title, event.service).replace(['\r', '\n'], " ")
+            }
+            Dialect::Toml => cut(one_line(&format!("[{}] {}", options.host, self.subject)), SUBJECT),
+        }
+    }
+
+    /// Under a control file Monit 5.33's default mail format, as captured on the wire, and below it the account.
+    fn body(&self, options: &Options, event: &Event) -> String {
         let Letter { title, action, description, account, .. } = self;
-        // Two blanks, and one at the end of the body's first line: filters match them.
-        let subject = format!("monit alert --  {title} {}", event.service).replace(['\r', '\n'], " ");
-        let body = format!(
+        if options.dialect == Dialect::Toml {
+            return account.clone();
+        }
+        // One blank at the end of the first line.
+        format!(
             "{title} Service {service} \n\n\tDate:        {date}\n\tAction:      {action}\n\tHost:        {host}\n\
              \tDescription: {description}\n\nYour faithful employee,\nMonit\n\n{account}",
             service = event.service,
             date = date(event.at, &options.zone),
             host = options.host,
-            description = clean(&description),
-        );
-        (subject, body)
+            description = clean(description),
+        )
+    }
+
+    /// A text with what happened in place of its variables, in Monit's order: what one of them brings may name one that comes
+    /// after it.
+    fn filled(&self, text: &str, options: &Options, event: &Event) -> String {
+        let date = match options.dialect {
+            Dialect::Monit => date(event.at, &options.zone),
+            Dialect::Toml => date_with_zone(event.at, &options.zone),
+        };
+        [
+            ("$HOST", options.host.as_str()),
+            ("$DATE", &date),
+            ("$SERVICE", &event.service),
+            ("$EVENT", self.title),
+            ("$DESCRIPTION", &self.description),
+            ("$ACTION", &self.action),
+        ]
+        .iter()
+        .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
 
     /// FNV-1a over what the message is about: the same in every life of the supervisor, unlike std's hasher.
-    fn hash(&self, event: &Event) -> u64 {
-        let parts = [&*event.service, self.title, &self.action, &self.description];
+    fn hash(&self, event: &Event, own: Option<&MailFormat>) -> u64 {
+        let mut parts = vec![&*event.service, self.title, &self.action, &self.description];
+        // The same event in another form is another message.
+        let own = own.map(|own| [&own.from, &own.reply_to, &own.subject, &own.message]);
+        parts.extend(own.iter().flatten().map(|field| field.as_deref().unwrap_or_default()));
         let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
         bytes
             .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

@@ -15,13 +15,16 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod form;
 mod incidents;
 mod letter;
 mod words;
 
 pub use incidents::Incidents;
 
-use hinoban_config::{Dialect, Recipient};
+use std::collections::HashMap;
+
+use hinoban_config::{Config, Dialect, MailFormat, Recipient};
 use jiff::tz::TimeZone;
 
 /// What does not change from message to message.
@@ -31,14 +34,41 @@ pub struct Options {
     pub dialect: Dialect,
     /// Name of the system service: what messages call this host.
     pub host: String,
-    /// Who is told.
+    /// Who is told of everything.
     pub recipients: Vec<Recipient>,
-    /// Sender, in which `$HOST` stands for `host`; `None`: `monit@HOST` under a control file, `hinoban@HOST` otherwise.
-    pub from: Option<String>,
+    /// By the name of a service: who is told of it. Whoever is named here is not told of it as `recipients` say.
+    pub local: HashMap<String, Vec<Recipient>>,
+    /// What messages look like, unless whoever is told has a form of his own. What both leave out is ours: the sender is
+    /// `monit@HOST` under a control file, `hinoban@HOST` otherwise.
+    pub format: MailFormat,
     /// The right half of message ids; `None`: `host`.
     pub mail_host: Option<String>,
     /// In which zone people read times. Only our own accounts name it; Monit's form does not.
     pub zone: TimeZone,
+}
+
+impl Options {
+    /// What this configuration says. `host` is the name of its system service, `zone` where its readers are.
+    pub fn of(config: &Config, host: &str, zone: TimeZone) -> Self {
+        let named = config.services.iter().filter(|service| !service.alerts.is_empty());
+        Self {
+            dialect: config.dialect,
+            host: host.to_owned(),
+            recipients: config.alerts.clone(),
+            local: named.map(|service| (service.name.clone(), service.alerts.clone())).collect(),
+            format: config.mail.format.clone(),
+            mail_host: config.mail.hostname.clone(),
+            zone,
+        }
+    }
+
+    /// Who may hear of a service: whom it names itself, then everybody else who is told of all.
+    pub fn hearers<'a>(&'a self, service: &str) -> impl Iterator<Item = &'a Recipient> {
+        let own = self.local.get(service).map_or(&[][..], Vec::as_slice);
+        let spoken_for =
+            |all: &&Recipient| own.iter().all(|own| !own.address.eq_ignore_ascii_case(&all.address));
+        own.iter().chain(self.recipients.iter().filter(spoken_for))
+    }
 }
 
 /// A message to people, ready to be sent by any channel.

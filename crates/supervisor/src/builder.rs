@@ -325,14 +325,7 @@ impl Builder {
 
 /// How failures become messages under this configuration.
 pub(crate) fn options(config: &Config, host: &str, zone: &TimeZone) -> Options {
-    Options {
-        dialect: config.dialect,
-        host: host.to_owned(),
-        recipients: config.alerts.clone(),
-        from: config.mail.format.from.clone(),
-        mail_host: config.mail.hostname.clone(),
-        zone: zone.clone(),
-    }
+    Options::of(config, host, zone.clone())
 }
 
 impl fmt::Debug for Supervisor {

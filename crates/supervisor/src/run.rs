@@ -284,8 +284,11 @@ impl Loop {
 
     fn explain(&self, name: String) -> Result<Explanation, Unexplained> {
         // Without a courier nobody hears of anything.
-        let told = self.post.iter().flat_map(|_| &self.config.alerts).map(|to| to.address.clone());
         let id = self.scheduler.find(&name);
+        let service = id.and_then(|id| self.scheduler.service(id)).map_or("", |service| &*service.name);
+        let hears = |to: &&hinoban_config::Recipient| to.events != hinoban_config::Events::NONE;
+        let told = self.post.iter().flat_map(|_| self.incidents.options().hearers(service)).filter(hears);
+        let told = told.map(|to| to.address.clone());
         id.and_then(|id| self.scheduler.explain(self.clock.now(), id, &told.collect::<Vec<_>>())).ok_or_else(
             || {
                 let names = self.scheduler.services().map(|(_, service)| service.name.as_str());

@@ -180,8 +180,9 @@ fn a_message_id_is_the_same_for_the_same_event_and_another_for_another() {
 fn sender_and_id_follow_the_options() {
     let from = |dialect, from: Option<&str>| {
         let zone = TimeZone::UTC;
-        let (from, mail_host) = (from.map(str::to_owned), Some("mail.example.com".to_owned()));
-        let options = Options { dialect, host: "web1".into(), recipients: one(), from, mail_host, zone };
+        let mut options = options(dialect, one(), zone);
+        options.format.from = from.map(str::to_owned);
+        options.mail_host = Some("mail.example.com".to_owned());
         let delivery = Incidents::new(options).handle(&event(0.0, "httpd", Fact::Failed(gone(1)))).remove(0);
         assert!(delivery.id.ends_with("@mail.example.com"));
         delivery.from

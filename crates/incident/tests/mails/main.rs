@@ -4,10 +4,11 @@
 
 mod audience;
 mod form;
+mod readers;
 
 use std::time::Duration;
 
-use hinoban_config::{Dialect, Place, Recipient};
+use hinoban_config::{Config, Dialect, Place, Recipient};
 use hinoban_event::{Because, Class, Comparison, Doing, Event, Fact, Failure, Recovery, Report};
 use hinoban_incident::{Delivery, Incidents, Options};
 use hinoban_reading::{Ending, How, Identity, Metric, ReasonKind, Source, Stamp, Value, metrics};
@@ -20,9 +21,13 @@ fn recipient(address: &str, reminder: Option<u32>) -> Recipient {
     Recipient { address: address.into(), reminder, place: Place::default(), ..Recipient::new("") }
 }
 
+fn options(dialect: Dialect, recipients: Vec<Recipient>, zone: TimeZone) -> Options {
+    Options { recipients, ..Options::of(&Config::empty(dialect, "web1"), "web1", zone) }
+}
+
 fn incidents(dialect: Dialect, recipients: Vec<Recipient>) -> Incidents {
     let zone = TimeZone::fixed(jiff::tz::offset(9));
-    Incidents::new(Options { dialect, host: "web1".into(), recipients, from: None, mail_host: None, zone })
+    Incidents::new(options(dialect, recipients, zone))
 }
 
 /// The event, so many seconds after [`START`].
