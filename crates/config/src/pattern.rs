@@ -7,10 +7,12 @@ use regex_lite::Regex;
 
 /// A regular expression, or several of which one is enough, with the text it was written as. Equal if written the same.
 #[derive(Clone)]
-pub struct Pattern {
-    text: Arc<str>,
-    shown: Arc<str>,
-    matchers: Arc<[Matcher]>,
+pub struct Pattern(Arc<Inner>);
+
+struct Inner {
+    text: Box<str>,
+    shown: Box<str>,
+    matchers: Box<[Matcher]>,
 }
 
 /// How one expression is looked for.
@@ -46,8 +48,7 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn new(text: &str) -> Result<Self, String> {
-        let matchers = [Matcher::new(text)?].into();
-        Ok(Self { text: text.into(), shown: format!("'{text}'").into(), matchers })
+        Ok(Self::of(text, format!("'{text}'"), [Matcher::new(text)?]))
     }
 
     /// The pattern of this text as Monit reads it: an extended regular expression of POSIX, regex(7), with glibc's
@@ -61,7 +62,7 @@ impl Pattern {
             Some(texts) => Matcher::Plain(texts),
             None => Matcher::Regex(Regex::new(&translated).map_err(|error| error.to_string())?),
         };
-        Ok(Self { text: text.into(), shown: format!("'{text}'").into(), matchers: [matcher].into() })
+        Ok(Self::of(text, format!("'{text}'"), [matcher]))
     }
 
     /// An expression of POSIX, as [`Pattern::posix`] takes it, in the syntax that [`Pattern::new`] takes.
@@ -84,38 +85,38 @@ impl Pattern {
         if matchers.is_empty() {
             return Err((0, "it holds no pattern".to_owned()));
         }
-        Ok(Self {
-            text: lines.into(),
-            shown: format!("a pattern in {from}").into(),
-            matchers: matchers.into(),
-        })
+        Ok(Self::of(lines, format!("a pattern in {from}"), matchers))
+    }
+
+    fn of(text: &str, shown: String, matchers: impl Into<Box<[Matcher]>>) -> Self {
+        Self(Arc::new(Inner { text: text.into(), shown: shown.into(), matchers: matchers.into() }))
     }
 
     /// As it was written; of several, each in a line of its own.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// As people are shown it: in quotes, or by the name of the file that it came from.
     pub fn shown(&self) -> &str {
-        &self.shown
+        &self.0.shown
     }
 
     /// Whether it is found anywhere in this text.
     pub fn is_match(&self, text: &str) -> bool {
-        self.matchers.iter().any(|matcher| matcher.is_match(text))
+        self.0.matchers.iter().any(|matcher| matcher.is_match(text))
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text && self.shown == other.shown
+        self.text() == other.text() && self.shown() == other.shown()
     }
 }
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        fmt::Debug::fmt(self.text(), f)
     }
 }
 

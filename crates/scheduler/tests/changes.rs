@@ -23,7 +23,7 @@ fn program(line: &str) -> Program {
 }
 
 fn exec(line: &str) -> Then {
-    Then::Exec { program: program(line), repeat: None }
+    Then::Exec { program: program(line).into(), repeat: None }
 }
 
 fn changed(metric: &Metric, expect: Change, fail: Branch) -> Rule {

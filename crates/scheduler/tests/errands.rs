@@ -17,7 +17,7 @@ const S: Duration = Duration::from_secs(1);
 fn exec(line: &str) -> Branch {
     let words = line.split(' ').map(str::to_owned).collect();
     Branch::once(Then::Exec {
-        program: Program { words, uid: None, gid: None, timeout: 5 * S },
+        program: Program { words, uid: None, gid: None, timeout: 5 * S }.into(),
         repeat: None,
     })
 }

@@ -109,7 +109,9 @@ fn all_is_well() {
 fn nearly_failing() {
     let mut nginx = process("nginx");
     cpu(&mut nginx, (3, 3), Then::Restart);
-    nginx.rules.push(http((3, 5), Then::Exec { program: program("/bin/page SECRET"), repeat: Some(10) }));
+    nginx
+        .rules
+        .push(http((3, 5), Then::Exec { program: program("/bin/page SECRET").into(), repeat: Some(10) }));
     let mut world = world(vec![nginx]);
     world.of("nginx").reads = vec![(metrics::CPU, Value::Real(93.5))];
     world.of("nginx").tests_pass = false;
@@ -306,7 +308,7 @@ fn changes_and_a_program_that_a_rule_runs() {
     let changed = |metric: Metric, expect, then| {
         rule(Condition::Changed { metric: metric.name.into_owned(), expect }, (1, 1), then)
     };
-    let check = Then::Exec { program: program("/usr/bin/check SECRET"), repeat: None };
+    let check = Then::Exec { program: program("/usr/bin/check SECRET").into(), repeat: None };
     conf.rules.push(changed(metrics::SIZE, Change::Changed, check));
     conf.rules.push(changed(metrics::LINKS, Change::Unchanged, Then::Alert));
     let mut world = world(vec![conf]);

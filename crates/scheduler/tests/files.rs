@@ -245,7 +245,7 @@ fn no_secret_is_shown() {
         for test in [Test::Port(Box::new(port)), Test::Url(Box::new(url)), custom] {
             let mut rule =
                 Rule { when: Condition::Test { test, expect: Expect::Failed }, ..Rule::existence() };
-            rule.fail.then = Then::Exec { program: start.clone(), repeat: None };
+            rule.fail.then = Then::Exec { program: start.clone().into(), repeat: None };
             s.rules.push(rule);
         }
     });

@@ -23,7 +23,7 @@ fn limit(count: u32, within: u32, then: Then) -> Rule {
 }
 
 fn exec() -> Then {
-    Then::Exec { program: program("/bin/page"), repeat: None }
+    Then::Exec { program: program("/bin/page").into(), repeat: None }
 }
 
 fn config(rules: Vec<Rule>, change: impl FnOnce(&mut Service)) -> Config {

@@ -291,7 +291,7 @@ async fn a_program_for_the_recovery_that_a_crash_kept_from_being_begun_is_run_by
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let mut rule = over(5);
-    rule.ok = Branch::once(Then::Exec { program: program("/bin/all-clear"), repeat: None });
+    rule.ok = Branch::once(Then::Exec { program: program("/bin/all-clear").into(), repeat: None });
     let condition = hinoban_scheduler::condition_name(&rule.when);
     let config = config(vec![rule]);
     let (at, text) = (Stamp::from_micros(7_000_000), "queue.depth is 1 again".to_owned());

@@ -361,7 +361,7 @@ pub enum Then {
     /// Run a program.
     Exec {
         /// Which.
-        program: Program,
+        program: Box<Program>,
         /// Again at each so many-th failing look; `None`: once.
         repeat: Option<u32>,
     },

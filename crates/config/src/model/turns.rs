@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 /// Which cycles a service is looked at in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,7 +28,10 @@ impl Turns {
 /// Minutes of the calendar: five fields as crontab(5) writes them, but *all five* must match, the day of the month and the
 /// day of the week too. That is Monit's meaning of `every "…"`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Cron {
+pub struct Cron(Arc<Minutes>);
+
+#[derive(PartialEq, Eq)]
+struct Minutes {
     text: String,
     minutes: u64,
     hours: u32,
@@ -79,7 +83,7 @@ impl Cron {
         }
         let [minutes, hours, days, months, weekdays] = sets;
         let text = fields.join(" ");
-        let cron = Self {
+        let minutes = Minutes {
             text,
             minutes,
             hours: hours as u32,
@@ -87,18 +91,18 @@ impl Cron {
             months: months as u16,
             weekdays: weekdays as u8,
         };
-        Ok((cron, never))
+        Ok((Self(Arc::new(minutes)), never))
     }
 
     /// As it was written, with single blanks.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Whether some minute of this day is named. `month` and `day` count from 1, `weekday` from Sunday, which is 0.
     pub fn names_day(&self, month: u32, day: u32, weekday: u32) -> bool {
         let has = |set: u32, n: u32| n < 32 && set & 1 << n != 0;
-        has(self.months.into(), month) && has(self.days, day) && has(self.weekdays.into(), weekday)
+        has(self.0.months.into(), month) && has(self.0.days, day) && has(self.0.weekdays.into(), weekday)
     }
 
     /// The first minute of a day, counted from midnight, that is named and not before `from`.
@@ -107,30 +111,30 @@ impl Cron {
         let after =
             |set: u64, n: u32| set.checked_shr(n).filter(|rest| *rest != 0).map(|r| n + r.trailing_zeros());
         if hour < 24
-            && self.hours & 1 << hour != 0
-            && let Some(minute) = after(self.minutes, minute)
+            && self.0.hours & 1 << hour != 0
+            && let Some(minute) = after(self.0.minutes, minute)
         {
             return Some(hour * 60 + minute);
         }
-        let hour = after(self.hours.into(), hour + 1)?;
-        Some(hour * 60 + after(self.minutes, 0)?)
+        let hour = after(self.0.hours.into(), hour + 1)?;
+        Some(hour * 60 + after(self.0.minutes, 0)?)
     }
 
     /// Whether it names something in every hour of its days.
     pub fn is_hourly(&self) -> bool {
-        self.hours == (1 << 24) - 1
+        self.0.hours == (1 << 24) - 1
     }
 }
 
 impl fmt::Debug for Cron {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Cron").field(&self.text).finish()
+        f.debug_tuple("Cron").field(&self.0.text).finish()
     }
 }
 
 impl fmt::Display for Cron {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 

@@ -137,6 +137,6 @@ impl Reader<'_> {
             Some(item) => self.whole(&item, 1..1_000_001).map(|n| Some(n as u32)),
         };
         self.close(fields);
-        Some(Then::Exec { program: program?, repeat: repeat? })
+        Some(Then::Exec { program: program?.into(), repeat: repeat? })
     }
 }

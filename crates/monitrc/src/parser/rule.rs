@@ -152,6 +152,6 @@ impl Parser<'_> {
             repeat = u32::try_from(n).ok().filter(|n| *n > 0);
             self.need(Cycle, &["cycles"])?;
         }
-        Ok(Act::Exec { program, repeat })
+        Ok(Act::Exec { program: program.into(), repeat })
     }
 }

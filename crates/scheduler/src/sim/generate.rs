@@ -259,7 +259,7 @@ fn rate(dice: &mut Dice) -> Rate {
 
 fn exec(dice: &mut Dice) -> Then {
     let repeat = dice.percent(50).then(|| dice.from(1, 3) as u32);
-    Then::Exec { program: program(dice, "exec"), repeat }
+    Then::Exec { program: program(dice, "exec").into(), repeat }
 }
 
 fn rule(when: Condition, then: Then) -> Rule {
