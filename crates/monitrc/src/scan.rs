@@ -120,6 +120,11 @@ fn token(text: &str, at: usize, command_path: bool) -> Scanned {
             Some(end) => return Scanned::new(Kind::Word, at, end),
             None => Kind::Colon,
         },
+        // The one operator that needs no blank behind it, as no word begins like this.
+        b'!' if bytes.get(at + 1) == Some(&b'=') => {
+            return Scanned::new(Kind::Key(Keyword::NotEqual), at, at + 2);
+        }
+        b'!' => Kind::Stray,
         byte if !is_word(byte) => Kind::Stray,
         _ => return word(text, at, command_path),
     };
@@ -182,7 +187,7 @@ fn colon_word(text: &str, at: usize, end: usize) -> Option<Scanned> {
         if matches!(word.to_ascii_lowercase().as_str(), "http" | "https") {
             return Some(found);
         }
-        return Some(found.flawed("URL protocol not supported", "only http:// and https:// are fetched"));
+        return Some(found.flawed("URL protocol not supported --", "only http:// and https:// are fetched"));
     }
     if let Some(end) = ipv6_end(text, at) {
         return Some(Scanned::new(Kind::Word, at, end));

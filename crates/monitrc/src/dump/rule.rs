@@ -182,16 +182,21 @@ fn action(then: &Then) -> String {
         Then::Unmonitor => "unmonitor".to_owned(),
         Then::Exec { program, repeat } => {
             let repeat = repeat.map(|cycles| format!(" repeat every {cycles} cycle(s)")).unwrap_or_default();
-            format!("exec {}{repeat}", command(program))
+            format!("exec {}{repeat}", command(program, usize::MAX))
         }
         Then::Custom(name) => name.clone(),
         then => format!("{then:?}"),
     }
 }
 
-/// A command and whom it is run as.
-pub(super) fn command(program: &Program) -> String {
-    let mut text = format!("'{}'", program.line());
+/// A command, cut if it has more bytes than these, and whom it is run as.
+pub(super) fn command(program: &Program, most: usize) -> String {
+    let mut line = program.line();
+    if line.len() > most {
+        line.truncate(line.floor_char_boundary(most - 2));
+        line += "...";
+    }
+    let mut text = format!("'{line}'");
     if let Some(uid) = program.uid {
         text += &format!(" as uid {uid}");
     }

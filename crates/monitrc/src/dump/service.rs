@@ -6,6 +6,9 @@ use super::rule::{Shown, command, shown};
 use super::settings::{alerts, on_reboot};
 use super::{Page, Runtime, amount};
 
+/// So much is shown of a command that starts, stops or restarts, in bytes. Those of rules are shown whole.
+const COMMAND_SHOWN: usize = 254;
+
 /// Where a rule stands among the lines of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
@@ -116,7 +119,8 @@ fn head(page: &mut Page, service: &Service) {
         ("Restart program", &service.restart),
     ] {
         if let Some(program) = program {
-            page.line(label, format!("{} timeout {}", command(program), amount::time(program.timeout)));
+            let (command, time) = (command(program, COMMAND_SHOWN), amount::time(program.timeout));
+            page.line(label, format!("{command} timeout {time}"));
         }
     }
 }

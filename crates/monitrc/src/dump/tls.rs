@@ -13,9 +13,7 @@ pub(super) fn options(tls: &Tls) -> String {
             (versions.v1_3, "TLSv1.3"),
         ];
         let spoken: Vec<_> = names.iter().filter(|(spoken, _)| *spoken).map(|(_, name)| *name).collect();
-        if !spoken.is_empty() {
-            options.push(format!("version: {}", spoken.join(" ")));
-        }
+        options.push(format!("version: {}", spoken.join(" ")));
     }
     if tls.verify == Some(true) {
         options.push("verify: enable".to_owned());
