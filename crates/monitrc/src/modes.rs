@@ -180,7 +180,8 @@ fn headers(text: &str, from: usize) -> Scanned {
         let help = "header fields are written as [name: \"value\", name: \"value\"]";
         match bytes.get(at) {
             None => {
-                return Scanned::new(Kind::Bad, open, open + 1).flawed("invalid list of header fields", help);
+                return Scanned::new(Kind::Bad, open, open + 1)
+                    .flawed("invalid HTTP header list format", help);
             }
             Some(b']') => break,
             Some(_) => {}
@@ -190,7 +191,7 @@ fn headers(text: &str, from: usize) -> Scanned {
             continue;
         };
         if bytes[colon] != b':' {
-            let found = Scanned::new(Kind::Bad, at, colon).flawed("invalid list of header fields", help);
+            let found = Scanned::new(Kind::Bad, at, colon).flawed("invalid HTTP header list format", help);
             return Scanned {
                 next: bytes[colon..].iter().position(|b| *b == b']').map_or(colon, |n| colon + n + 1),
                 ..found

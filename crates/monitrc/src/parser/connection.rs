@@ -396,7 +396,8 @@ impl Parser<'_> {
         match text.parse() {
             Ok(address) => Ok(address),
             Err(_) => {
-                let mistake = Mistake::error(place, "this is no address").word(text);
+                let mistake =
+                    Mistake::error(place, format!("IP address parsing failed for {text} --")).word(text);
                 self.note(mistake.help("write an IPv4 or IPv6 address that this machine has, not a name"));
                 Err(Wrong)
             }
@@ -461,8 +462,10 @@ impl Parser<'_> {
                 let looked_at = http.content.is_some() || draft.content.is_some() || http.checksum.is_some();
                 if looked_at && http.method == hinoban_config::Method::Head {
                     let place = draft.content.as_ref().map_or(place, |(_, place)| place.clone());
-                    let mistake =
-                        Mistake::error(place, "the answer to HEAD has no content that could be looked at");
+                    let mistake = Mistake::error(
+                        place,
+                        "if response content or checksum test is enabled, the HEAD method is not allowed",
+                    );
                     self.note(mistake.word("head").help("take 'method head' away"));
                     return Err(Wrong);
                 }
@@ -484,7 +487,7 @@ impl Parser<'_> {
             }
         }
         if matches!(draft.talk, Talk::Radius { .. }) && draft.transport != Transport::Udp {
-            let mistake = Mistake::error(place, "RADIUS is spoken over UDP only").word("radius");
+            let mistake = Mistake::error(place, "Radius protocol test supports UDP only").word("radius");
             self.note(mistake.help("write 'type udp protocol radius'"));
             return Err(Wrong);
         }

@@ -104,7 +104,8 @@ impl Parser<'_> {
         let text = match self.around.text(path.as_ref()) {
             Ok(text) => text,
             Err(error) => {
-                let mistake = Mistake::error(place, "Cannot read regex match file").word(path.clone());
+                let mistake = Mistake::error(place, format!("Cannot read regex match file ({path})"))
+                    .word(path.clone());
                 self.note(mistake.help(format!(
                     "{error}; what begins with / is a file of patterns, a pattern that does is written \"[/]…\""
                 )));

@@ -30,8 +30,11 @@ impl Parser<'_> {
                     self.take();
                     let address = self.string("an address")?;
                     if let Some(old) = self.address.replace(address.clone()) {
-                        let mistake =
-                            Mistake::warning(place, "the address of httpd was set already").word(address);
+                        let mistake = Mistake::warning(
+                            place,
+                            "The 'address' option can be specified only once, the last value will be used",
+                        )
+                        .word(address);
                         self.note(mistake.help(format!("'{old}' is forgotten: one address is listened on")));
                     }
                 }
@@ -92,14 +95,20 @@ impl Parser<'_> {
     fn encrypted(&mut self, asked: Asked) {
         let Asked { on: true, tls, .. } = asked else { return };
         if tls.pem.is_none() && (tls.pem_chain.is_none() || tls.pem_key.is_none()) {
-            let mistake =
-                Mistake::error(self.here(), "SSL server PEM file is required").word(self.raw(&self.token));
+            let mistake = Mistake::error(
+                self.here(),
+                "SSL server PEM file is required (please use ssl pemfile option)",
+            )
+            .word(self.raw(&self.token));
             self.note(mistake.help(
                 "the pages need a certificate and its key: with ssl { pemfile: /etc/ssl/private/monit.pem }",
             ));
         } else if tls.pem.is_some() && (tls.pem_chain.is_some() || tls.pem_key.is_some()) {
-            let mistake = Mistake::error(self.here(), "pemfile excludes pemchain and pemkey")
-                .word(self.raw(&self.token));
+            let mistake = Mistake::error(
+                self.here(),
+                "SSL server option pemfile and pemchain|pemkey are mutually exclusive",
+            )
+            .word(self.raw(&self.token));
             self.note(mistake.help("name one file with certificate and key, or two files"));
         }
         self.config.web.tls = Some(tls);
@@ -126,7 +135,7 @@ impl Parser<'_> {
                     if permission.is_none() {
                         let mistake = Mistake::error(
                             self.place(&token),
-                            "a permission is an octal number from 0 to 7777",
+                            "Permission statements must have an octal value between 0 and 7777",
                         );
                         self.note(mistake.word(digits).help("such as 0600"));
                     }

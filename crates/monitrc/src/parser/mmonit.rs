@@ -85,19 +85,22 @@ impl Parser<'_> {
         });
         let (message, help) = if web.listen.is_empty() {
             (
-                "M/Monit has no way to manage services: there is no 'set httpd'",
+                "M/Monit enabled but no httpd allowed -- please add 'set httpd' statement",
                 "add set httpd port 2812 allow NAME:\"PASSWORD\"",
             )
         } else if !tcp {
-            ("M/Monit cannot reach a unix socket", "add a port to 'set httpd'")
+            (
+                "M/Monit enabled but Monit httpd is using unix socket -- please change 'set httpd' statement to use TCP port in order to be able to manage services on Monit",
+                "add a port to 'set httpd'",
+            )
         } else if self.config.register_credentials && !known {
             (
-                "M/Monit is not told how to log in: no user of 'set httpd' has a password in the clear and may command",
+                "M/Monit registration with credentials enabled, but no suitable credentials found in monit configuration file -- please add 'allow user:password' option to 'set httpd' statement",
                 "add allow NAME:\"PASSWORD\", or write register without credentials",
             )
         } else {
             return;
         };
-        self.note(Mistake::warning(place, message).help(help));
+        self.note(Mistake::warning(place, message).late().help(help));
     }
 }

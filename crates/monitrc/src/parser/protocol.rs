@@ -173,7 +173,7 @@ impl Parser<'_> {
             _ => None,
         };
         if let (Some(help), Some((digest, place))) = (flaw, &rsa_key) {
-            let mistake = Mistake::error(place.clone(), "no RSA key can be compared here");
+            let mistake = Mistake::error(place.clone(), "the rsakey checksum test is not possible here");
             *found = Some(mistake.word(digest.digits.clone()).help(help));
         }
         Ok(Talk::Mysql { login: self.logged_in(login, place), rsa_key: rsa_key.map(|(digest, _)| digest) })

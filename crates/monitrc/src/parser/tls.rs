@@ -115,19 +115,26 @@ impl Parser<'_> {
         let place = self.here();
         let path = self.path("a path")?;
         let folder = option == "cacertificatepath";
+        let what = match option {
+            "cacertificatefile" => "SSL CA certificates file",
+            "cacertificatepath" => "SSL CA certificates directory",
+            "clientpemfile" => "SSL client PEM file",
+            "pemchain" => "SSL certificate chain PEM file",
+            "pemkey" => "SSL server private key PEM file",
+            _ => "SSL server PEM file",
+        };
         let flaw = if slot.is_some() {
-            Some(("the option stands here twice", "take one of the two away".to_owned()))
+            Some((format!("Duplicate {what}"), "take one of the two away"))
         } else if !self.around.exists(&path, false) {
-            Some(("there is no such file", "correct the path, or take the option away".to_owned()))
+            Some((format!("{what} doesn't exist"), "correct the path, or take the option away"))
         } else if self.around.is_directory(&path).is_some_and(|found| found != folder) {
-            let wanted = if folder { "a directory" } else { "a file" };
-            Some(("this is not what the option takes", format!("it is {wanted}")))
+            let wanted = if folder { "directory" } else { "file" };
+            Some((format!("{what} is not a {wanted}"), "correct the path"))
         } else {
             None
         };
-        if let Some((what, help)) = flaw {
-            let mistake = Mistake::error(place, format!("{option}: {what}"));
-            self.note(mistake.word(path.display().to_string()).help(help));
+        if let Some((message, help)) = flaw {
+            self.note(Mistake::error(place, message).word(path.display().to_string()).help(help));
         }
         slot.get_or_insert(path);
         Ok(())
@@ -141,9 +148,10 @@ impl Parser<'_> {
         let word = self.raw(&token).to_owned();
         asked.on = true;
         if token.is(DeadSsl) {
-            let mistake =
-                Mistake::error(place, "this version of SSL is not supported by any TLS library").word(word);
-            self.note(mistake.help("take it away, or write tlsv12"));
+            let version = word.chars().last().unwrap_or('3');
+            let message = format!("Your SSL Library does not support SSL version {version}");
+            let mistake = Mistake::error(place, message).word(word);
+            self.note(mistake.help("no library does any more; take it away, or write tlsv12"));
             return Ok(());
         }
         let name = word.to_ascii_lowercase();
@@ -211,7 +219,7 @@ impl Parser<'_> {
                 ("this checksum is of another kind", "its length says so; name that kind, or none at all")
             }
             (None, _) => (
-                "this is no checksum",
+                "Unknown checksum type: it is not MD5 nor SHA1",
                 "an MD5 has 32 hexadecimal digits, an SHA-1 has 40, an SHA-256 has 64",
             ),
         };

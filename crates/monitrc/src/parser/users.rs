@@ -67,7 +67,10 @@ impl Parser<'_> {
         let found = match self.around.read(&path) {
             Ok(text) => Some(PasswordFile::entries_of(&text, entries)),
             Err(why) => {
-                let mistake = Mistake::error(self.place(&token), format!("Cannot read htpasswd: {why}"));
+                let mistake = Mistake::error(
+                    self.place(&token),
+                    format!("Cannot read htpasswd ({}): {why}", path.display()),
+                );
                 self.note(
                     mistake
                         .word(path.display().to_string())
@@ -121,9 +124,9 @@ impl Parser<'_> {
             Allowed::Host(_) | Allowed::Group { .. } => false,
         });
         if known {
-            let mistake =
-                Mistake::warning(self.place(token), "this user is allowed already; the entry is ignored");
-            self.note(mistake.word(name).help("the first 'allow' of a user counts; take the other away"));
+            let message = format!("Credentials for user {name} were already added, entry ignored");
+            let mistake = Mistake::warning(self.place(token), message);
+            self.note(mistake.help("the first 'allow' of a user counts; take the other away"));
         }
         known
     }
