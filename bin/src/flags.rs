@@ -22,6 +22,7 @@ Commands:
   incident ID        Show what was seen, decided and done in a failure, and what came of it
   explain NAME       Say why a service stands as it does, what is waited for, and what would happen next
   simulate           Rehearse a failure (--fail): what would be done, and who would be told; nothing is executed
+  convert [FILE]     Print the TOML that means what a control file means, with its comments
   procmatch PATTERN  List the processes whose command line matches, and mark the one that a service would be
   reload             Have the daemon read its configuration again
   quit               End the daemon; the services go on

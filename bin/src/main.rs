@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 mod constants;
+mod convert;
 mod daemon;
 mod demo;
 mod first;

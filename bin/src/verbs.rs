@@ -10,6 +10,7 @@ use hinoban::event::Doing;
 use hinoban_web::client::{Format, plain};
 use rustix::process::Signal;
 
+use crate::convert::convert;
 use crate::flags::{self, Answer, Flags};
 use crate::load::{find, load, name, shown, told};
 use crate::pidfile::Running;
@@ -39,6 +40,7 @@ enum Verb {
     Explain,
     Simulate,
     Procmatch,
+    Convert,
     Reload,
     Quit,
     Validate,
@@ -64,6 +66,7 @@ impl Verb {
             Some("quit") => Verb::Quit,
             Some("validate") => Verb::Validate,
             Some("procmatch") => Verb::Procmatch,
+            Some("convert") => Verb::Convert,
             Some(word) => return Err(format!("Invalid argument -- {word}  (-h will show valid arguments)")),
         })
     }
@@ -118,6 +121,9 @@ fn done(result: Result<ExitCode, String>) -> ExitCode {
 fn attempt(flags: Flags) -> Result<ExitCode, String> {
     let verb = Verb::of(flags.words.first().map(String::as_str))?;
     verb.alone(&flags.words)?;
+    if verb == Verb::Convert {
+        return convert(&flags);
+    }
     if verb == Verb::Procmatch {
         return procmatch(&flags.words);
     }
@@ -159,6 +165,7 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
         Verb::Explain => explain(&plan),
         Verb::Simulate => simulate::simulate(&plan),
         Verb::Procmatch => procmatch(&plan.flags.words),
+        Verb::Convert => convert(&plan.flags),
         Verb::Reload => reload(&plan),
         Verb::Quit => quit(&plan),
         Verb::Validate => validate(plan),
@@ -288,7 +295,11 @@ fn ask(plan: &Plan, daemon: &Daemon, verb: &Verb) -> Result<(), String> {
         Verb::Report => client.report(group, names.first().map(String::as_str)),
         _ => client.status(&names, group, Format::Text),
     })?;
-    show(&if has_colours() && !plan.flags.batch { answer } else { plain(&answer) });
+    show(&if has_colours() && !plan.flags.batch && !plan.loaded.config.batch {
+        answer
+    } else {
+        plain(&answer)
+    });
     Ok(())
 }
 

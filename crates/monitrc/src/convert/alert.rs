@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hinoban_config::{Config, Events, Mail, MailFormat, MailServer, MailTls, Recipient, Service};
 
-use super::notes::Note;
+use super::notes::{Note, What};
 use super::sheet::Sheet;
 use super::{settings, text, tls};
 use crate::keyword::Keyword;
@@ -17,7 +17,11 @@ pub(super) fn mail(sheet: &mut Sheet, config: &Config) {
     }
     settings::table(sheet, Note::default(), "mail");
     let mut note = settings::note(sheet, &[Keyword::MailServer]);
-    let servers = mail.servers.iter().map(|one| (std::mem::take(&mut note), server(one))).collect();
+    let mut servers = Vec::new();
+    for one in &mail.servers {
+        servers.push((note, server(one)));
+        note = sheet.notes.take_next(What::Server);
+    }
     sheet.list(0, "servers", servers);
     if mail.timeout != Duration::from_secs(30) {
         sheet.entry(0, Note::default(), "timeout", &text::duration(mail.timeout));
@@ -103,7 +107,10 @@ fn server(server: &MailServer) -> String {
         entries.push(("user", text::string(user)));
         entries.push(("password", text::string(password.reveal())));
     }
-    entries.extend(tls::entries(&server.options));
+    let options = tls::entries(&server.options);
+    if !options.is_empty() {
+        entries.push(("tls", text::table(&options)));
+    }
     match &entries[..] {
         [(_, url)] => url.clone(),
         entries => text::table(entries),

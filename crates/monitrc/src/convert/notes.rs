@@ -46,6 +46,10 @@ struct Statement {
 pub(super) enum What {
     /// `set KEYWORD`
     Setting(Keyword),
+    /// A further server of `set mailserver`, on a line of its own.
+    Server,
+    /// An option of `set httpd`, on a line of its own.
+    Httpd(Keyword),
     /// `check`: the n-th service.
     Check(usize),
     /// An option or a rule of the n-th service.
@@ -119,8 +123,19 @@ impl Notes {
     ) {
         let service = self.tails.len().checked_sub(1);
         let last = before.map(|token| token.kind);
-        let inside = !matches!(self.statements.last().map(|s| s.what), None | Some(What::Setting(_)));
+        let within = self.statements.last().map(|statement| statement.what);
+        let inside = within.is_some_and(|what| what.service().is_some());
         let what = match token.kind {
+            Kind::Key(key @ (Port | Address | UnixSocket | Keyword::Allow))
+                if token.fresh && matches!(within, Some(What::Setting(Httpd) | What::Httpd(_))) =>
+            {
+                Some(What::Httpd(key))
+            }
+            Kind::Word | Kind::Quoted
+                if token.fresh && matches!(within, Some(What::Setting(MailServer) | What::Server)) =>
+            {
+                Some(What::Server)
+            }
             Kind::Check(_) => {
                 self.tails.push(Vec::new());
                 Some(What::Check(self.tails.len() - 1))
@@ -199,7 +214,11 @@ impl Notes {
         let behind = marks.partition_point(|mark| mark.start < top.at);
         let before = behind.checked_sub(1).map(|n| &marks[n]);
         let [last, next] = [before, marks.get(behind)].map(|mark| mark.and_then(|mark| mark.statement));
-        let lines = comments.iter().map(|comment| comment.text.clone());
+        // Frames of empty comments say nothing.
+        let bare = |comment: &&Comment| comment.text != "#";
+        let from = comments.iter().position(|comment| bare(&comment)).unwrap_or(comments.len());
+        let to = comments.iter().rposition(|comment| bare(&comment)).map_or(from, |at| at + 1);
+        let lines = comments[from..to].iter().map(|comment| comment.text.clone());
         let number = |at: usize| ends.partition_point(|end| *end < at);
         if !top.alone {
             if let Some(last) = last {
@@ -253,6 +272,12 @@ impl Notes {
         joined(found)
     }
 
+    /// What is said about the next statement of this kind, once.
+    pub(super) fn take_next(&mut self, what: What) -> Note {
+        let mut found = self.statements.iter_mut().filter(|one| !one.taken && one.what == what);
+        joined(found.next().into_iter())
+    }
+
     /// What is said about the statement in which this stands, once.
     pub(super) fn take_at(&mut self, place: &Place) -> Note {
         let found = self.statements.iter_mut().filter(|statement| {
@@ -298,7 +323,7 @@ impl What {
     fn service(self) -> Option<usize> {
         match self {
             What::Check(service) | What::Option(service, _) => Some(service),
-            What::Setting(_) => None,
+            What::Setting(_) | What::Server | What::Httpd(_) => None,
         }
     }
 }

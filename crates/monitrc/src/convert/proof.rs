@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_config::{
-    Allow, Branch, Condition, Config, Dialect, Found, Ignore, Kind, Limits, Mail, Mode, Pattern, Place,
-    Program, Protocol, Rule, Service, Step, Test, Then, Tls, Turns, Web,
+    Allow, Branch, Condition, Config, Dialect, Found, Ignore, Kind, Limits, Mail, MailTls, Mode, Pattern,
+    Place, Program, Protocol, Rule, Service, Step, Test, Then, Tls, Turns, Web,
 };
 use hinoban_reading::Value;
 
@@ -22,7 +22,7 @@ pub(super) fn plan(config: &Config) -> Config {
     let mut plan = config.clone();
     let monit = config.dialect == Dialect::Monit;
     plan.dialect = Dialect::Toml;
-    plan.tls = config.tls_defaults();
+    plan.tls = if speaks_tls(config) { config.tls_defaults() } else { Tls::default() };
     plan.web.allow.sort_by_key(rank);
     let (output, lines) = kept(config);
     if !output {
@@ -100,6 +100,18 @@ fn difference(one: &Service, other: &Service) -> (Place, String) {
         Some((rule, _)) if rule.place.line > 0 => (rule.place.clone(), "this rule".to_owned()),
         _ => (one.place.clone(), format!("the service {}", one.name)),
     }
+}
+
+/// Whether something is said of TLS in general, or spoken where that counts.
+pub(super) fn speaks_tls(config: &Config) -> bool {
+    let tests = config.services.iter().flat_map(|service| &service.rules).any(|rule| match &rule.when {
+        Condition::Test { test: Test::Port(test), .. } => test.tls.is_some(),
+        Condition::Test { test: Test::Url(test), .. } => test.url.starts_with("https"),
+        _ => false,
+    });
+    let mail = config.mail.servers.iter().any(|server| server.tls != MailTls::Off);
+    let said = config.tls != Tls::default() && config.tls != Tls { verify: Some(false), ..Tls::default() };
+    tests || mail || said || config.fips || !config.collectors.is_empty()
 }
 
 /// Whether there are programs whose output is kept, and files of which lines are.

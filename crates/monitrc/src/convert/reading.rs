@@ -79,21 +79,24 @@ fn name(metric: &str) -> String {
 }
 
 /// A comparison. Of several ways to say it, the first that is read as what is meant.
-fn compared(metric: &str, operator: Operator, limit: &Value, kind: &Kind) -> String {
+fn compared(metric: &str, operator: Operator, value: &Value, kind: &Kind) -> String {
     let words = WORDS.iter().find(|(known, _)| *known == metric).map(|(_, words)| (*words).to_owned());
     let checksum = metric.starts_with("checksum.").then(|| "checksum".to_owned());
     let phrases = checksum.into_iter().chain(words).chain([metric.replace('.', " "), metric.to_owned()]);
-    let limits = limits(limit);
+    let limits = match (metric, value) {
+        ("permission", Value::Int(bits)) => vec![format!("0{bits:03o}")],
+        _ => self::limits(value),
+    };
     let meant = |text: &String| {
         let read = toml::comparison(text, kind);
         matches!(read, Ok(Condition::Compare { metric: m, operator: o, limit: l })
-            if *m == *metric && o == operator && same(&l, limit))
+            if *m == *metric && o == operator && same(&l, value))
     };
     let sign = operator.sign();
     phrases
         .flat_map(|words| limits.iter().map(move |limit| format!("{words} {sign} {limit}")))
         .find(meant)
-        .unwrap_or_else(|| format!("{metric} {sign} {}", plain(limit)))
+        .unwrap_or_else(|| format!("{metric} {sign} {}", plain(value)))
 }
 
 fn same(one: &Value, other: &Value) -> bool {
@@ -112,7 +115,6 @@ fn limits(limit: &Value) -> Vec<String> {
         Value::Int(n) => {
             limits.push(format!("{number}%"));
             if let Ok(n) = u64::try_from(*n) {
-                limits.push(format!("0{n:03o}"));
                 limits.push(format!("{}/s", text::size(n)));
                 limits.push(text::size(n));
                 limits.push(units::duration_text(Duration::from_secs(n)));

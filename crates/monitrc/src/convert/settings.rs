@@ -49,6 +49,7 @@ fn top(sheet: &mut Sheet, config: &Config) {
         let note = note(sheet, &[Keyword::Terminal]);
         sheet.entry(0, note, "batch", "true");
     }
+    sheet.gap();
     sheet.comments(0, &["# Repairs are repeated as Monit repeats them: without pauses of our own, and as many as there are to make.".to_owned()]);
     sheet.entry(0, Note::default(), "patience", "false");
     sheet.entry(0, Note::default(), "budget", "false");
@@ -158,6 +159,9 @@ fn limits(sheet: &mut Sheet, config: &Config) {
 
 /// What holds for TLS in general. TOML verifies by itself, a control file does not: that is said where TLS is spoken.
 fn general(sheet: &mut Sheet, config: &Config) {
+    if !proof::speaks_tls(config) {
+        return;
+    }
     let note = note(sheet, &[Keyword::Ssl]);
     table(sheet, note, "tls");
     if config.fips {

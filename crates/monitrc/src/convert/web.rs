@@ -2,7 +2,7 @@
 
 use hinoban_config::{Allow, Collector, Config, Entries, Listen, PasswordFile, Web};
 
-use super::notes::{Note, Notes};
+use super::notes::{Note, Notes, What};
 use super::sheet::Sheet;
 use super::{settings, text, tls};
 use crate::keyword::Keyword;
@@ -15,9 +15,13 @@ pub(super) fn web(sheet: &mut Sheet, config: &Config) {
     }
     let note = settings::note(sheet, &[Keyword::Httpd]);
     settings::table(sheet, note, "web");
-    let quiet = |items: Vec<String>| items.into_iter().map(|item| (Note::default(), item)).collect();
-    let sockets = web.listen.iter().map(|socket| listen(socket, &sheet.notes)).collect();
-    sheet.list(0, "listen", quiet(sockets));
+    let mut note = Note::default();
+    for keyword in [Keyword::Port, Keyword::Address, Keyword::UnixSocket] {
+        note = note.and(sheet.notes.take(|what| what == What::Httpd(keyword)));
+    }
+    let sockets = web.listen.iter().map(|socket| (std::mem::take(&mut note), listen(socket, &sheet.notes)));
+    let sockets = sockets.collect();
+    sheet.list(0, "listen", sockets);
     if web.anonymous {
         sheet.entry(0, Note::default(), "signature", "false");
     }
@@ -26,31 +30,36 @@ pub(super) fn web(sheet: &mut Sheet, config: &Config) {
     }
     let (mut hosts, mut users, mut files, mut groups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for allow in &web.allow {
+        let note = sheet.notes.take_next(What::Httpd(Keyword::Allow));
         match allow {
-            Allow::Host(host) => hosts.push(text::string(host)),
+            Allow::Host(host) => hosts.push((note, text::string(host))),
             Allow::User(user) => {
                 let mut entries = vec![
                     ("name", text::string(&user.name)),
                     ("password", text::string(user.password.reveal())),
                 ];
                 entries.extend(read_only(user.read_only));
-                users.push(text::table(&entries));
+                users.push((note, text::table(&entries)));
             }
-            Allow::File(file) => files.push(password_file(file)),
+            Allow::File(file) => files.push((note, password_file(file))),
             Allow::Group { name, read_only: only } => {
                 let mut entries = vec![("name", text::string(name))];
                 entries.extend(read_only(*only));
-                groups.push(match &entries[..] {
-                    [(_, name)] => name.clone(),
-                    entries => text::table(entries),
-                });
+                groups.push((note, alone_or_table(&entries)));
             }
         }
     }
-    sheet.list(0, "allow", quiet(hosts));
-    sheet.list(0, "users", quiet(users));
-    sheet.list(0, "user-files", quiet(files));
-    sheet.list(0, "groups", quiet(groups));
+    for (key, items) in [("allow", hosts), ("users", users), ("user-files", files), ("groups", groups)] {
+        sheet.list(0, key, items);
+    }
+}
+
+/// The value of the one entry there is, or a table of all.
+fn alone_or_table(entries: &[(&str, String)]) -> String {
+    match entries {
+        [(_, value)] => value.clone(),
+        entries => text::table(entries),
+    }
 }
 
 fn read_only(only: bool) -> Option<(&'static str, String)> {
@@ -77,10 +86,7 @@ fn listen(listen: &Listen, notes: &Notes) -> String {
             entries.extend(gid.map(|gid| ("group", text::string(&notes.group(gid)))));
         }
     }
-    match &entries[..] {
-        [(_, at)] => at.clone(),
-        entries => text::table(entries),
-    }
+    alone_or_table(&entries)
 }
 
 fn password_file(file: &PasswordFile) -> String {
@@ -95,10 +101,7 @@ fn password_file(file: &PasswordFile) -> String {
         entries.push(("only", text::list(&names)));
     }
     entries.extend(read_only(file.read_only));
-    match &entries[..] {
-        [(_, path)] => path.clone(),
-        entries => text::table(entries),
-    }
+    alone_or_table(&entries)
 }
 
 /// Writes the M/Monit servers.
