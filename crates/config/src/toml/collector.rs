@@ -14,7 +14,7 @@ impl Reader<'_> {
             let url = fields.take("url");
             let (user, password) = (fields.take("user"), fields.take("password"));
             let timeout = fields.take("timeout").map(|item| self.duration(&item));
-            let tls = fields.take("tls").map(|item| self.tls_table(&item, "`tls` of [[mmonit]]"));
+            let tls = fields.take("tls").map(|item| self.tls_table(&item));
             let groups = fields.take("groups");
             if let Some(item) = fields.take("register") {
                 config.register_credentials &= self.flag(&item).unwrap_or(true);

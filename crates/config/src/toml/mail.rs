@@ -62,7 +62,7 @@ impl Reader<'_> {
         let user = fields.take("user");
         let password = fields.take("password");
         let verify = fields.take("verify").map(|item| self.flag(&item));
-        let tls = fields.take("tls").map(|item| self.tls_table(&item, "`tls` of a mail server"));
+        let tls = fields.take("tls").map(|item| self.tls_table(&item));
         self.close(fields);
         let Some(url) = url else {
             let help = "{ url = \"smtps://mail.example.com\", user = \"…\", password = { file = \"…\" } }";

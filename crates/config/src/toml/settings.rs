@@ -82,7 +82,7 @@ impl Reader<'_> {
         if let Some(item) = fields.take("fips") {
             config.fips = self.flag(&item).unwrap_or_default();
         }
-        config.tls = self.tls_options(&mut fields).unwrap_or_default();
+        config.tls = self.tls_keys(&mut fields).unwrap_or_default();
         self.close(fields);
     }
 

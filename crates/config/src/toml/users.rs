@@ -82,7 +82,7 @@ impl Reader<'_> {
 
     /// `tls` of `[web]`: it needs a certificate and its key. With a mistake in it the pages are as closed as with it.
     pub(super) fn web_tls(&mut self, item: &Item<'_>) -> Option<Tls> {
-        let tls = self.tls_table(item, "`tls` of [web]").unwrap_or_default();
+        let tls = self.tls_table(item).unwrap_or_default();
         let pair = tls.pem_chain.is_some() && tls.pem_key.is_some();
         let help = "tls = { pem = \"/etc/ssl/private/hinoban.pem\" }, or pem-chain and pem-key";
         if tls.pem.is_none() && !pair {
