@@ -1,7 +1,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Where in a configuration something stands.
 ///
@@ -93,6 +93,8 @@ impl Sources {
 impl Default for Place {
     /// Nowhere: the thing was not written in a file.
     fn default() -> Self {
-        Place { file: Path::new("").into(), line: 0, column: 0, span: 0..0 }
+        // One for all: each service has rules that nobody wrote.
+        static NONE: LazyLock<Arc<Path>> = LazyLock::new(|| Path::new("").into());
+        Place { file: NONE.clone(), line: 0, column: 0, span: 0..0 }
     }
 }

@@ -127,6 +127,7 @@ fn arguments(text: &str, from: usize) -> Scanned {
         }
     }
     let end = (at + 1).min(bytes.len());
+    words.shrink_to_fit();
     let found = Scanned::new(Kind::Arguments, from - 1, end).with(Value::Words(words));
     if at < bytes.len() {
         return found;
