@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use hinoban::config::{Allow, Config, Dialect, Listen};
+use hinoban::config::{Allow, Config, Dialect, Entries, Listen, PasswordFile};
 use hinoban::event::Level;
 use hinoban::supervisor::Handle;
 use hinoban_web::client::{Client, Target};
@@ -18,7 +18,7 @@ use crate::zone;
 /// What the configured interface serves.
 pub(crate) fn options(config: &Config, id: &str, file: &str) -> Options {
     let mut options = about(config, id, file);
-    options.listen = config.web.listen.iter().map(listener).collect();
+    options.listen = config.web.listen.iter().filter_map(|listen| listener(config, listen)).collect();
     options.names = names::of(config);
     for allow in &config.web.allow {
         match allow {
@@ -28,9 +28,13 @@ pub(crate) fn options(config: &Config, id: &str, file: &str) -> Options {
                 password: user.password.reveal().to_owned(),
                 read_only: user.read_only,
             }),
-            Allow::File(_) | Allow::Group { .. } => {}
+            Allow::File(file) => options.users.extend(of_file(file)),
+            Allow::Group { .. } => {}
         }
     }
+    // Whoever cannot be told from others yet is no reason to let everybody in.
+    options.closed = config.web.allow.iter().any(|allow| !matches!(allow, Allow::Host(_)));
+    options.anonymous = config.web.anonymous;
     options
 }
 
@@ -45,12 +49,42 @@ fn about(config: &Config, id: &str, file: &str) -> Options {
     options
 }
 
-fn listener(listen: &Listen) -> Listener {
+/// Whom a file of passwords lets in: where they are digests, nobody yet.
+fn of_file(file: &PasswordFile) -> impl Iterator<Item = User> {
+    let known = file.entries == Entries::Cleartext;
+    file.users.iter().filter(move |_| known).map(|(name, password)| User {
+        name: name.clone(),
+        password: password.reveal().to_owned(),
+        read_only: file.read_only,
+    })
+}
+
+/// Where to listen; `None`: nowhere. What is to be encrypted, and is not yet, is for this host alone: passwords are sent.
+fn listener(config: &Config, listen: &Listen) -> Option<Listener> {
     match listen.clone() {
-        Listen::Tcp { address, port, read_only } => Listener::Tcp { address, port, read_only },
-        Listen::Unix { path, read_only, permission, uid, gid } => {
-            Listener::Unix { path, mode: permission, uid, gid, read_only }
+        Listen::Tcp { address, port, read_only } => {
+            let address = match (address, config.web.tls.is_some()) {
+                (address, false) => address,
+                (address, true) => Some(alone(address.as_deref())?),
+            };
+            Some(Listener::Tcp { address, port, read_only })
         }
+        Listen::Unix { path, read_only, permission, uid, gid } => {
+            Some(Listener::Unix { path, mode: permission, uid, gid, read_only })
+        }
+    }
+}
+
+/// An address that only this host reaches, if this one is that or stands for all.
+fn alone(address: Option<&str>) -> Option<String> {
+    match address {
+        None | Some("*") => Some("localhost".to_owned()),
+        Some(name) if name.eq_ignore_ascii_case("localhost") => Some(name.to_owned()),
+        Some(address) => match address.parse::<std::net::IpAddr>() {
+            Ok(ip) if ip.is_unspecified() => Some("localhost".to_owned()),
+            Ok(ip) if ip.to_canonical().is_loopback() => Some(address.to_owned()),
+            _ => None,
+        },
     }
 }
 
@@ -105,11 +139,13 @@ pub(crate) async fn bind(options: Options, handle: &Handle, voice: &Voice) -> (W
 /// port is opened where nobody would be let in.
 pub(crate) fn announcement(config: &Config) -> String {
     let closed = config.web.allow.is_empty();
-    let listens = config.web.listen.iter().filter(|listen| !(closed && matches!(listen, Listen::Tcp { .. })));
-    let mut places = listens.map(|listen| match listen {
-        Listen::Tcp { address, port, .. } => format!("[{}]:{port}", address.as_deref().unwrap_or("*")),
-        Listen::Unix { path, .. } => path.display().to_string(),
-    });
+    let listens = config.web.listen.iter().filter_map(|listen| listener(config, listen));
+    let mut places = listens.filter(|listen| !(closed && matches!(listen, Listener::Tcp { .. }))).map(
+        |listen| match listen {
+            Listener::Tcp { address, port, .. } => format!("[{}]:{port}", address.as_deref().unwrap_or("*")),
+            Listener::Unix { path, .. } => path.display().to_string(),
+        },
+    );
     places.next().map_or_else(String::new, |place| format!(" with http interface at {place}"))
 }
 
@@ -154,7 +190,7 @@ fn keeper(path: &Path) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
-    use hinoban::config::{Secret, User};
+    use hinoban::config::Secret;
 
     use super::*;
 
@@ -163,7 +199,7 @@ mod tests {
         let mut config = Config::empty(Dialect::Monit, "h");
         config.files.statefile = Some("/s/state".into());
         let user = |name: &str, read_only| {
-            Allow::User(User { name: name.into(), password: Secret::new("p"), read_only })
+            Allow::User(hinoban::config::User { name: name.into(), password: Secret::new("p"), read_only })
         };
         config.web.allow = vec![user("viewer", true), user("admin", false)];
         config.web.listen = vec![
@@ -180,6 +216,57 @@ mod tests {
         assert_eq!(announcement(&config), " with http interface at /u", "no port is opened for nobody");
         config.web.listen.truncate(1);
         assert_eq!(announcement(&config), "");
+    }
+
+    #[test]
+    fn whoever_cannot_log_in_yet_keeps_the_pages_closed() {
+        let mut config = Config::empty(Dialect::Monit, "h");
+        config.web.allow = vec![Allow::Host("localhost".into())];
+        assert!(!options(&config, "", "").closed);
+        config.web.allow.push(Allow::Group { name: "staff".into(), read_only: false });
+        let found = options(&config, "", "");
+        assert!(found.closed && found.users.is_empty());
+        let file = |entries| PasswordFile {
+            path: "/etc/users".into(),
+            entries,
+            only: Vec::new(),
+            read_only: true,
+            users: vec![("ann".into(), Secret::new("pw"))],
+        };
+        config.web.allow = vec![Allow::File(file(Entries::Crypt))];
+        let found = options(&config, "", "");
+        assert!(found.closed && found.users.is_empty(), "a digest is no password");
+        config.web.allow.push(Allow::File(file(Entries::Cleartext)));
+        let found = options(&config, "", "");
+        let users: Vec<_> = found.users.iter().map(|u| (&*u.name, &*u.password, u.read_only)).collect();
+        assert_eq!(users, [("ann", "pw", true)]);
+    }
+
+    #[test]
+    fn what_should_be_encrypted_is_for_this_host_alone() {
+        let mut config = Config::empty(Dialect::Monit, "h");
+        config.web.allow = vec![user("admin")];
+        let tcp = |address: Option<&str>| Listen::Tcp {
+            address: address.map(str::to_owned),
+            port: 2812,
+            read_only: false,
+        };
+        config.web.listen =
+            [None, Some("0.0.0.0"), Some("::"), Some("127.0.0.1"), Some("10.0.0.1"), Some("web1")]
+                .map(tcp)
+                .to_vec();
+        let places = |config: &Config| -> Vec<String> {
+            options(config, "", "").listen.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(places(&config)[0], "*:2812");
+        config.web.tls = Some(hinoban::config::Tls::default());
+        let here = "localhost:2812";
+        assert_eq!(places(&config), [here, here, here, "127.0.0.1:2812"]);
+        assert_eq!(announcement(&config), " with http interface at [localhost]:2812");
+    }
+
+    fn user(name: &str) -> Allow {
+        Allow::User(hinoban::config::User { name: name.into(), password: Secret::new("p"), read_only: false })
     }
 
     #[test]

@@ -86,14 +86,14 @@ where
     if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "[error] URL too long"));
     }
-    if options.users.is_empty() && gate.peer.is_some() && origin::for_another(&parts.headers, names) {
+    if options.without_users() && gate.peer.is_some() && origin::for_another(&parts.headers, names) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "Without users this server answers only to its own name: open it by its address, or add a user or the \
              name to listen at to its configuration",
         ));
     }
-    let (user, read_only) = match options.users.is_empty() {
+    let (user, read_only) = match options.without_users() {
         true => (None, false),
         false => {
             let sent = parts.headers.get(header::AUTHORIZATION).and_then(|v| basic::login(v.as_bytes()));

@@ -24,6 +24,10 @@ pub struct Options {
     pub listen: Vec<Listener>,
     /// Who may log in. If there are any, everybody must.
     pub users: Vec<User>,
+    /// Whether everybody must log in even if there are none: somebody may who cannot be told from others yet.
+    pub closed: bool,
+    /// Whether the `Server` header leaves out our version, as Monit's `signature disable` does.
+    pub anonymous: bool,
     /// From where one may connect: names, addresses, networks (`10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `fe80::/10`). If
     /// there are any, everybody on a network must match one.
     pub hosts: Vec<String>,
@@ -84,10 +88,24 @@ impl Options {
             control_file: control_file.into(),
             listen: Vec::new(),
             users: Vec::new(),
+            closed: false,
+            anonymous: false,
             hosts: Vec::new(),
             names: Vec::new(),
             zone: None,
         }
+    }
+}
+
+impl Options {
+    /// Whether nobody needs a password.
+    pub(crate) fn without_users(&self) -> bool {
+        self.users.is_empty() && !self.closed
+    }
+
+    /// The version for headers.
+    pub(crate) fn signature(&self) -> &str {
+        if self.anonymous { "" } else { &self.version }
     }
 }
 

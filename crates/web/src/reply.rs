@@ -109,7 +109,7 @@ pub(crate) fn dress(
     let refusal = response.extensions_mut().remove::<Refusal>();
     let kind = response.headers_mut().remove(header::CONTENT_TYPE);
     let mut fields = HeaderMap::new();
-    fields.insert(header::SERVER, value(&format!("monit {version}")));
+    fields.insert(header::SERVER, value(format!("monit {version}").trim_end()));
     fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
     fields.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     fields.insert(

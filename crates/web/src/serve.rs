@@ -61,7 +61,7 @@ impl<B: Backend> Web<B> {
         let (mut open_now, mut waiting) = (Vec::new(), Vec::new());
         for listener in &options.listen {
             let tcp = matches!(listener, Listener::Tcp { .. });
-            if tcp && options.users.is_empty() && options.hosts.is_empty() {
+            if tcp && options.without_users() && options.hosts.is_empty() {
                 problems.push(format!(
                     "not listening at {listener}: no connections are allowed; allow a host or a user with a password"
                 ));
@@ -214,7 +214,7 @@ async fn answer<B: Backend>(
     place: Place,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let version = &host.site.options.version;
+    let version = host.site.options.signature();
     let form = Form::of(request.uri().path());
     let cookies = request.headers().get_all(header::COOKIE).iter().map(|line| line.as_bytes());
     let Some(token) = access::kept(cookies).or_else(|| access::token().ok()) else {
