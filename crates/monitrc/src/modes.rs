@@ -1,5 +1,6 @@
 //! One token in one of the special modes, in which there are neither keywords nor noise words.
 
+use crate::keyword::Keyword;
 use crate::lexer::Mode;
 use crate::quoted;
 use crate::scan::{Flaw, Scanned, is_word, skip_blanks, word_end};
@@ -154,6 +155,9 @@ fn every(text: &str, from: usize) -> Scanned {
             let digits = bytes[at..].iter().take_while(|b| b.is_ascii_digit()).count();
             let value = text[at..at + digits].parse().unwrap_or(i64::MAX);
             Scanned::new(Kind::Number, at, at + digits).with(Value::Int(value))
+        }
+        Some(_) if Keyword::find(&bytes[at..word_end(bytes, at)]) == Some(Keyword::Cycle) => {
+            Scanned::new(Kind::Key(Keyword::Cycle), at, word_end(bytes, at))
         }
         Some(_) => {
             let end = word_end(bytes, at).max(at + 1);

@@ -124,6 +124,8 @@ impl Parser<'_> {
             Some(Restart) => Act::Restart,
             Some(Unmonitor) => Act::Unmonitor,
             Some(Exec) => return self.exec(),
+            // Of Monit 5.34.
+            Some(Ignore) => Act::Nothing,
             Some(Timeout) => {
                 return self.refuse(
                     "'timeout' is an action of 'if N restarts within M cycles' only; here it is 'unmonitor'",
@@ -144,13 +146,20 @@ impl Parser<'_> {
 
     fn exec(&mut self) -> Parse<Act> {
         self.take();
-        let program = self.command(FOR_EVER)?;
+        let mut program = self.command(FOR_EVER)?;
         let mut repeat = None;
-        if self.eat(Repeat) {
-            self.need(Every, &["every"])?;
-            let n = self.int("a number of cycles")?;
-            repeat = u32::try_from(n).ok().filter(|n| *n > 0);
-            self.need(Cycle, &["cycles"])?;
+        loop {
+            if self.eat(Repeat) {
+                self.need(Every, &["every"])?;
+                // 'repeat every cycle' and the time-out are of later versions; 5.33 knows neither.
+                let n = if self.at(Cycle) { 1 } else { self.int("a number of cycles")? };
+                repeat = u32::try_from(n).ok().filter(|n| *n > 0);
+                self.need(Cycle, &["cycles"])?;
+            } else if self.eat(Timeout) {
+                program.timeout = self.seconds()?;
+            } else {
+                break;
+            }
         }
         Ok(Act::Exec { program: program.into(), repeat })
     }

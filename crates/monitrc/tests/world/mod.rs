@@ -50,6 +50,9 @@ impl Surroundings for World {
     fn exists(&self, path: &Path, _: bool) -> bool {
         !path.starts_with("/missing")
     }
+    fn is_directory(&self, path: &Path) -> Option<bool> {
+        self.files.get(path).map(|text| text == FOLDER)
+    }
     fn resolves(&self, host: &str) -> bool {
         !host.ends_with(".invalid")
     }
