@@ -204,6 +204,15 @@ async fn clients_from_elsewhere_are_reset_before_they_say_a_word() {
     })
     .await;
     assert_eq!(status(&open.ask("GET /_ping HTTP/1.0\r\n\r\n").await), 200, "no users: no log-in");
+    let closed = world::serving::server(|options| {
+        options.users.clear();
+        options.closed = true;
+        options.anonymous = true;
+    })
+    .await;
+    let answer = closed.ask("GET /_ping HTTP/1.0\r\n\r\n").await;
+    assert_eq!(status(&answer), 401, "somebody may who cannot be told from others: nobody gets in");
+    assert!(answer.contains("Server: monit\r\n"), "{answer}");
 }
 
 #[tokio::test]
