@@ -204,6 +204,7 @@ impl Reader<'_> {
                 return None;
             }
         };
+        words.shrink_to_fit();
         if words.first().is_none_or(String::is_empty) {
             let help = format!("for example: {} = \"/etc/init.d/httpd start\"", item.key);
             self.error(item.span.clone(), format!("`{}` names no program", item.key), help);

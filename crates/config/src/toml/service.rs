@@ -182,6 +182,7 @@ impl Reader<'_> {
             }
             service.rules.push(Rule::runnable());
         }
+        service.rules.shrink_to_fit();
         if matches!(kind, Some(Kind::Host { .. })) && !written {
             let help = format!("add [[service.{name}.check]] with `http`, `tcp` or `url`");
             self.missing(span, format!("nothing is tested of the host `{name}`"), help);
