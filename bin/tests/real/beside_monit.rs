@@ -4,6 +4,7 @@ mod commands;
 mod compare;
 mod content;
 mod dependencies;
+mod dumps;
 mod fixtures;
 mod networks;
 mod nodes;
