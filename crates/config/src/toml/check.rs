@@ -5,19 +5,86 @@ use std::time::Duration;
 use ::toml::de::DeValue;
 
 use super::reader::{Fields, Item, Reader, listed};
-use crate::{Change, Condition, Expect, Kind, Rule, Test, Then};
+use crate::{Change, Condition, Expect, Kind, Rule, Test, Then, Transport};
 
 /// What a check can be, and the keys that go with each beside `then`, `else`, `for` and `else-for`.
-const SORTS: [(&str, &[&str]); 6] = [
+const SORTS: [(&str, &[&str]); 9] = [
     (
         "http",
         &[
-            "must", "status", "method", "headers", "user", "password", "verify", "ca-file", "family",
-            "timeout", "retry",
+            "must",
+            "status",
+            "method",
+            "headers",
+            "user",
+            "password",
+            "content",
+            "checksum",
+            "tls",
+            "verify",
+            "ca-file",
+            "certificate-days",
+            "family",
+            "source",
+            "response-time",
+            "timeout",
+            "retry",
         ],
     ),
-    ("tcp", &["must", "tls", "verify", "ca-file", "family", "timeout", "retry"]),
-    ("url", &["must", "status", "verify", "ca-file", "timeout", "retry"]),
+    (
+        "tcp",
+        &[
+            "must",
+            "protocol",
+            "talk",
+            "tls",
+            "starttls",
+            "verify",
+            "ca-file",
+            "certificate-days",
+            "family",
+            "source",
+            "response-time",
+            "timeout",
+            "retry",
+        ],
+    ),
+    (
+        "udp",
+        &[
+            "must",
+            "protocol",
+            "talk",
+            "tls",
+            "starttls",
+            "verify",
+            "ca-file",
+            "certificate-days",
+            "family",
+            "source",
+            "response-time",
+            "timeout",
+            "retry",
+        ],
+    ),
+    ("unix", &["must", "datagram", "protocol", "talk", "response-time", "timeout", "retry"]),
+    ("ping", &["must", "count", "size", "family", "source", "response-time", "timeout"]),
+    (
+        "url",
+        &[
+            "must",
+            "status",
+            "user",
+            "password",
+            "content",
+            "tls",
+            "verify",
+            "ca-file",
+            "certificate-days",
+            "timeout",
+            "retry",
+        ],
+    ),
     ("probe", &["must", "options"]),
     ("when", &[]),
     ("restarts", &[]),
@@ -59,7 +126,7 @@ impl Reader<'_> {
         let sort = match &sorts[..] {
             [sort] => sort,
             [] => {
-                let help = "it needs one of `http`, `tcp`, `url`, `probe`, `when` or `restarts`: http = \"http://localhost/\"";
+                let help = "it needs one of `http`, `tcp`, `udp`, `unix`, `ping`, `url`, `probe`, `when` or `restarts`: http = \"http://localhost/\"";
                 self.missing(span, "this check checks nothing", help);
                 return None;
             }
@@ -111,7 +178,7 @@ impl Reader<'_> {
             self.error(
                 item.span.clone(),
                 "a host has no readings of its own to compare",
-                "test it from outside: `http`, `tcp` or `url`; `when` is for processes, files, file systems, the system and registered kinds",
+                "test it from outside: `http`, `tcp`, `ping` or `url`; `when` is for processes, files, file systems, the system and registered kinds",
             );
             return None;
         }
@@ -157,7 +224,10 @@ impl Reader<'_> {
         };
         let test = match sort.key {
             "http" => self.http(sort, extras).map(Box::new).map(Test::Port),
-            "tcp" => self.tcp(sort, extras).map(Box::new).map(Test::Port),
+            "tcp" => self.port(sort, extras, Transport::Tcp).map(Box::new).map(Test::Port),
+            "udp" => self.port(sort, extras, Transport::Udp).map(Box::new).map(Test::Port),
+            "unix" => self.unix(sort, extras).map(Box::new).map(Test::Unix),
+            "ping" => self.ping(sort, extras).map(Box::new).map(Test::Ping),
             "url" => self.whole_url(sort, extras).map(Box::new).map(Test::Url),
             _ => {
                 let options = self.options(extras.get("options"));
@@ -171,7 +241,8 @@ impl Reader<'_> {
     pub(super) fn limits(&mut self, extras: &Extras<'_>) -> Option<(Duration, u32)> {
         let timeout =
             extras.get("timeout").map(|item| self.duration(&item)).unwrap_or(Some(self.defaults.network));
-        let retry = extras.get("retry").map(|item| self.whole(&item, 1..101)).unwrap_or(Some(1));
+        let retry =
+            extras.get("retry").map(|item| self.whole(&item, 1..i64::from(u32::MAX) + 1)).unwrap_or(Some(1));
         Some((timeout?, retry? as u32))
     }
 }

@@ -90,6 +90,7 @@ mod metric;
 mod node;
 mod policy;
 mod program;
+mod protocol;
 mod reader;
 mod recipient;
 mod secret;
