@@ -46,7 +46,6 @@ impl Config {
                 "256 bytes of an answer are matched",
             ),
             (self.limits.http_content != usual.http_content, "httpContentBuffer", "1 MB of a body is read"),
-            (self.limits.exec != usual.exec, "execTimeout", "programs of exec may run as long as they like"),
         ];
         for (_, name, instead) in limits.into_iter().filter(|(differs, ..)| *differs) {
             say(format!("the limit {name} is not kept yet: {instead}"), "nothing needs to be changed");

@@ -24,7 +24,7 @@ pub struct Limits {
     pub start: Duration,
     /// Time for a program that restarts a service.
     pub restart: Duration,
-    /// Time for a program of `exec`; `None`: any.
+    /// Time for a program of `exec`; `None`: any under a control file, 30 s in TOML.
     pub exec: Option<Duration>,
     /// Time for all services to stop where we are the first process of the host or container (Monit 6); `None`: as long as
     /// their programs may take.

@@ -68,8 +68,8 @@ impl Reader<'_> {
             "stop" => self.defaults.stop,
             "restart" => self.defaults.restart,
             "program" => self.defaults.program,
-            // Of a rule: it begins something, and is a start in all but name.
-            _ => Duration::from_secs(30),
+            // Of a rule.
+            _ => self.defaults.exec.unwrap_or(Duration::from_secs(30)),
         }
     }
 }

@@ -146,7 +146,7 @@ impl Parser<'_> {
 
     fn exec(&mut self) -> Parse<Act> {
         self.take();
-        let mut program = self.command(FOR_EVER)?;
+        let mut program = self.command(self.config.limits.exec.unwrap_or(FOR_EVER))?;
         let mut repeat = None;
         loop {
             if self.eat(Repeat) {
