@@ -5,6 +5,7 @@ mod connection;
 mod notes;
 mod program;
 mod proof;
+mod protocol;
 mod reading;
 mod rule;
 mod service;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use hinoban_config::{Branch, Program, Then};
+use hinoban_config::{Branch, Config, Program, Then};
 
 use super::notes::Notes;
 use super::text;
 
-/// Time for a program of a rule where TOML says nothing.
+/// Time for a program of a rule where nothing is said.
 const EXEC: Duration = Duration::from_secs(30);
 
 /// The entries of the table that a program is, the command under `key`. `usual` is its time-out where nothing is said.
@@ -54,12 +54,13 @@ pub(super) fn program(program: &Program, usual: Duration, notes: &Notes) -> Stri
 }
 
 /// All that one side of a rule does.
-pub(super) fn deeds(branch: &Branch, notes: &Notes) -> String {
-    let deeds: Vec<String> = branch.also.iter().chain([&branch.then]).map(|then| deed(then, notes)).collect();
+pub(super) fn deeds(branch: &Branch, config: &Config, notes: &Notes) -> String {
+    let deeds: Vec<String> =
+        branch.also.iter().chain([&branch.then]).map(|then| deed(then, config, notes)).collect();
     text::one_or_many(&deeds)
 }
 
-fn deed(then: &Then, notes: &Notes) -> String {
+fn deed(then: &Then, config: &Config, notes: &Notes) -> String {
     let word = match then {
         Then::Nothing => "nothing",
         Then::Start => "start",
@@ -68,7 +69,7 @@ fn deed(then: &Then, notes: &Notes) -> String {
         Then::Unmonitor => "unmonitor",
         Then::Custom(name) => name,
         Then::Exec { program, repeat } => {
-            let mut entries = entries(program, "exec", EXEC, notes);
+            let mut entries = entries(program, "exec", config.limits.exec.unwrap_or(EXEC), notes);
             entries.extend(repeat.map(|n| ("repeat", n.to_string())));
             return text::table(&entries);
         }

@@ -207,11 +207,24 @@ fn plain(service: &mut Service, monit: bool) {
     }
 }
 
+/// A test in the form in which equal tests are equal: the `Host` header that is sent in any case is written out, and what is
+/// shown instead of secrets follows from them.
 fn tested(test: &mut Test, translated: impl Fn(&mut Pattern, bool)) {
     let protocol = match test {
-        Test::Port(test) => &mut test.protocol,
+        Test::Port(test) => {
+            let host = if test.host.contains(':') { format!("[{}]", test.host) } else { test.host.clone() };
+            let usual = if test.tls.is_some() { 443 } else { 80 };
+            let host = if test.port == usual { host } else { format!("{host}:{}", test.port) };
+            if let Protocol::Http(http) = &mut test.protocol
+                && !http.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"))
+            {
+                http.headers.insert(0, ("Host".to_owned(), host));
+            }
+            &mut test.protocol
+        }
         Test::Unix(test) => &mut test.protocol,
         Test::Url(test) => {
+            test.masked = None;
             if let Some(body) = &mut test.content {
                 translated(&mut body.pattern, false);
             }
@@ -227,7 +240,9 @@ fn tested(test: &mut Test, translated: impl Fn(&mut Pattern, bool)) {
                 }
             }
         }
+        Protocol::Websocket(websocket) => websocket.version = Some(websocket.version.unwrap_or(0)),
         Protocol::Http(http) => {
+            http.masked = None;
             if let Some(body) = &mut http.content {
                 translated(&mut body.pattern, false);
             }

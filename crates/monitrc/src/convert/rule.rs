@@ -26,13 +26,13 @@ pub(super) fn missing(sheet: &mut Sheet, config: &Config, service: &Service) -> 
     }
     let mut entries = Vec::new();
     if told.then != usual || !told.also.is_empty() {
-        entries.push(("then", program::deeds(&told, &sheet.notes)));
+        entries.push(("then", program::deeds(&told, config, &sheet.notes)));
     }
     entries.extend(program::lasts(&told).map(|lasts| ("for", lasts)));
     entries.extend(program::lasts(&rule.ok).map(|lasts| ("else-for", lasts)));
     let value = match &entries[..] {
         [("then", then)] => then.clone(),
-        [] => program::deeds(&told, &sheet.notes),
+        [] => program::deeds(&told, config, &sheet.notes),
         entries => text::table(entries),
     };
     let note = sheet.notes.take_at(&rule.place);
@@ -85,11 +85,11 @@ pub(super) fn checks(sheet: &mut Sheet, config: &Config, service: &Service, said
             Condition::Missing | Condition::WrongType => asked(config, service, rule),
             _ => rule.fail.then.clone(),
         };
-        check(sheet, service, rule, &Branch { then, ..rule.fail.clone() });
+        check(sheet, config, service, rule, &Branch { then, ..rule.fail.clone() });
     }
 }
 
-fn check(sheet: &mut Sheet, service: &Service, rule: &Rule, fail: &Branch) {
+fn check(sheet: &mut Sheet, config: &Config, service: &Service, rule: &Rule, fail: &Branch) {
     let mut note = sheet.notes.take_at(&rule.place);
     sheet.gap();
     sheet.comments(2, &std::mem::take(&mut note.above));
@@ -97,7 +97,7 @@ fn check(sheet: &mut Sheet, service: &Service, rule: &Rule, fail: &Branch) {
     let mut entries: Vec<(&str, String)> = Vec::new();
     match &rule.when {
         Condition::Test { test, expect } => {
-            entries.extend(connection::test(test, service));
+            entries.extend(connection::test(test, config));
             if *expect == Expect::Succeeded {
                 entries.push(("must", "\"fail\"".to_owned()));
             }
@@ -111,11 +111,11 @@ fn check(sheet: &mut Sheet, service: &Service, rule: &Rule, fail: &Branch) {
         }
     }
     if fail.then != Then::Alert || !fail.also.is_empty() {
-        entries.push(("then", program::deeds(fail, &sheet.notes)));
+        entries.push(("then", program::deeds(fail, config, &sheet.notes)));
     }
     entries.extend(program::lasts(fail).map(|lasts| ("for", lasts)));
     if rule.ok.then != usual_end(&rule.when) || !rule.ok.also.is_empty() {
-        entries.push(("else", program::deeds(&rule.ok, &sheet.notes)));
+        entries.push(("else", program::deeds(&rule.ok, config, &sheet.notes)));
     }
     entries.extend(program::lasts(&rule.ok).map(|lasts| ("else-for", lasts)));
     for (key, value) in entries {

@@ -150,10 +150,9 @@ fn limits(sheet: &mut Sheet, config: &Config) {
         ("exec", limits.exec, usual.exec),
         ("shutdown", limits.shutdown, usual.shutdown),
     ];
-    for (name, time, usual) in times {
-        if let Some(time) = time.filter(|time| Some(*time) != usual) {
-            sheet.entry(0, Note::default(), name, &text::duration(time));
-        }
+    for (name, time, _) in times.into_iter().filter(|(_, time, usual)| time != usual) {
+        let value = time.map_or_else(|| "false".to_owned(), text::duration);
+        sheet.entry(0, Note::default(), name, &value);
     }
 }
 

@@ -4,7 +4,7 @@ use hinoban_config::{Allow, Collector, Config, Entries, Listen, PasswordFile, We
 
 use super::notes::{Note, Notes, What};
 use super::sheet::Sheet;
-use super::{settings, text, tls};
+use super::{connection, settings, text, tls};
 use crate::keyword::Keyword;
 
 /// Writes `[web]`.
@@ -111,11 +111,11 @@ pub(super) fn collectors(sheet: &mut Sheet, config: &Config) {
     for Collector { url, timeout, tls: options, groups } in &config.collectors {
         sheet.gap();
         sheet.line(0, std::mem::take(&mut note), "[[mmonit]]");
-        let (url, login) = apart(url.reveal());
+        let (url, login) = connection::login_apart(url.reveal());
         sheet.entry(0, Note::default(), "url", &text::string(&url));
         if let Some((user, password)) = login {
             sheet.entry(0, Note::default(), "user", &text::string(user));
-            sheet.entry(0, Note::default(), "password", &text::string(password));
+            sheet.entry(0, Note::default(), "password", &text::string(password.unwrap_or_default()));
         }
         if *timeout != config.limits.network {
             sheet.entry(0, Note::default(), "timeout", &text::duration(*timeout));
@@ -131,16 +131,4 @@ pub(super) fn collectors(sheet: &mut Sheet, config: &Config) {
             sheet.entry(0, Note::default(), "register", "false");
         }
     }
-}
-
-/// An address without user and password, and these two.
-fn apart(url: &str) -> (String, Option<(&str, &str)>) {
-    let parts = || {
-        let (scheme, rest) = url.split_once("://")?;
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (login, host) = rest[..end].rsplit_once('@')?;
-        let (user, password) = login.split_once(':')?;
-        Some((format!("{scheme}://{host}{}", &rest[end..]), Some((user, password))))
-    };
-    parts().unwrap_or_else(|| (url.to_owned(), None))
 }
