@@ -34,11 +34,8 @@ pub(crate) fn token(text: &str, at: usize, end: usize, command_path: bool) -> Op
         b'e' if is("exec") || is("execute") => {
             command(bytes, end).map(|next| Scanned { next, ..key(Keyword::Exec, end) }.then(Mode::Arguments))
         }
-        b'g' if is("group") => {
-            let named = matches!(bytes.get(blanks), Some(b'"' | b'\'')) || !next.is_empty();
-            (blanks > end && named)
-                .then(|| Scanned { next: blanks, ..key(Keyword::Group, end) }.then(Mode::Group))
-        }
+        b'g' if is("group") => matches!(bytes.get(end), Some(b' ' | b'\t'))
+            .then(|| Scanned { next: blanks, ..key(Keyword::Group, end) }.then(Mode::Group)),
         b'h' if is("http") && next_is("headers") => {
             let stop = blanks + next.len();
             let blank = matches!(bytes.get(stop), Some(b' ' | b'\t' | b'\r' | b'\n'));

@@ -42,7 +42,8 @@ fn name(text: &str, at: usize) -> Scanned {
     let bytes = text.as_bytes();
     match bytes.get(at) {
         Some(quote @ (b'"' | b'\'')) => {
-            let stop = bytes[at + 1..].iter().position(|b| b == quote || *b == b'\n');
+            // Of the two quotes the double one ends a name in any case.
+            let stop = bytes[at + 1..].iter().position(|b| b == quote || matches!(b, b'\n' | b'"'));
             match stop {
                 Some(length @ 1..) if bytes[at + 1 + length] == *quote => {
                     let found = Scanned::new(Kind::Name, at, at + length + 2);
@@ -61,9 +62,12 @@ fn name(text: &str, at: usize) -> Scanned {
 
 fn group(text: &str, at: usize) -> Scanned {
     let found = name(text, at);
-    if found.kind == Kind::Name && text[found.start..found.end].contains([' ', '\t']) {
-        return found
-            .flawed("unbalanced quotes", "the name of a group cannot hold blanks, not even in quotes");
+    let inner = text[found.start..found.end].trim_matches(['"', '\'']);
+    if found.kind == Kind::Name && !inner.bytes().all(is_word) {
+        return found.flawed(
+            "unbalanced quotes",
+            "the name of a group is one word, even in quotes: no blanks, no : or @",
+        );
     }
     found
 }
@@ -113,6 +117,10 @@ fn arguments(text: &str, from: usize) -> Scanned {
                     b'\'' => bytes[at + 1..].iter().position(|b| *b == b'\'').map(|n| at + 1 + n),
                     _ => None,
                 };
+                // A quote that stands alone and closes nothing is no word.
+                if bytes[at..end] == *b"'" && closing.is_none() {
+                    return quoted::unbalanced(text, at);
+                }
                 match closing.filter(|close| close + 1 >= end) {
                     Some(close) => {
                         let inner = &text[at + 1..close];
