@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hinoban::config::{
-    Allow, Config, Dialect, Facility, Listen, Loaded, LogTarget, Mistake, Mistakes, Place, Surroundings, toml,
+    Allow, Config, Dialect, Facility, Listen, Loaded, LogTarget, Mistake, Mistakes, Place, Severity,
+    Surroundings, toml,
 };
 
 use crate::flags::Flags;
@@ -40,9 +41,21 @@ impl NotLoaded {
     }
 }
 
-/// Mistakes as they are printed: first one line each, for programs, then with the lines they are in, for people.
+/// How many mistakes are shown with the lines they are in, where each has had a line of its own before: nobody reads more.
+const SHOWN: usize = 100;
+
+/// Mistakes as they are printed: first one line each, for programs, then with the lines they are in, for people. Of
+/// very many, errors come before warnings.
 pub(crate) fn told(mistakes: &Mistakes) -> String {
-    format!("{}\n\n{}", mistakes.lines().join("\n"), shown(mistakes))
+    let lines = mistakes.lines().join("\n");
+    if mistakes.list.len() <= SHOWN {
+        return format!("{lines}\n\n{}", shown(mistakes));
+    }
+    let of = |severity| mistakes.list.iter().filter(move |mistake| mistake.severity == severity);
+    let list = of(Severity::Error).chain(of(Severity::Warning)).take(SHOWN).cloned().collect();
+    let first = Mistakes { sources: mistakes.sources.clone(), list };
+    let more = mistakes.list.len() - SHOWN;
+    format!("{lines}\n\n{}\n\n{more} more are in the lines at the top", shown(&first))
 }
 
 /// Mistakes with the lines they are in. One that concerns the file as a whole has none, and no empty margin either.

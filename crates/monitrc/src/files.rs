@@ -1,5 +1,6 @@
 //! The files of one run and their line starts, so that a place costs a binary search and not a walk from the top.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,13 @@ use hinoban_config::{Place, Source, Sources, Surroundings};
 pub(crate) struct Files {
     list: Vec<File>,
     by_path: HashMap<PathBuf, u32>,
+    /// The place that was asked for last: file, byte, and its column from 0. The next one is rarely before it, and a line may
+    /// be as long as its file.
+    last: Cell<(u32, usize, usize)>,
 }
+
+/// How much of a line around a word is looked at, in bytes.
+const AROUND: usize = 256;
 
 #[derive(Debug)]
 struct File {
@@ -24,7 +31,7 @@ struct File {
 impl Files {
     /// The main file, as number 0.
     pub(crate) fn new(path: &Path, text: &str) -> Self {
-        let mut files = Self { list: Vec::new(), by_path: HashMap::new() };
+        let mut files = Self { list: Vec::new(), by_path: HashMap::new(), last: Cell::default() };
         files.add(path, text);
         files
     }
@@ -61,11 +68,13 @@ impl Files {
         self.list[file as usize].source.text.get(span).unwrap_or("")
     }
 
-    /// The line these bytes are in, up to them and from them.
+    /// The line these bytes are in, up to them and from them; of a long one, what is near.
     pub(crate) fn line_around(&self, file: u32, span: Range<usize>) -> (&str, &str) {
         let text = &*self.list[file as usize].source.text;
-        let before = text.get(..span.start).unwrap_or("");
-        let after = text.get(span.end..).unwrap_or("");
+        let floor =
+            |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let before = &text[floor(span.start.saturating_sub(AROUND))..floor(span.start)];
+        let after = &text[floor(span.end)..floor(span.end.saturating_add(AROUND))];
         let line = before.rfind('\n').map_or(before, |newline| &before[newline + 1..]);
         (line, after.lines().next().unwrap_or(""))
     }
@@ -76,17 +85,17 @@ impl Files {
     }
 
     /// The place of these bytes.
-    pub(crate) fn place(&self, file: u32, span: Range<usize>) -> Place {
-        let file = &self.list[file as usize];
+    pub(crate) fn place(&self, number: u32, span: Range<usize>) -> Place {
+        let file = &self.list[number as usize];
         let line = file.lines.partition_point(|start| *start as usize <= span.start);
         let begin = file.lines.get(line.wrapping_sub(1)).map_or(0, |start| *start as usize);
-        let before = file.source.text.get(begin..span.start).unwrap_or("");
-        Place {
-            file: file.source.path.clone(),
-            line: line as u32,
-            column: before.chars().count() as u32 + 1,
-            span,
-        }
+        let (from, passed) = match self.last.get() {
+            (last, at, column) if last == number && (begin..=span.start).contains(&at) => (at, column),
+            _ => (begin, 0),
+        };
+        let column = passed + file.source.text.get(from..span.start).unwrap_or("").chars().count();
+        self.last.set((number, span.start, column));
+        Place { file: file.source.path.clone(), line: line as u32, column: column as u32 + 1, span }
     }
 
     /// All of them, to show mistakes in.
