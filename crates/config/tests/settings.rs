@@ -161,6 +161,8 @@ fn tls_is_said_for_all_and_for_one() {
         assert_eq!(server.options.versions, Some(only));
     }
     assert!(config.mail.servers[1].options.checksum.is_none());
+    let said = refused("[tls]\nverify = 1\nciphers = \"HIGH\"\n");
+    assert!(said.contains("`verify` must be true or false") && !said.contains("ciphers"), "{said}");
 }
 
 #[test]

@@ -17,6 +17,23 @@ impl Reader<'_> {
 
     /// The same of a table that may hold other keys beside.
     pub(super) fn tls_keys(&mut self, fields: &mut Fields<'_>) -> Option<Tls> {
+        const KEYS: [&str; 11] = [
+            "verify",
+            "self-signed",
+            "versions",
+            "ciphers",
+            "ca-file",
+            "ca-path",
+            "client-pem",
+            "pem",
+            "pem-chain",
+            "pem-key",
+            "checksum",
+        ];
+        // A mistake in one of them leaves the others known.
+        for key in KEYS {
+            fields.take(key);
+        }
         let mut tls = Tls::default();
         for (key, value) in [("verify", &mut tls.verify), ("self-signed", &mut tls.self_signed)] {
             if let Some(item) = fields.take(key) {
