@@ -122,8 +122,41 @@ const FILESYSTEM: &[&str] = &[
 const HOST: &[&str] = &[
     "if failed port 80 then alert",
     "if failed port 8080 protocol http request \"/x?token=a\" status = 200 for 2 cycles then alert",
+    "if failed port 80 protocol http request \"/a b\" method head then alert",
+    "if failed port 80 protocol http username \"u\" password \"p\" hostheader \"www.example.com\" then alert",
+    "if failed port 80 protocol http with http headers [Accept: a/b, X: \"y z\"] content = \"^o.k\" then alert",
+    "if failed port 80 protocol http status >= 400 content != \"it's\" then alert",
+    "if failed port 80 protocol http request \"/f\" with checksum da39a3ee5e6b4b0d3255bfef95601890afd80709 then alert",
     "if failed port 443 protocol https with timeout 9 seconds retry 3 then alert",
+    "if failed port 443 with ssl options {verify: enable, selfsigned: allow} certificate valid > 30 days then alert",
+    "if failed port 443 protocol https and certificate checksum MD5 \"fcd5b43dd0c2a9c6ee0d15d0e5a8b2a4\" then alert",
+    "if failed host example.org port 993 type tcpssl protocol imap then alert",
+    "if failed port 25 protocol smtp using tls then alert",
+    "if failed port 587 protocol smtp username \"u\" password \"p\" then alert",
+    "if failed port 53 type udp protocol dns then alert",
+    "if failed port 3306 protocol mysql username \"u\" password \"p\" then alert",
+    "if failed port 5432 protocol pgsql username \"u\" password \"p\" database \"d\" then alert",
+    "if failed port 80 protocol apache-status loglimit > 10% replylimit >= 50% path \"/s\" then alert",
+    "if failed port 5060 type udp protocol sip target \"a@example.com\" maxforward 6 then alert",
+    "if failed port 1812 type udp protocol radius secret \"s\" then alert",
+    "if failed port 80 protocol websocket origin \"http://a\" request \"/s\" host \"h\" version 13 then alert",
+    "if failed port 1883 protocol mqtt username \"u\" password \"p\" then alert",
+    "if failed port 7 send \"PING\\r\\n\" expect \"PO.G[[:space:]]\" send 'x' then alert",
+    "if failed port 7 address 127.0.0.1 ipv4 with responsetime > 500 milliseconds then alert",
     "if succeeded port 22 protocol ssh then alert",
+    "if failed ping then alert",
+    "if failed ping6 count 5 size 128 timeout 3 seconds address ::1 responsetime < 2 seconds then alert",
+    "if succeeded ping4 then alert else if failed 2 times within 3 cycles then exec \"/bin/x\"",
+    "if failed url http://u:p@example.com:81/x?key=y#z and content == \"a.c\" timeout 3 seconds retry 2 then alert",
+    "if failed url https://example.com/ with ssl options {verify: disable} then alert",
+];
+
+const SOCKETS: &[&str] = &[
+    "if failed unixsocket /run/x.sock then alert",
+    "if failed unixsocket /run/x.sock type udp protocol redis with timeout 3 seconds retry 2 then alert",
+    "if failed unixsocket \"/run/a b\" send \"a\" expect \"b\" then restart",
+    "if failed host 127.0.0.1 port 6379 protocol redis then restart",
+    "if failed port 80 protocol http for 3 times within 5 cycles then restart",
 ];
 
 const PROGRAM: &[&str] = &[
@@ -156,7 +189,8 @@ const SYSTEM: &[&str] = &[
 ];
 
 /// A service of this name: its head, and what may stand in it.
-const KINDS: [(&str, &[&str]); 10] = [
+const KINDS: [(&str, &[&str]); 11] = [
+    ("check process NAME with pidfile /run/NAME.pid", SOCKETS),
     ("check process NAME with pidfile /run/NAME.pid", PROCESS),
     ("check process NAME matching \"^/bin/[a-z]+ .*'x'\"", PROCESS),
     ("check file NAME with path /var/NAME", FILE),

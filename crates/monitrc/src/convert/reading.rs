@@ -84,7 +84,7 @@ fn compared(metric: &str, operator: Operator, value: &Value, kind: &Kind) -> Str
     let checksum = metric.starts_with("checksum.").then(|| "checksum".to_owned());
     let phrases = checksum.into_iter().chain(words).chain([metric.replace('.', " "), metric.to_owned()]);
     let limits = match (metric, value) {
-        ("permission", Value::Int(bits)) => vec![format!("0{bits:03o}")],
+        ("permission", Value::Int(bits)) => vec![format!("{bits:04o}")],
         _ => self::limits(value),
     };
     let meant = |text: &String| {
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(says("uid", 0i64, &process), "uid > 0");
         let file = Kind::File { path: "/x".into() };
         assert_eq!(says("permission", 0o644i64, &file), "permission > 0644");
-        assert_eq!(says("permission", 0i64, &file), "permission > 0000");
+        assert_eq!(says("permission", 0o4755i64, &file), "permission > 4755");
         assert_eq!(says("size", 2i64 << 20, &file), "size > 2 MiB");
         assert_eq!(says("modify.age", 7200i64, &file), "modify age > 2h");
         assert_eq!(says("load.5.core", 2.5, &Kind::System), "load 5 per core > 2.5");
