@@ -175,6 +175,9 @@ fn every(text: &str, from: usize) -> Scanned {
     }
 }
 
+/// No header field has a name as long as this.
+const LONGEST_NAME: usize = 1024;
+
 /// `[name: value, …]`. Monit cuts a bare value at a second colon and sends the rest as a line of its own; here it is
 /// kept whole, with a warning.
 fn headers(text: &str, from: usize) -> Scanned {
@@ -193,20 +196,25 @@ fn headers(text: &str, from: usize) -> Scanned {
         let help = "header fields are written as [name: \"value\", name: \"value\"]";
         match bytes.get(at) {
             None => {
-                return Scanned::new(Kind::Bad, open, open + 1)
-                    .flawed("invalid HTTP header list format", help);
+                let line = text[open..].find('\n').map_or(text.len(), |n| open + n);
+                let found = Scanned::new(Kind::Bad, open, open + 1);
+                return Scanned { next: line, ..found.flawed("invalid HTTP header list format", help) };
             }
             Some(b']') => break,
             Some(_) => {}
         }
-        let Some(colon) = text[at..].find([':', ',', ']', '\n']).map(|n| at + n) else {
-            at = bytes.len();
-            continue;
+        let stops = |b: &u8| matches!(b, b':' | b',' | b']' | b'\n');
+        let Some(colon) = bytes[at..].iter().take(LONGEST_NAME).position(stops).map(|n| at + n) else {
+            return Scanned::new(Kind::Bad, open, open + 1).flawed("invalid HTTP header list format", help);
         };
-        if bytes[colon] != b':' {
+        if bytes[colon] != b':' || bytes[at..colon].contains(&b'[') {
             let found = Scanned::new(Kind::Bad, at, colon).flawed("invalid HTTP header list format", help);
             return Scanned {
-                next: bytes[colon..].iter().position(|b| *b == b']').map_or(colon, |n| colon + n + 1),
+                next: bytes[colon..]
+                    .iter()
+                    .take(LONGEST_NAME)
+                    .position(|b| *b == b']')
+                    .map_or(colon, |n| colon + n + 1),
                 ..found
             };
         }

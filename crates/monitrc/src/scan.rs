@@ -216,11 +216,19 @@ fn colon_word(text: &str, at: usize, end: usize) -> Option<Scanned> {
     })
 }
 
+/// The longest IPv6 address, the last four bytes of which may be written as IPv4.
+const LONGEST_IPV6: usize = 45;
+
 /// The end of the IPv6 address, with its prefix length if there is one, that begins here.
 fn ipv6_end(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let length = |at: usize, wanted: fn(&u8) -> bool| bytes[at..].iter().take_while(|b| wanted(b)).count();
+    let length = |at: usize, wanted: fn(&u8) -> bool| {
+        bytes[at..].iter().take(LONGEST_IPV6 + 1).take_while(|b| wanted(b)).count()
+    };
     let mut end = at + length(at, |b| b.is_ascii_hexdigit() || *b == b':' || *b == b'.');
+    if end - at > LONGEST_IPV6 {
+        return None;
+    }
     text[at..end].parse::<std::net::Ipv6Addr>().ok()?;
     if bytes.get(end) == Some(&b'/') {
         let digits = length(end + 1, u8::is_ascii_digit);

@@ -200,6 +200,136 @@ proptest! {
     }
 }
 
+/// Texts that a careless reader would go through again and again: what is repeated, after what it begins with.
+const LONG: &[(&str, &str)] = &[
+    ("check process p with pidfile /p ", "if cpu > 1% then alert "),
+    ("check process p with pidfile /p ", "if failed port 80 protocol http then alert "),
+    ("check process p with pidfile /p ", "if failed then alert "),
+    ("check file f with path /f ", "if failed uid root then alert "),
+    ("check file f with path /f ", "if content = x1 then alert "),
+    ("", "set x "),
+    ("", "set alert a@b "),
+    ("", "check "),
+    ("", "check process p with pidfile /p "),
+    ("", "check process p with pidfile /p\n"),
+    ("check process p with pidfile /p\n", "group g\n"),
+    ("check process p with pidfile /p\n", "depends on p, "),
+    ("check process p with pidfile /p\n", "start program = \"/bin/x\n"),
+    ("check process p with pidfile /p\n", "start program = \"/bin/x 'y\n"),
+    ("check process p with pidfile /p\n", "exec x "),
+    ("", "\""),
+    ("", "\"'"),
+    ("", "' \"x\n"),
+    ("set log \"", "\\n"),
+    ("", "{"),
+    ("", "( , ; "),
+    ("", "# \n"),
+    ("", "\\\n"),
+    ("", ":::"),
+    ("", "a:b "),
+    ("", "a@b "),
+    ("", "http://x"),
+    ("", "http headers ["),
+    ("", "http headers [a: "),
+    ("", "http headers [a, "),
+    ("", "http headers [a: x\n"),
+    ("", "message: "),
+    ("", "set mail-format { from: x\n"),
+    ("", "include x "),
+    ("", "every "),
+    ("", "cpu ( "),
+    ("", "\u{a0}é “ "),
+];
+
+/// A reader that goes back to the beginning for each word would need hours for these.
+#[test]
+fn long_texts_of_every_shape_are_read_to_their_end() {
+    for (first, then) in LONG {
+        let _ = hinoban_monitrc::parse(
+            Path::new("m"),
+            &format!("{first}{}", then.repeat(100_000 / then.len())),
+            &World::default(),
+        );
+    }
+}
+
+/// The fixtures of both kinds.
+fn fixtures() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/monitrc");
+    let mut paths: Vec<_> = ["valid", "invalid"]
+        .iter()
+        .flat_map(|kind| std::fs::read_dir(folder.join(kind)).expect("a folder of fixtures"))
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read_to_string(path).expect("a fixture")).collect()
+}
+
+/// What may happen to a text, at a place that is counted in characters: some are lost, something comes in, or what stands
+/// there stands there twice.
+#[derive(Debug, Clone)]
+enum Harm {
+    Lost(usize, usize),
+    Come(usize, usize),
+    Twice(usize, usize),
+}
+
+fn harm() -> impl Strategy<Value = Harm> {
+    let (at, length) = (0..2000usize, 1..40usize);
+    prop_oneof![
+        (at.clone(), length.clone()).prop_map(|(at, n)| Harm::Lost(at, n)),
+        (at.clone(), 0..PIECES.len()).prop_map(|(at, piece)| Harm::Come(at, piece)),
+        (at, length).prop_map(|(at, n)| Harm::Twice(at, n)),
+    ]
+}
+
+fn harmed(text: &str, harms: &[Harm]) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for harm in harms {
+        let (Harm::Lost(at, n) | Harm::Come(at, n) | Harm::Twice(at, n)) = harm;
+        let at = at % (chars.len() + 1);
+        let end = (at + n).min(chars.len());
+        match harm {
+            Harm::Lost(..) => drop(chars.drain(at..end)),
+            Harm::Come(_, piece) => drop(chars.splice(at..at, PIECES[*piece].chars())),
+            Harm::Twice(..) => {
+                let again = chars[at..end].to_vec();
+                chars.splice(at..at, again);
+            }
+        }
+    }
+    chars.into_iter().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases(2_000)))]
+
+    /// Every mistake that is found has a place within the text, and can be shown.
+    #[test]
+    fn harmed_files_are_read_to_their_end(which in 0..10_000usize, harms in prop::collection::vec(harm(), 1..6)) {
+        let all = fixtures_once();
+        let text = harmed(&all[which % all.len()], &harms);
+        if let Err(mistakes) = hinoban_monitrc::parse(Path::new("m"), &text, &World::default()) {
+            prop_assert!(mistakes.fatal());
+            for mistake in &mistakes.list {
+                let place = &mistake.place;
+                prop_assert!(place.line == 0 || text.get(place.span.clone()).is_some(), "{place:?} in {text:?}");
+            }
+            prop_assert!(!mistakes.to_string().is_empty());
+        }
+    }
+}
+
+fn fixtures_once() -> &'static [String] {
+    static ALL: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    ALL.get_or_init(fixtures)
+}
+
+/// So many runs, or as many as `PROPTEST_CASES` asks for.
+fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
 /// Pieces that open every mode of the lexer and leave it in every way.
 const PIECES: &[&str] = &[
     "set",

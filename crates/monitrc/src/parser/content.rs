@@ -44,8 +44,8 @@ impl Parser<'_> {
             return self.refuse("this rule has no 'else': at the next look it is over by itself");
         }
         let Some(draft) = &mut self.draft else { return Err(Wrong) };
-        let others = draft.service.rules.iter().filter(|rule| matches!(rule.when, Condition::Content { .. }));
-        let first = others.count() + 1;
+        let first = draft.contents + 1;
+        draft.contents += patterns.len();
         let mut rules = patterns.into_iter().enumerate().map(|(n, pattern)| {
             let metric = format!("content.{}", first + n);
             let when = Condition::Content { metric, pattern, fails_on_match };

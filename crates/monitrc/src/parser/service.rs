@@ -16,6 +16,8 @@ pub(super) struct Draft {
     pub(super) subject: Subject,
     /// Whether a rule was tried, understood or not.
     pub(super) tested: bool,
+    /// How many patterns its rules about content have.
+    pub(super) contents: usize,
     /// Whether its head was wrong, and its options are read only to find the mistakes in them.
     pub(super) discarded: bool,
 }
@@ -30,7 +32,7 @@ impl Parser<'_> {
             Ok(service) => (service, false),
             Err(_) => (Service::new("", Type::System), true),
         };
-        self.draft = Some(Draft { service, subject, tested: discarded, discarded });
+        self.draft = Some(Draft { service, subject, tested: discarded, contents: 0, discarded });
         if discarded { Err(Wrong) } else { Ok(()) }
     }
 
@@ -316,7 +318,7 @@ impl Parser<'_> {
 
     /// Ends the open service: adds the rules that follow from its kind, and checks that it is whole.
     pub(super) fn close(&mut self) {
-        let Some(Draft { mut service, subject, tested, discarded: false }) = self.draft.take() else {
+        let Some(Draft { mut service, subject, tested, discarded: false, .. }) = self.draft.take() else {
             return;
         };
         let found = matches!(
