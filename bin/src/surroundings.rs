@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::ToSocketAddrs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use hinoban::config::Surroundings;
@@ -77,6 +78,11 @@ impl Surroundings for World {
         std::fs::metadata(path).ok().map(|found| found.is_dir())
     }
 
+    fn is_private(&self, path: &Path) -> Option<bool> {
+        let found = std::fs::metadata(path).ok()?;
+        Some(found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o777 & !0o750 == 0)
+    }
+
     fn resolves(&self, host: &str) -> bool {
         (host, 0).to_socket_addrs().is_ok_and(|mut found| found.next().is_some())
     }
@@ -99,6 +105,19 @@ mod tests {
             (Some(0), Some(12345), None)
         );
         assert_eq!((World.group("root"), World.group("no such")), (Some(0), None));
+    }
+
+    #[test]
+    fn a_file_is_private_if_it_is_ours_and_closed_to_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        std::fs::write(&path, "").unwrap();
+        for (mode, private) in [(0o600, true), (0o750, true), (0o644, false), (0o660, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(World.is_private(&path), Some(private), "{mode:o}");
+        }
+        assert_eq!(World.is_private(Path::new("/no/such")), None);
     }
 
     #[test]

@@ -56,6 +56,12 @@ pub trait Surroundings {
         None
     }
 
+    /// Whether a file belongs to us, others may not touch it, and its group may not write it: mode 0750 at most. `None` if
+    /// that is not known.
+    fn is_private(&self, _path: &Path) -> Option<bool> {
+        None
+    }
+
     /// Whether a name or address resolves, for lists of allowed hosts.
     fn resolves(&self, host: &str) -> bool;
 }

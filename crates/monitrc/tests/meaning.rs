@@ -356,3 +356,20 @@ fn the_last_rule_about_a_permission_counts_and_its_else_does_nothing() {
         ]
     );
 }
+
+#[test]
+fn a_key_that_others_may_read_is_refused_for_our_own_pages() {
+    let mut world = World::default();
+    world.files.insert("/etc/open.pem".into(), "a key".to_owned());
+    world.files.insert("/etc/mine.pem".into(), world::LOCKED.to_owned());
+    let read = |options: &str| {
+        let text = format!("set daemon 5 set httpd port 2812 with ssl {{{options}}}");
+        hinoban_monitrc::parse(Path::new("monitrc"), &text, &world).map_err(|mistakes| mistakes.lines())
+    };
+    assert!(read("pemfile: /etc/mine.pem").is_ok());
+    assert!(read("pemchain: /etc/open.pem pemkey: /etc/mine.pem").is_ok(), "a certificate is no secret");
+    for options in ["pemfile: /etc/open.pem", "pemchain: /etc/mine.pem pemkey: /etc/open.pem"] {
+        let lines = read(options).err().expect("the key is open");
+        assert!(lines[0].contains("permissions check failed"), "{lines:?}");
+    }
+}

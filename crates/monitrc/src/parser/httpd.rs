@@ -110,6 +110,19 @@ impl Parser<'_> {
             )
             .word(self.raw(&self.token));
             self.note(mistake.help("name one file with certificate and key, or two files"));
+        } else if let Some((key, what)) = tls
+            .pem
+            .as_ref()
+            .map(|pem| (pem, "SSL server PEM file"))
+            .or(tls.pem_key.as_ref().map(|key| (key, "SSL server private key PEM file")))
+            && self.around.is_private(key) == Some(false)
+        {
+            let mistake = Mistake::error(self.here(), format!("{what} permissions check failed"))
+                .word(self.raw(&self.token));
+            self.note(mistake.help(format!(
+                "a key belongs to whoever runs us, and to nobody else: chmod 600 {}",
+                key.display()
+            )));
         }
         self.config.web.tls = Some(tls);
     }

@@ -144,7 +144,8 @@ impl Parser<'_> {
             self.config.mail.queue = Some(path);
         } else if !self.at(Slots) {
             return self.unexpected(&["basedir", "slots"]);
-        } else if self.config.mail.queue.is_none() {
+        } else {
+            // Without a folder Monit goes back to its own, whatever was said before.
             self.config.mail.queue = Some("/var/monit".into());
         }
         if self.eat(Slots) {

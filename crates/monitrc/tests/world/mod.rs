@@ -53,6 +53,9 @@ impl Surroundings for World {
     fn is_directory(&self, path: &Path) -> Option<bool> {
         self.files.get(path).map(|text| text == FOLDER)
     }
+    fn is_private(&self, path: &Path) -> Option<bool> {
+        self.files.get(path).map(|text| text == LOCKED)
+    }
     fn resolves(&self, host: &str) -> bool {
         !host.ends_with(".invalid")
     }
