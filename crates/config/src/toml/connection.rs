@@ -289,7 +289,16 @@ impl Reader<'_> {
             (None, None) => Some(None),
             (Some(user), Some(password)) => {
                 let name = self.text(&user, "the name of a user", "\"admin\"");
-                let password = self.secret(&password);
+                let password = match password.value {
+                    // Where we are who logs in, that is for the other side to judge.
+                    DeValue::String(text) if text.is_empty() => {
+                        let help =
+                            "the other side will hardly take it; write one, or take user and password out";
+                        self.warning(password.span, "this password is empty", help);
+                        Some(crate::Secret::new(""))
+                    }
+                    _ => self.secret(&password),
+                };
                 Some(Some((name?.to_owned(), password?)))
             }
             (Some(user), None) => {
