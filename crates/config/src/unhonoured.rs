@@ -56,14 +56,12 @@ impl Config {
                 "TLS 1.2 or 1.3 is spoken with the cipher suites of ring, and certificates are judged as 'verify' says",
             );
         }
+        // Every server's own, and what is said of TLS in general: that was warned of above.
         for server in &self.mail.servers {
-            for option in tls_options(&server.options)
-                .into_iter()
-                .chain(server.options.ca_file.as_ref().map(|_| "a file of CA certificates"))
-            {
+            for option in mail_options(&server.options) {
                 say(
                     format!("of the mail server {}, {option} is not looked at yet", server.host),
-                    "TLS 1.2 or 1.3 is spoken with the cipher suites of ring, and certificates are judged as 'verify' says",
+                    "TLS 1.2 or 1.3 is spoken with the cipher suites of ring",
                 );
             }
         }
@@ -153,6 +151,19 @@ fn port_options(port: &PortTest, say: &mut dyn FnMut(&str, &str)) {
     if port.response_time.is_some() {
         say("a test of the response time is", "an answer may take as long as its time-out");
     }
+}
+
+/// The options of TLS with a mail server that nobody looks at yet.
+fn mail_options(tls: &Tls) -> Vec<&'static str> {
+    let newest = TlsVersions { v1_2: false, ..TlsVersions::AUTO };
+    let versions = tls.versions.is_some_and(|versions| versions != TlsVersions::AUTO && versions != newest);
+    let options = [
+        (tls.self_signed == Some(true), "the permission of certificates that sign themselves"),
+        (versions, "the choice of versions of TLS"),
+        (tls.ciphers.is_some(), "the choice of cipher suites"),
+        (tls.client_pem.is_some(), "a certificate of our own to show"),
+    ];
+    options.into_iter().filter(|(asked, _)| *asked).map(|(_, name)| name).collect()
 }
 
 /// The options of TLS in it that nobody looks at yet.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use hinoban_action::Message;
-use hinoban_actions::mail::{Credentials, Letter, MailOptions, Mailer, Post, PostOptions, Server, Tls};
+use hinoban_actions::mail::{Credentials, Letter, MailOptions, Mailer, Post, PostOptions, Server, Tls, Trust};
 use hinoban_config::{Mail, MailTls};
 use hinoban_reading::Stamp;
 use hinoban_supervisor::{Courier, Receipts, Trouble};
@@ -26,6 +26,13 @@ pub fn courier(mail: &Mail, host: &str, queue: Option<PathBuf>) -> Option<Box<dy
             MailTls::Implicit => Tls::Implicit,
         };
         options.verify = server.options.verify.unwrap_or(true);
+        let newest = server.options.versions.is_some_and(|versions| !versions.v1_2 && versions.v1_3);
+        options.trust = Trust {
+            ca_file: server.options.ca_file.clone(),
+            ca_path: server.options.ca_path.clone(),
+            newest,
+            checksum: server.options.checksum.as_ref().map(|digest| digest.digits.clone()),
+        };
         options.credentials = server.login.as_ref().map(|(user, password)| Credentials {
             user: user.clone(),
             password: password.reveal().to_owned(),

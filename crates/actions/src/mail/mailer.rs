@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use hinoban_action::{Action, ActionError, Errand, Outcome};
 use hinoban_event::Event;
 use lettre::transport::smtp::authentication::Mechanism;
-use lettre::transport::smtp::client::{AsyncSmtpConnection, CertificateStore, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use tokio::net::TcpStream;
@@ -145,6 +145,12 @@ impl Mailer {
             let starting = connection.starttls(tls, &hello);
             within(time, "STARTTLS", starting).await.map_err(|r| r.text)?;
         }
+        // Before anything is told that is not for everybody.
+        if server.tls != Tls::Off && server.trust.checksum.is_some() {
+            let certificate =
+                connection.peer_certificate().map_err(|e| format!("it shows no certificate: {e}"))?;
+            server.trust.judge(&certificate)?;
+        }
         if let Some(credentials) = &server.credentials {
             let credentials = (credentials.user.clone(), credentials.password.clone()).into();
             let login = connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
@@ -225,14 +231,8 @@ impl Mailer {
         if let Some(made) = self.state().tls.get(&at) {
             return Ok(made.clone());
         }
-        let (host, verify) = (server.host.clone(), server.verify);
-        let make = move || {
-            let builder = TlsParameters::builder(host)
-                .dangerous_accept_invalid_certs(!verify)
-                .dangerous_accept_invalid_hostnames(!verify);
-            let store = if verify { CertificateStore::Default } else { CertificateStore::None };
-            builder.certificate_store(store).build_rustls().map_err(|e| format!("TLS cannot be set up: {e}"))
-        };
+        let (host, verify, trust) = (server.host.clone(), server.verify, server.trust.clone());
+        let make = move || trust.parameters(host, verify);
         let made =
             tokio::task::spawn_blocking(make).await.map_err(|e| format!("TLS cannot be set up: {e}"))??;
         self.state().tls.insert(at, made.clone());

@@ -10,6 +10,7 @@ mod mailer;
 mod outbox;
 mod post;
 mod store;
+mod trust;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub use letter::Letter;
 pub use mailer::{Attempt, Mailer};
 pub use outbox::{Full, Key, Outbox};
 pub use post::Post;
+pub use trust::Trust;
 
 /// How mail leaves.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Server {
     pub tls: Tls,
     /// Whether its certificate must be valid for `host` and signed by an authority this host trusts.
     pub verify: bool,
+    /// What else its certificate must be.
+    pub trust: Trust,
     /// User name and password, where it asks for them.
     pub credentials: Option<Credentials>,
 }
@@ -49,7 +53,14 @@ pub struct Server {
 impl Server {
     /// A server without encryption and without a password.
     pub fn plain(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port, tls: Tls::Off, verify: true, credentials: None }
+        Self {
+            host: host.into(),
+            port,
+            tls: Tls::Off,
+            verify: true,
+            trust: Trust::default(),
+            credentials: None,
+        }
     }
 }
 

@@ -459,3 +459,45 @@ async fn encryption_is_made_and_certificates_are_verified_where_asked() {
         assert_eq!(sink.mails().len(), 1, "{encryption:?}");
     }
 }
+
+#[tokio::test]
+async fn a_server_with_another_certificate_hears_neither_password_nor_message() {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let der = CertificateDer::from_pem_slice(include_bytes!("sink.pem")).unwrap();
+    let right: String = ring::digest::digest(&ring::digest::SHA256, &der)
+        .as_ref()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let md5 = format!("{:x}", md5::compute(&der));
+    let trust =
+        |checksum: &str| super::super::Trust { checksum: Some(checksum.to_owned()), ..Default::default() };
+    for (encryption, checksum, good) in [
+        (super::super::Tls::StartTls, right.clone(), true),
+        (super::super::Tls::Implicit, md5.to_uppercase(), true),
+        (super::super::Tls::StartTls, right.replace(['0', '1', '2'], "f"), false),
+        (super::super::Tls::Implicit, "0".repeat(32), false),
+    ] {
+        let sink = Sink::start().await;
+        sink.said.lock().unwrap().implicit = encryption == super::super::Tls::Implicit;
+        let credentials = Some(super::super::Credentials { user: "u".into(), password: "p".into() });
+        let server =
+            Server { tls: encryption, verify: false, trust: trust(&checksum), credentials, ..sink.server() };
+        let told = mailer(vec![server]).deliver(&letter("a", &["ops@example.com"])).await;
+        assert_eq!((told.is_ok(), sink.mails().len()), (good, usize::from(good)), "{checksum}: {told:?}");
+        let commands = sink.said.lock().unwrap().commands.join(" ");
+        assert_eq!(commands.contains("AUTH"), good, "{commands}");
+        if let Err(why) = told {
+            assert!(why.to_string().contains("its certificate has the checksum"), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_file_of_certificates_is_named() {
+    let sink = Sink::start().await;
+    let trust = super::super::Trust { ca_file: Some("/nosuch/own.pem".into()), ..Default::default() };
+    let server = Server { tls: super::super::Tls::StartTls, trust, ..sink.server() };
+    let why = mailer(vec![server]).deliver(&letter("a", &["ops@example.com"])).await.unwrap_err();
+    assert!(why.is_transient() && why.to_string().contains("/nosuch/own.pem cannot be read"), "{why}");
+}
