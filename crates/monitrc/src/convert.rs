@@ -68,7 +68,7 @@ pub fn convert(path: &Path, text: &str, around: &dyn Surroundings) -> Result<Twi
 }
 
 fn write(path: &Path, config: &Config, notes: Notes) -> String {
-    let mut sheet = Sheet::new(notes);
+    let mut sheet = Sheet::new(notes, proof::needed(config));
     let mut head = vec![format!("# This is {} in TOML, written by `hinoban convert`.", path.display())];
     let folded = sheet.notes.files.iter().skip(1).map(|file| format!("#   {file}"));
     let folded: Vec<String> = folded.collect();

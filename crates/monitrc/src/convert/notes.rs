@@ -1,22 +1,26 @@
-//! Comments of a control file, and which statement each of them belongs to. A comment is what stands between two tokens:
-//! the lexer passes over it, and this reads it again.
+//! Comments of a control file, by the statements that they belong to. A comment is what stands between two tokens: the lexer
+//! passes over it, and this reads the file once more.
 
-use std::collections::HashMap;
+mod gather;
+
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use hinoban_config::{Place, Surroundings};
+use hinoban_config::Place;
 
-use crate::files::Files;
-use crate::keyword::Keyword::{self, *};
-use crate::lexer::Lexer;
-use crate::token::{Kind, Token, Value};
+use crate::keyword::Keyword;
 
 /// The comments, by statement.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     /// In the order in which the statements are read.
     statements: Vec<Statement>,
+    /// Which of them are no part of a service, and where each service begins.
+    settings: Vec<usize>,
+    services: Vec<usize>,
+    /// Which one begins where.
+    starts: BTreeMap<(Arc<Path>, usize), usize>,
     /// What stands at the top of the first file, apart from its first statement.
     pub(super) head: Vec<String>,
     /// What stands at the end of each service.
@@ -30,11 +34,9 @@ pub(super) struct Notes {
     groups: HashMap<u32, String>,
 }
 
-/// A statement: where it begins, and what is said about it.
+/// A statement: where it ends, and what is said about it.
 #[derive(Debug)]
 struct Statement {
-    file: Arc<Path>,
-    start: usize,
     end: usize,
     what: What,
     note: Note,
@@ -65,232 +67,50 @@ pub(super) struct Note {
     pub(super) beside: Vec<String>,
 }
 
-/// A comment as it was found.
-struct Comment {
-    at: usize,
-    line: usize,
-    indent: usize,
-    /// Whether nothing stands before it in its line.
-    alone: bool,
-    text: String,
-}
-
-/// A token, as far as it matters here.
-struct Mark {
-    start: usize,
-    end: usize,
-    /// Which statement it is a part of.
-    statement: Option<usize>,
-}
-
 impl Notes {
-    /// Reads the file and all that it includes once more.
-    pub(super) fn gather(path: &Path, text: &str, around: &dyn Surroundings) -> Self {
-        let mut lexer = Lexer::new(Files::new(path, text), around);
-        let mut notes = Notes::default();
-        let mut marks: HashMap<u32, Vec<Mark>> = HashMap::new();
-        let mut before: Option<Token> = None;
-        loop {
-            let token = lexer.next();
-            if token.kind == Kind::End {
-                break;
-            }
-            notes.read(&mut lexer, &token, before.as_ref(), around);
-            if let Some(last) = notes.statements.last_mut() {
-                last.end = token.end;
-            }
-            let statement = notes.statements.len().checked_sub(1);
-            let mark = Mark { start: token.start, end: token.end, statement };
-            marks.entry(token.file).or_default().push(mark);
-            before = Some(token);
+    /// What is said about the settings that this finds, once.
+    pub(super) fn take_settings(&mut self, wanted: impl Fn(What) -> bool) -> Note {
+        let mut note = Note::default();
+        for at in &self.settings {
+            note = note.and(self.statements[*at].take(&wanted));
         }
-        for (number, source) in lexer.files.into_sources().iter().enumerate() {
-            notes.files.push(source.path.display().to_string());
-            let mut marks = marks.remove(&(number as u32)).unwrap_or_default();
-            marks.sort_by_key(|mark| mark.start);
-            notes.attach(number == 0, &source.text, &marks);
-        }
-        notes
+        note
     }
 
-    /// One token: whether it begins a statement, and whom it names.
-    fn read(
-        &mut self,
-        lexer: &mut Lexer<'_>,
-        token: &Token,
-        before: Option<&Token>,
-        around: &dyn Surroundings,
-    ) {
-        let service = self.tails.len().checked_sub(1);
-        let last = before.map(|token| token.kind);
-        let within = self.statements.last().map(|statement| statement.what);
-        let inside = within.is_some_and(|what| what.service().is_some());
-        let what = match token.kind {
-            Kind::Key(key @ (Port | Address | UnixSocket | Keyword::Allow))
-                if token.fresh && matches!(within, Some(What::Setting(Httpd) | What::Httpd(_))) =>
-            {
-                Some(What::Httpd(key))
-            }
-            Kind::Word | Kind::Quoted
-                if token.fresh && matches!(within, Some(What::Setting(MailServer) | What::Server)) =>
-            {
-                Some(What::Server)
-            }
-            Kind::Check(_) => {
-                self.tails.push(Vec::new());
-                Some(What::Check(self.tails.len() - 1))
-            }
-            Kind::Key(Set) => Some(What::Setting(Set)),
-            Kind::Key(key) => service
-                .filter(|_| inside && begins(key, last, token.fresh))
-                .map(|service| What::Option(service, key)),
-            _ => None,
-        };
-        if let Some(what) = what {
-            let Place { file, span, .. } = lexer.place(token);
-            let note = Note::default();
-            self.statements.push(Statement {
-                file,
-                start: span.start,
-                end: span.end,
-                what,
-                note,
-                taken: false,
-            });
-            return;
-        }
-        let Some(Kind::Key(before)) = last else { return };
-        if before == Set
-            && let (Kind::Key(key), Some(set)) = (token.kind, self.statements.last_mut())
-        {
-            set.what = What::Setting(key);
-        }
-        let of = match before {
-            Uid | Euid => Uid,
-            Gid => Gid,
-            _ => return,
-        };
-        if token.is_string() {
-            let written = lexer.files.slice(token.file, token.start..token.end);
-            let name = match &token.value {
-                Value::Text(text) => text.clone(),
-                _ => written.trim_matches(['"', '\'']).to_owned(),
-            };
-            let (id, names) = match of {
-                Uid => (around.user(&name), &mut self.users),
-                _ => (around.group(&name), &mut self.groups),
-            };
-            if let Some(id) = id {
-                names.entry(id).or_insert(name);
-            }
-        }
-    }
-
-    /// Gives each comment of a file to the statement that it belongs to.
-    fn attach(&mut self, first: bool, text: &str, marks: &[Mark]) {
-        let lines: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
-        let comments = comments(text, &lines, marks);
-        let mut at = 0;
-        while let Some(comment) = comments.get(at) {
-            // Lines of comments that stand together.
-            let together = |pair: &[Comment]| pair[1].alone && pair[1].line == pair[0].line + 1;
-            let length = match comment.alone {
-                true => 1 + comments[at..].windows(2).take_while(|pair| together(pair)).count(),
-                false => 1,
-            };
-            self.place(first, &lines, marks, &comments[at..at + length]);
-            at += length;
-        }
-        let follows = |note: &mut Note| {
-            while note.above.first().is_some_and(String::is_empty) {
-                note.above.remove(0);
-            }
-        };
-        self.statements.iter_mut().for_each(|statement| follows(&mut statement.note));
-    }
-
-    fn place(&mut self, first: bool, ends: &[usize], marks: &[Mark], comments: &[Comment]) {
-        let (top, bottom) = (&comments[0], &comments[comments.len() - 1]);
-        let behind = marks.partition_point(|mark| mark.start < top.at);
-        let before = behind.checked_sub(1).map(|n| &marks[n]);
-        let [last, next] = [before, marks.get(behind)].map(|mark| mark.and_then(|mark| mark.statement));
-        // Frames of empty comments say nothing.
-        let bare = |comment: &&Comment| comment.text != "#";
-        let from = comments.iter().position(|comment| bare(&comment)).unwrap_or(comments.len());
-        let to = comments.iter().rposition(|comment| bare(&comment)).map_or(from, |at| at + 1);
-        let lines = comments[from..to].iter().map(|comment| comment.text.clone());
-        let number = |at: usize| ends.partition_point(|end| *end < at);
-        if !top.alone {
-            if let Some(last) = last {
-                let statement = &mut self.statements[last];
-                match Some(last) == next {
-                    true => statement.note.above.extend(lines),
-                    false => statement.note.beside.extend(lines),
-                }
-            }
-            return;
-        }
-        if last.is_some() && last == next {
-            // In the middle of a statement.
-            self.statements[last.unwrap_or_default()].note.above.extend(lines);
-            return;
-        }
-        let service = last.and_then(|last| self.statements[last].what.service());
-        let goes_on = next.is_some_and(|next| {
-            let what = self.statements[next].what;
-            !matches!(what, What::Check(_)) && what.service() == service
-        });
-        let apart = |next: &Mark| number(next.start) > bottom.line + 1;
-        let free = marks.get(behind).is_none_or(apart);
-        let close = before.is_some_and(|mark| number(mark.end) + 1 == top.line);
-        if let (Some(service), false, true) = (service, goes_on, free)
-            && (close || top.indent > 0)
-        {
-            let tail = &mut self.tails[service];
-            paragraph(tail, lines);
-            return;
-        }
-        match next {
-            _ if first && before.is_none() && (free || next.is_none()) => paragraph(&mut self.head, lines),
-            Some(next) => {
-                let above = &mut self.statements[next].note.above;
-                paragraph(above, lines);
-                if free {
-                    above.push(String::new());
-                }
-            }
-            None => match service {
-                Some(service) if !first => paragraph(&mut self.tails[service], lines),
-                _ => paragraph(&mut self.foot, lines),
-            },
-        }
-    }
-
-    /// What is said about the statements that this finds, once.
-    pub(super) fn take(&mut self, wanted: impl Fn(What) -> bool) -> Note {
-        let found = self.statements.iter_mut().filter(|statement| !statement.taken && wanted(statement.what));
-        joined(found)
-    }
-
-    /// What is said about the next statement of this kind, once.
+    /// What is said about the next setting of this kind, once.
     pub(super) fn take_next(&mut self, what: What) -> Note {
-        let mut found = self.statements.iter_mut().filter(|one| !one.taken && one.what == what);
-        joined(found.next().into_iter())
+        let next = |at: &&usize| !self.statements[**at].taken && self.statements[**at].what == what;
+        let found = self.settings.iter().find(next).copied();
+        found.map(|at| self.statements[at].take(|_| true)).unwrap_or_default()
+    }
+
+    /// What is said about the statements of a service that this finds, once.
+    pub(super) fn take_in(&mut self, service: usize, wanted: impl Fn(What) -> bool) -> Note {
+        let mut note = Note::default();
+        let Some(from) = self.services.get(service) else { return note };
+        let to = self.services.get(service + 1).copied().unwrap_or(self.statements.len());
+        for statement in &mut self.statements[*from..to] {
+            note = note.and(statement.take(|what| what.service() == Some(service) && wanted(what)));
+        }
+        note
     }
 
     /// What is said about the statement in which this stands, once.
     pub(super) fn take_at(&mut self, place: &Place) -> Note {
-        let found = self.statements.iter_mut().filter(|statement| {
-            !statement.taken
-                && statement.file == place.file
-                && (statement.start..statement.end).contains(&place.span.start)
-        });
-        joined(found)
+        let until = (place.file.clone(), place.span.start);
+        let found = self.starts.range(..=until).next_back().filter(|((file, _), _)| *file == place.file);
+        let Some(statement) = found.and_then(|(_, at)| self.statements.get_mut(*at)) else {
+            return Note::default();
+        };
+        match place.span.start < statement.end {
+            true => statement.take(|_| true),
+            false => Note::default(),
+        }
     }
 
     /// What is left of a service, for its end.
     pub(super) fn rest_of(&mut self, service: usize) -> Vec<String> {
-        let mut rest = self.take(|what| what.service() == Some(service));
+        let mut rest = self.take_in(service, |_| true);
         rest.above.append(&mut rest.beside);
         if let Some(tail) = self.tails.get_mut(service) {
             let tail = std::mem::take(tail);
@@ -301,7 +121,10 @@ impl Notes {
 
     /// What is left, for the end of it all.
     pub(super) fn rest(&mut self) -> Vec<String> {
-        let mut rest = self.take(|_| true);
+        let mut rest = Note::default();
+        for statement in &mut self.statements {
+            rest = rest.and(statement.take(|_| true));
+        }
         rest.above.append(&mut rest.beside);
         let foot = std::mem::take(&mut self.foot);
         paragraph(&mut rest.above, foot.into_iter());
@@ -341,13 +164,15 @@ impl Note {
     }
 }
 
-fn joined<'s>(found: impl Iterator<Item = &'s mut Statement>) -> Note {
-    let mut note = Note::default();
-    for statement in found {
-        statement.taken = true;
-        note = note.and(std::mem::take(&mut statement.note));
+impl Statement {
+    /// What is said about it, if it is wanted, once.
+    fn take(&mut self, wanted: impl Fn(What) -> bool) -> Note {
+        if self.taken || !wanted(self.what) {
+            return Note::default();
+        }
+        self.taken = true;
+        std::mem::take(&mut self.note)
     }
-    note
 }
 
 /// Adds lines behind an empty one.
@@ -357,51 +182,4 @@ fn paragraph(to: &mut Vec<String>, lines: impl Iterator<Item = String>) {
         to.push(String::new());
     }
     to.extend(lines);
-}
-
-/// Whether this word begins an option or a rule, and does not go on with one.
-fn begins(key: Keyword, before: Option<Kind>, fresh: bool) -> bool {
-    let behind = |word: Keyword| before == Some(Kind::Key(word));
-    match key {
-        If => !behind(Else),
-        Start | Stop | Restart => {
-            !behind(Then) && !behind(Else) && !behind(OnReboot) && (fresh || before != Some(Kind::Number))
-        }
-        Alert => !behind(Then) && !behind(Else),
-        Every => !behind(Repeat),
-        Depends | Group | Mode | NotEvery | NoAlert | Ignore | OnReboot => fresh || !behind(Then),
-        _ => false,
-    }
-}
-
-/// All comments between the tokens of a text.
-fn comments(text: &str, lines: &[usize], marks: &[Mark]) -> Vec<Comment> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    let ends = marks.iter().map(|mark| (mark.start, mark.end)).chain([(text.len(), text.len())]);
-    for (start, end) in ends {
-        let mut at = from.min(start);
-        while let Some(hash) = text.get(at..start).and_then(|gap| gap.find('#')) {
-            let hash = at + hash;
-            let line_begin = text[..hash].rfind('\n').map_or(0, |n| n + 1);
-            let line_end = text[hash..].find('\n').map_or(text.len(), |n| hash + n);
-            let before = &text[line_begin..hash];
-            if before.chars().next_back().is_none_or(|c| c.is_whitespace() || ";,()\"'".contains(c)) {
-                let line = text[hash..line_end].trim_end();
-                found.push(Comment {
-                    at: hash,
-                    line: lines.partition_point(|end| *end < hash),
-                    indent: before.len(),
-                    alone: before.trim().is_empty(),
-                    // What TOML does not let into a comment.
-                    text: line.replace(|c: char| c.is_control() && c != '\t', " "),
-                });
-                at = line_end;
-            } else {
-                at = hash + 1;
-            }
-        }
-        from = from.max(end);
-    }
-    found
 }

@@ -1,6 +1,7 @@
 //! Whether two configurations mean the same, one read from a control file and one from its twin in TOML. What may differ
 //! is what makes no difference: see [`plan`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +32,9 @@ pub(super) fn plan(config: &Config) -> Config {
     if !lines {
         plan.limits.file_content = 0;
     }
+    let needed = needed(config);
     for service in &mut plan.services {
-        let vain = restarts_in_vain(config, service);
+        let vain = restarts_in_vain(service, &needed);
         let service = Arc::make_mut(service);
         plain(service, monit);
         for rule in &mut service.rules {
@@ -133,18 +135,23 @@ pub(super) fn keeps(service: &Service) -> bool {
     }
 }
 
-/// Whether a restart that follows from the kind of this service comes to nothing.
-pub(super) fn restarts_in_vain(config: &Config, service: &Service) -> bool {
+/// The names of services that others depend on, in lower case.
+pub(super) fn needed(config: &Config) -> HashSet<String> {
+    config
+        .services
+        .iter()
+        .flat_map(|other| &other.depends_on)
+        .map(|wanted| wanted.name.to_lowercase())
+        .collect()
+}
+
+/// Whether a restart that follows from the kind of this service comes to nothing. These are `needed` by others.
+pub(super) fn restarts_in_vain(service: &Service, needed: &HashSet<String>) -> bool {
     let counted = service.rules.iter().any(|rule| matches!(rule.when, Condition::Restarts { .. }));
-    let needed = || {
-        let depends = |other: &Arc<Service>| {
-            other.depends_on.iter().any(|wanted| wanted.name.to_lowercase() == service.name.to_lowercase())
-        };
-        config.services.iter().any(depends)
-    };
     let programs = service.start.is_some() || service.stop.is_some() || service.restart.is_some();
     let process = matches!(service.kind, Kind::Process { .. });
-    !counted && (service.mode == Mode::Passive || !process && !programs && !needed())
+    let alone = || !needed.contains(&service.name.to_lowercase());
+    !counted && (service.mode == Mode::Passive || !process && !programs && alone())
 }
 
 /// Whether it makes no difference what stands before this rule about existence.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hinoban_config::{Change, Condition, Kind, Operator, toml, units};
 use hinoban_reading::Value;
 
+use super::notes::Notes;
 use super::{proof, text};
 
 /// What is read, in words, where its name with blanks for dots reads worse.
@@ -44,12 +45,19 @@ const WORDS: [(&str, &str); 32] = [
 ];
 
 /// The condition in words; `None` if it is no reading that it is about.
-pub(super) fn when(condition: &Condition, kind: &Kind) -> Option<String> {
+pub(super) fn when(condition: &Condition, kind: &Kind, notes: &Notes) -> Option<String> {
     let quoted = |pattern: String| format!("'{pattern}'");
     Some(match condition {
         Condition::Missing => "missing".to_owned(),
         Condition::Exists => "exists".to_owned(),
         Condition::WrongType => "wrong type".to_owned(),
+        Condition::Compare { metric, operator, limit: Value::Int(id) }
+            if matches!(metric.as_str(), "uid" | "euid" | "gid") =>
+        {
+            let id = u32::try_from(*id).unwrap_or(u32::MAX);
+            let name = if metric == "gid" { notes.group(id) } else { notes.user(id) };
+            format!("{metric} {} {name}", operator.sign())
+        }
         Condition::Compare { metric, operator, limit } => compared(metric, *operator, limit, kind),
         Condition::Changed { metric, expect } => {
             let not = if *expect == Change::Unchanged { " not" } else { "" };

@@ -13,7 +13,7 @@ pub(super) fn missing(sheet: &mut Sheet, config: &Config, service: &Service) -> 
     }
     let usual = usual(service);
     let silent = Branch::once(Then::Alert);
-    let then = asked(config, service, rule);
+    let then = asked(sheet, service, rule);
     let told = Branch { then, ..rule.fail.clone() };
     let plain = rule.ok == silent;
     if plain
@@ -51,8 +51,10 @@ fn usual(service: &Service) -> Then {
 }
 
 /// What a rule about existence asks for: what follows from the kind and comes to nothing is not asked for.
-fn asked(config: &Config, service: &Service, rule: &Rule) -> Then {
-    match rule.place.line == 0 && rule.fail.then == Then::Restart && proof::restarts_in_vain(config, service)
+fn asked(sheet: &Sheet, service: &Service, rule: &Rule) -> Then {
+    match rule.place.line == 0
+        && rule.fail.then == Then::Restart
+        && proof::restarts_in_vain(service, &sheet.needed)
     {
         true => Then::Alert,
         false => rule.fail.then.clone(),
@@ -64,7 +66,7 @@ pub(super) fn checks(sheet: &mut Sheet, config: &Config, service: &Service, said
     // What TOML makes of something else in its place.
     let implied = match said.and_then(|at| service.rules.get(at)) {
         Some(rule) => {
-            let then = asked(config, service, rule);
+            let then = asked(sheet, service, rule);
             (Branch { then, ..rule.fail.clone() }, rule.ok.clone())
         }
         None => (Branch::once(usual(service)), Branch::once(Then::Alert)),
@@ -76,13 +78,13 @@ pub(super) fn checks(sheet: &mut Sheet, config: &Config, service: &Service, said
             continue;
         }
         if rule.when == Condition::WrongType {
-            let own = Branch { then: asked(config, service, rule), ..rule.fail.clone() };
+            let own = Branch { then: asked(sheet, service, rule), ..rule.fail.clone() };
             if (&own, &rule.ok) == (&implied.0, &implied.1) {
                 continue;
             }
         }
         let then = match rule.when {
-            Condition::Missing | Condition::WrongType => asked(config, service, rule),
+            Condition::Missing | Condition::WrongType => asked(sheet, service, rule),
             _ => rule.fail.then.clone(),
         };
         check(sheet, config, service, rule, &Branch { then, ..rule.fail.clone() });
@@ -106,7 +108,7 @@ fn check(sheet: &mut Sheet, config: &Config, service: &Service, rule: &Rule, fai
             entries.push(("restarts", format!("\"{count} within {within} cycles\"")));
         }
         condition => {
-            let when = reading::when(condition, &service.kind).unwrap_or_default();
+            let when = reading::when(condition, &service.kind, &sheet.notes).unwrap_or_default();
             entries.push(("when", text::string(&when)));
         }
     }

@@ -9,7 +9,7 @@ use crate::keyword::Keyword;
 
 /// Writes the service of this number.
 pub(super) fn service(sheet: &mut Sheet, config: &Config, number: usize, service: &Service) {
-    let note = sheet.notes.take(|what| what == What::Check(number));
+    let note = sheet.notes.take_in(number, |what| what == What::Check(number));
     sheet.gap();
     sheet.line(0, note, &format!("[service.{}]", text::key(&service.name)));
     kind(sheet, config, service);
@@ -27,28 +27,31 @@ pub(super) fn service(sheet: &mut Sheet, config: &Config, number: usize, service
             entries.push(("kill-after", text::duration(after)));
             value = text::table(&entries);
         }
-        let note = sheet.notes.take(of(keyword));
+        let note = sheet.notes.take_in(number, of(keyword));
         sheet.entry(0, note, key, &value);
     }
     turns(sheet, number, service);
     if service.mode != Mode::Active {
-        let note = sheet.notes.take(of(Keyword::Mode));
+        let note = sheet.notes.take_in(number, of(Keyword::Mode));
         sheet.entry(0, note, "mode", "\"passive\"");
     }
     if service.on_reboot != config.on_reboot {
-        let note = sheet.notes.take(of(Keyword::OnReboot)).and(sheet.notes.take(of(Keyword::Mode)));
+        let note = sheet
+            .notes
+            .take_in(number, of(Keyword::OnReboot))
+            .and(sheet.notes.take_in(number, of(Keyword::Mode)));
         let word = settings::on_reboot(service.on_reboot);
         sheet.entry(0, note, "on-reboot", &text::string(word));
     }
     let strings = |list: Vec<&str>| list.into_iter().map(text::string).collect::<Vec<_>>();
     if !service.groups.is_empty() {
         let groups = strings(service.groups.iter().map(String::as_str).collect());
-        let note = sheet.notes.take(of(Keyword::Group));
+        let note = sheet.notes.take_in(number, of(Keyword::Group));
         sheet.entry(0, note, "groups", &text::one_or_many(&groups));
     }
     if !service.depends_on.is_empty() {
         let names = strings(service.depends_on.iter().map(|wanted| wanted.name.as_str()).collect());
-        let note = sheet.notes.take(of(Keyword::Depends));
+        let note = sheet.notes.take_in(number, of(Keyword::Depends));
         sheet.entry(0, note, "depends-on", &text::one_or_many(&names));
     }
     let said = rule::missing(sheet, config, service);
@@ -117,7 +120,10 @@ fn turns(sheet: &mut Sheet, number: usize, service: &Service) {
     }
     if !key.is_empty() {
         let of = |keyword| move |what| what == What::Option(number, keyword);
-        let note = sheet.notes.take(of(Keyword::Every)).and(sheet.notes.take(of(Keyword::NotEvery)));
+        let note = sheet
+            .notes
+            .take_in(number, of(Keyword::Every))
+            .and(sheet.notes.take_in(number, of(Keyword::NotEvery)));
         sheet.entry(0, note, key, &text::string(&value));
     }
 }
@@ -139,7 +145,7 @@ fn lines(sheet: &mut Sheet, config: &Config, number: usize, service: &Service) {
                 false => text::table(&[("not", pattern)]),
             }
         });
-        let mut note = sheet.notes.take(|what| what == What::Option(number, Keyword::Ignore));
+        let mut note = sheet.notes.take_in(number, |what| what == What::Option(number, Keyword::Ignore));
         let items = items.map(|item| (std::mem::take(&mut note), item)).collect();
         sheet.list(0, "ignore", items);
     }

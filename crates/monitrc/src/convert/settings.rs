@@ -23,7 +23,7 @@ pub(super) fn settings(sheet: &mut Sheet, config: &Config) {
 
 /// What is said of these settings.
 pub(super) fn note(sheet: &mut Sheet, of: &[Keyword]) -> Note {
-    sheet.notes.take(|what| matches!(what, What::Setting(keyword) if of.contains(&keyword)))
+    sheet.notes.take_settings(|what| matches!(what, What::Setting(keyword) if of.contains(&keyword)))
 }
 
 /// Keys above the first table.

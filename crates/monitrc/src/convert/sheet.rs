@@ -1,5 +1,7 @@
 //! The text that is being written: tables, keys, and the comments on them.
 
+use std::collections::HashSet;
+
 use super::notes::{Note, Notes};
 use super::text;
 
@@ -11,11 +13,13 @@ const WIDE: usize = 100;
 pub(super) struct Sheet {
     pub(super) out: String,
     pub(super) notes: Notes,
+    /// Which services others depend on: see [`super::proof::needed`].
+    pub(super) needed: HashSet<String>,
 }
 
 impl Sheet {
-    pub(super) fn new(notes: Notes) -> Self {
-        Self { out: String::new(), notes }
+    pub(super) fn new(notes: Notes, needed: HashSet<String>) -> Self {
+        Self { out: String::new(), notes, needed }
     }
 
     /// An empty line, unless there is one.

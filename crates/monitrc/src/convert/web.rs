@@ -17,7 +17,7 @@ pub(super) fn web(sheet: &mut Sheet, config: &Config) {
     settings::table(sheet, note, "web");
     let mut note = Note::default();
     for keyword in [Keyword::Port, Keyword::Address, Keyword::UnixSocket] {
-        note = note.and(sheet.notes.take(|what| what == What::Httpd(keyword)));
+        note = note.and(sheet.notes.take_settings(|what| what == What::Httpd(keyword)));
     }
     let sockets = web.listen.iter().map(|socket| (std::mem::take(&mut note), listen(socket, &sheet.notes)));
     let sockets = sockets.collect();
