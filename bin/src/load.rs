@@ -75,16 +75,8 @@ pub(crate) fn shown(mistakes: &Mistakes) -> String {
 /// A sentence: it is missing, or no file.
 pub(crate) fn find(flags: &Flags) -> Result<PathBuf, String> {
     let here = &flags.here;
-    if let Some(named) = &flags.conf {
-        let path = here.join(named);
-        return match std::fs::metadata(&path) {
-            Ok(found) if found.is_file() => Ok(path),
-            Ok(_) => Err(format!("The control file '{}' is not a file", named.display())),
-            Err(why) if why.kind() == io::ErrorKind::NotFound => {
-                Err(format!("The control file '{}' does not exist at {}", named.display(), here.display()))
-            }
-            Err(why) => Err(format!("Cannot look at the control file '{}': {why}", named.display())),
-        };
+    if let Some(file) = &flags.conf {
+        return named(here, file);
     }
     let candidates = candidates(home().as_deref(), here);
     let found = candidates.iter().find(|path| path.is_file()).cloned();
@@ -92,6 +84,24 @@ pub(crate) fn find(flags: &Flags) -> Result<PathBuf, String> {
         let list: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
         format!("There is no configuration: name one with -c, or write one of {}", list.join(", "))
     })
+}
+
+/// The absolute path of a file that was named.
+///
+/// # Errors
+/// A sentence: it is missing, or no file.
+pub(crate) fn named(here: &Path, file: &Path) -> Result<PathBuf, String> {
+    let path = here.join(file);
+    match std::fs::metadata(&path) {
+        Ok(found) if found.is_file() => Ok(path),
+        Ok(_) if !file.as_os_str().is_empty() => {
+            Err(format!("The control file '{}' is not a file", file.display()))
+        }
+        Err(why) if why.kind() != io::ErrorKind::NotFound => {
+            Err(format!("Cannot look at the control file '{}': {why}", file.display()))
+        }
+        _ => Err(format!("The control file '{}' does not exist at {}", file.display(), here.display())),
+    }
 }
 
 fn candidates(home: Option<&Path>, here: &Path) -> Vec<PathBuf> {
@@ -200,7 +210,13 @@ fn holds_secret(config: &Config, text: &str) -> bool {
     });
     let mail =
         config.mail.servers.iter().filter_map(|server| server.login.as_ref().map(|(_, password)| password));
-    users.chain(mail).map(|secret| secret.reveal()).any(|secret| !secret.is_empty() && text.contains(secret))
+    let secrets = users.chain(mail).map(|secret| secret.reveal());
+    // In the address of a collector it stands between the user and the host.
+    let collectors = config.collectors.iter().filter_map(|collector| {
+        let (login, _) = collector.url.reveal().split_once("://")?.1.split_once('@')?;
+        Some(login.split_once(':')?.1)
+    });
+    secrets.chain(collectors).any(|secret| !secret.is_empty() && text.contains(secret))
 }
 
 /// What the command line says wins. Paths become absolute: the daemon leaves the folder it was started in.

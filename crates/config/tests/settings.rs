@@ -15,7 +15,7 @@ struct Host;
 impl Surroundings for Host {
     fn read(&self, path: &Path) -> io::Result<String> {
         match path.to_str() {
-            Some("/etc/hinoban/users") => Ok("ann:secret\nbob:look # a guest\n".to_owned()),
+            Some("/etc/hinoban/users") => Ok("ann:secret\r\nbob:look  \n".to_owned()),
             _ => NoSurroundings.read(path),
         }
     }
@@ -181,6 +181,7 @@ fn users_come_from_files_and_groups_too() {
     let web = &config.web;
     let files: Vec<_> =
         web.allow.iter().filter_map(|a| if let Allow::File(f) = a { Some(f) } else { None }).collect();
+    assert_eq!(files[0].users[0].1.reveal(), "secret");
     let users: Vec<Vec<&str>> =
         files.iter().map(|f| f.users.iter().map(|(name, _)| &**name).collect()).collect();
     assert_eq!(users, [vec!["ann"], vec![]], "whoever was named before has his password already");

@@ -118,11 +118,12 @@ pub struct PasswordFile {
 }
 
 impl PasswordFile {
-    /// The users in the text of such a file, and what stands behind their colons. A `#` begins a comment; a second colon ends
+    /// The users in the text of such a file, as Monit 5.33 finds them, and what stands behind their colons. A `#` begins a comment; a second colon ends
     /// a digest, and is part of a password. Whoever has no name cannot log in and is left out.
     pub fn entries_of(text: &str, entries: Entries) -> Vec<(String, Secret)> {
         let entry = |line: &str| {
-            let line = line.split('#').next().unwrap_or_default().trim_end_matches(['\r', '\n']);
+            // In this order, as Monit: a blank before a comment is part of a password.
+            let line = line.trim_end().split('#').next().unwrap_or_default();
             let (user, rest) = line.split_once(':')?;
             let word = match entries {
                 Entries::Cleartext => rest,
