@@ -373,3 +373,15 @@ fn a_key_that_others_may_read_is_refused_for_our_own_pages() {
         assert!(lines[0].contains("permissions check failed"), "{lines:?}");
     }
 }
+
+#[test]
+fn mode_manual_is_about_boots_and_not_about_repairs() {
+    let of = |text: &str| {
+        let service = service(&format!("{WEB}{text}"));
+        (service.mode, service.on_reboot)
+    };
+    assert_eq!(of("mode manual"), (Mode::Active, OnReboot::LastState));
+    assert_eq!(of("mode passive mode manual"), (Mode::Passive, OnReboot::LastState));
+    assert_eq!(of("mode manual mode passive"), (Mode::Passive, OnReboot::LastState));
+    assert_eq!(of("mode manual onreboot start"), (Mode::Active, OnReboot::Start));
+}

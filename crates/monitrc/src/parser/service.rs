@@ -299,18 +299,18 @@ impl Parser<'_> {
 
     fn mode(&mut self) -> Parse<()> {
         self.take();
-        let (mode, last) = match self.key() {
-            Some(Active) => (Repair::Active, false),
-            Some(Passive) => (Repair::Passive, false),
-            // The old name of two settings at once.
-            Some(Manual) => (Repair::Active, true),
+        let mode = match self.key() {
+            Some(Active) => Some(Repair::Active),
+            Some(Passive) => Some(Repair::Passive),
+            // The old name of another setting; how repairs are made stays as it was.
+            Some(Manual) => None,
             _ => return self.unexpected(&["active", "passive", "manual"]),
         };
         self.take();
         if let Some(draft) = &mut self.draft {
-            draft.service.mode = mode;
-            if last {
-                draft.service.on_reboot = hinoban_config::OnReboot::LastState;
+            match mode {
+                Some(mode) => draft.service.mode = mode,
+                None => draft.service.on_reboot = hinoban_config::OnReboot::LastState,
             }
         }
         Ok(())
