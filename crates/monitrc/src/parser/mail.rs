@@ -13,10 +13,22 @@ impl Parser<'_> {
         while self.token.is_string() {
             self.mail_server()?;
         }
-        // A second statement without a time-out goes back to the default, as Monit's does.
-        self.config.mail.timeout = hinoban_config::Mail::default().timeout;
-        if self.eat(Timeout) {
-            self.config.mail.timeout = self.seconds()?;
+        // A second statement without a time-out goes back to the default, as Monit's does, and none is shorter than that.
+        let least = hinoban_config::Mail::default().timeout;
+        self.config.mail.timeout = least;
+        if self.at(Timeout) {
+            let place = self.here();
+            self.take();
+            let written = self.seconds()?;
+            self.config.mail.timeout = written.max(least);
+            if written < least {
+                let mistake = Mistake::warning(place, "a mail server is given 30 seconds at least");
+                self.advise(
+                    mistake
+                        .word(written.as_secs().to_string())
+                        .help("Monit 5.33 waits as long too, and shows 30 s"),
+                );
+            }
         }
         if self.eat(HostName) {
             self.config.mail.hostname = Some(self.string("a host name")?);

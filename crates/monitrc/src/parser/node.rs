@@ -94,12 +94,13 @@ impl Parser<'_> {
             return self.refuse(help);
         }
         let here = self.here();
-        let hash = self.string("a checksum")?.to_ascii_lowercase();
-        let digits = hash.bytes().all(|b| b.is_ascii_hexdigit());
+        // What stands between the digits, such as colons, says nothing.
+        let written = self.string("a checksum")?;
+        let hash: String = written.to_lowercase().chars().filter(char::is_ascii_hexdigit).collect();
         let by_length = match hash.len() {
-            32 if digits => Some(metrics::CHECKSUM_MD5),
-            40 if digits => Some(metrics::CHECKSUM_SHA1),
-            64 if digits => Some(metrics::CHECKSUM_SHA256),
+            32 => Some(metrics::CHECKSUM_MD5),
+            40 => Some(metrics::CHECKSUM_SHA1),
+            64 => Some(metrics::CHECKSUM_SHA256),
             _ => None,
         };
         let path = self.file_path().map(|path| path.display().to_string()).unwrap_or_default();
