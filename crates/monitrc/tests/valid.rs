@@ -105,7 +105,7 @@ fn settings_are_read_in_all_their_spellings() {
     assert_eq!((first.port, first.tls, &first.login), (25, MailTls::Off, &None));
     assert_eq!((second.port, second.tls, second.options.verify), (587, MailTls::StartTls, Some(true)));
     assert_eq!(second.login, Some(("watch".to_owned(), Secret::new("fire"))));
-    assert_eq!((config.mail.timeout, config.mail.hostname.as_deref()), (secs(15), Some("watch.example.com")));
+    assert_eq!((config.mail.timeout, config.mail.hostname.as_deref()), (secs(45), Some("watch.example.com")));
     assert_eq!((config.mail.queue, config.mail.slots), (Some("/var/lib/hinoban/events".into()), Some(100)));
     assert_eq!(config.alerts[0].reminder, Some(10));
     assert_eq!(
