@@ -272,6 +272,39 @@ async fn messages_go_to_the_courier_and_one_that_hangs_delays_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_names_who_hears_of_it_and_a_reload_names_others() {
+    let script = Script::new().waking();
+    let mut bench = bench(vec![service("db")]).probe("db", &script);
+    let to = hinoban_config::Recipient::new;
+    bench.config.alerts = vec![to("all@x"), to("spared@x")];
+    let spared = hinoban_config::Recipient { events: hinoban_config::Events::NONE, ..to("spared@x") };
+    Arc::make_mut(&mut bench.config.services[0]).alerts = vec![to("db@x"), spared];
+    let courier = Carrier::default();
+    bench.couriers.push(courier.clone());
+    let mut other = bench.config.clone();
+    Arc::make_mut(&mut other.services[0]).alerts = vec![to("new@x")];
+    bench
+        .run(|handle| async move {
+            tokio::time::sleep(S).await;
+            script.down("gone");
+            script.wake();
+            tokio::time::sleep(S).await;
+            handle.reload(other, None).await.unwrap();
+            let explained = format!("{:?}", handle.explain("db").await.unwrap());
+            assert!(explained.contains("new@x") && !explained.contains("db@x"), "{explained}");
+            script.up();
+            script.wake();
+            tokio::time::sleep(S).await;
+        })
+        .await;
+    let got = courier.got.lock().unwrap();
+    let db = |message: &&Message| message.subject.contains("db");
+    let told: Vec<_> = got.iter().filter(db).map(|message| message.to.join(" ")).collect();
+    assert_eq!(told.first().map(String::as_str), Some("db@x all@x"), "{got:?}");
+    assert_eq!(told.last().map(String::as_str), Some("new@x all@x spared@x"), "{got:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reload_is_taken_on_wholly_or_not_at_all() {
     let script = Script::new();
     let bench = bench(vec![service("db")]).probe("db", &script);
