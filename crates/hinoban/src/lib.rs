@@ -21,6 +21,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod connections;
 mod content;
 mod kinds;
 mod log;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use hinoban_action::Message;
-use hinoban_actions::mail::{Credentials, Letter, MailOptions, Mailer, Post, PostOptions, Server, Tls, Trust};
+use hinoban_actions::mail::{
+    Credentials, Letter, MailOptions, Mailer, Post, PostOptions, Server, Tls, Trust,
+};
 use hinoban_config::{Mail, MailTls};
 use hinoban_reading::Stamp;
 use hinoban_supervisor::{Courier, Receipts, Trouble};

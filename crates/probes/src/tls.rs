@@ -1,36 +1,41 @@
 //! TLS for tests of servers: rustls with ring, certificates of this host, loaded when first needed and shared.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use hinoban_probe::ProbeError;
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::sync::OnceCell;
 
-/// Whom a test trusts to vouch for a server.
+use crate::certificate::Certificate;
+use crate::port::{Tls, Versions};
+
+/// Whom a test trusts to vouch for a server, and what else it asks of TLS.
 #[derive(Debug)]
 pub(crate) enum Trust {
     /// Nobody need: any certificate will do.
     Any,
     /// The authorities in the bundle of this host.
     Host,
-    /// The authorities in this file, once read.
-    File(PathBuf, OnceCell<Arc<ClientConfig>>),
+    /// What the options say, once their files are read.
+    Own(Box<Tls>, OnceCell<Arc<ClientConfig>>),
 }
 
 impl Trust {
-    /// With verification or without; against a file or against the bundle of this host.
-    pub(crate) fn new(verify: bool, ca_file: Option<PathBuf>) -> Self {
-        match (verify, ca_file) {
-            (false, _) => Trust::Any,
-            (true, None) => Trust::Host,
-            (true, Some(file)) => Trust::File(file, OnceCell::new()),
+    /// As these options say.
+    pub(crate) fn new(tls: &Tls) -> Self {
+        let Tls { verify, ca_file, ca_path, self_signed, client_pem, versions, .. } = tls;
+        let usual = ca_file.is_none() && ca_path.is_none() && !self_signed;
+        match (verify, client_pem, versions) {
+            (false, None, None) => Trust::Any,
+            (true, None, None) if usual => Trust::Host,
+            _ => Trust::Own(Box::new(tls.clone()), OnceCell::new()),
         }
     }
 
@@ -39,18 +44,17 @@ impl Trust {
     /// # Errors
     /// When certificates are to be verified and there is nothing to verify them against. The next call looks again.
     pub(crate) async fn config(&self) -> Result<Arc<ClientConfig>, ProbeError> {
-        static HOST: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
         static ANY: OnceLock<Arc<ClientConfig>> = OnceLock::new();
         match self {
-            Trust::Host => HOST.get_or_try_init(load).await.cloned(),
-            Trust::File(path, loaded) => loaded.get_or_try_init(|| load_file(path.clone())).await.cloned(),
+            Trust::Host => host().await,
+            Trust::Own(tls, made) => made.get_or_try_init(|| make(tls)).await.cloned(),
             Trust::Any => {
                 if let Some(config) = ANY.get() {
                     return Ok(config.clone());
                 }
                 let provider = provider();
                 let verifier = Arc::new(AcceptAny(provider.clone()));
-                let built = builder(provider)?
+                let built = builder(provider, None)?
                     .dangerous()
                     .with_custom_certificate_verifier(verifier)
                     .with_no_client_auth();
@@ -60,15 +64,34 @@ impl Trust {
     }
 }
 
+/// What the authorities of this host vouch for; read once for all tests.
+async fn host() -> Result<Arc<ClientConfig>, ProbeError> {
+    static HOST: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
+    HOST.get_or_try_init(load).await.cloned()
+}
+
 /// Nothing is trusted: for clients that will never begin TLS but want a configuration.
 pub(crate) fn unused_config() -> Result<ClientConfig, ProbeError> {
-    Ok(builder(provider())?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+    Ok(builder(provider(), None)?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 async fn load() -> Result<Arc<ClientConfig>, ProbeError> {
-    let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
-    let found =
-        found.map_err(|e| ProbeError::Failed(format!("loading the CA certificates was cut short: {e}")))?;
+    let roots = blocking(bundle).await?;
+    let config = builder(provider(), None)?.with_root_certificates(roots).with_no_client_auth();
+    Ok(Arc::new(whole_handshakes(config)))
+}
+
+/// Files are read where nobody else waits.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ProbeError> + Send + 'static,
+) -> Result<T, ProbeError> {
+    let done = tokio::task::spawn_blocking(read).await;
+    done.map_err(|e| ProbeError::Failed(format!("loading certificates was cut short: {e}")))?
+}
+
+/// The authorities in the bundle of this host.
+fn bundle() -> Result<RootCertStore, ProbeError> {
+    let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     // Bundles hold a few certificates that rustls cannot use; they do not spoil the others.
     let (usable, _) = roots.add_parsable_certificates(found.certs);
@@ -79,27 +102,87 @@ async fn load() -> Result<Arc<ClientConfig>, ProbeError> {
              package ca-certificates, or switch verification off for this test"
         )));
     }
-    let config = builder(provider())?.with_root_certificates(roots).with_no_client_auth();
-    Ok(Arc::new(whole_handshakes(config)))
+    Ok(roots)
 }
 
-async fn load_file(path: PathBuf) -> Result<Arc<ClientConfig>, ProbeError> {
-    let shown = path.display().to_string();
-    let read = tokio::task::spawn_blocking(move || {
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|e| e.to_string())?;
-        certificates.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())
-    });
-    let found = read.await.map_err(|e| e.to_string()).and_then(|found| found);
-    let found =
-        found.map_err(|why| ProbeError::Failed(format!("cannot read certificates from {shown}: {why}")))?;
-    let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(found);
-    if usable == 0 {
-        let why = format!("{shown} holds no certificate that could be trusted; it must be in PEM form");
-        return Err(ProbeError::Failed(why));
+async fn make(tls: &Tls) -> Result<Arc<ClientConfig>, ProbeError> {
+    let tls = tls.clone();
+    blocking(move || {
+        let provider = provider();
+        let begun = builder(provider.clone(), tls.versions)?;
+        let verifier: Arc<dyn ServerCertVerifier> =
+            if tls.verify { verified(&tls, provider)? } else { Arc::new(AcceptAny(provider)) };
+        let begun = begun.dangerous().with_custom_certificate_verifier(verifier);
+        let config = match &tls.client_pem {
+            None => begun.with_no_client_auth(),
+            Some(path) => {
+                let unusable = |why: String| {
+                    let path = path.display();
+                    ProbeError::Failed(format!(
+                        "{path} cannot be shown to a server: {why}; it must hold a certificate and its key in PEM form"
+                    ))
+                };
+                let chain = CertificateDer::pem_file_iter(path)
+                    .and_then(Iterator::collect)
+                    .map_err(|e| unusable(e.to_string()))?;
+                let key = PrivateKeyDer::from_pem_file(path).map_err(|e| unusable(e.to_string()))?;
+                begun.with_client_auth_cert(chain, key).map_err(|e| unusable(e.to_string()))?
+            }
+        };
+        Ok(Arc::new(whole_handshakes(config)))
+    })
+    .await
+}
+
+/// Certificates are verified against the file, the folder, or else the bundle of this host.
+fn verified(tls: &Tls, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, ProbeError> {
+    let roots = match (&tls.ca_file, &tls.ca_path) {
+        (None, None) => bundle(),
+        (file, folder) => authorities(file.as_deref(), folder.as_deref()),
+    };
+    let inner = match roots {
+        Ok(roots) => {
+            let built =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+            Some(built.map_err(|e| ProbeError::Failed(format!("certificates cannot be verified: {e}")))?)
+        }
+        Err(_) if tls.self_signed => None,
+        Err(error) => return Err(error),
+    };
+    match inner {
+        Some(inner) if !tls.self_signed => Ok(inner),
+        inner => Ok(Arc::new(SelfSigned { inner, otherwise: AcceptAny(provider) })),
     }
-    let config = builder(provider())?.with_root_certificates(roots).with_no_client_auth();
-    Ok(Arc::new(whole_handshakes(config)))
+}
+
+fn authorities(file: Option<&Path>, folder: Option<&Path>) -> Result<RootCertStore, ProbeError> {
+    let mut roots = RootCertStore::empty();
+    let mut usable = 0;
+    if let Some(file) = file {
+        let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+        let read = read.map_err(|e| {
+            ProbeError::Failed(format!("cannot read certificates from {}: {e}", file.display()))
+        })?;
+        usable += roots.add_parsable_certificates(read).0;
+    }
+    if let Some(folder) = folder {
+        let entries = std::fs::read_dir(folder).map_err(|e| {
+            ProbeError::Failed(format!("cannot read certificates from {}: {e}", folder.display()))
+        })?;
+        for entry in entries.flatten() {
+            // What is no certificate is none of ours: such folders hold keys and notes, too.
+            let Ok(found) = CertificateDer::pem_file_iter(entry.path()) else { continue };
+            usable += roots.add_parsable_certificates(found.flatten()).0;
+        }
+    }
+    match usable {
+        0 => {
+            let place = file.or(folder).unwrap_or(Path::new("")).display();
+            let why = format!("{place} holds no certificate that could be trusted; it must be in PEM form");
+            Err(ProbeError::Failed(why))
+        }
+        _ => Ok(roots),
+    }
 }
 
 /// A resumed session carries no certificate: each test shall see the one the server has now.
@@ -114,10 +197,15 @@ fn provider() -> Arc<CryptoProvider> {
 
 fn builder(
     provider: Arc<CryptoProvider>,
+    versions: Option<Versions>,
 ) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, ProbeError> {
-    ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| ProbeError::Failed(format!("TLS is not available: {e}")))
+    let begun = ClientConfig::builder_with_provider(provider);
+    let begun = match versions {
+        None => begun.with_safe_default_protocol_versions(),
+        Some(Versions::Tls12) => begun.with_protocol_versions(&[&rustls::version::TLS12]),
+        Some(Versions::Tls13) => begun.with_protocol_versions(&[&rustls::version::TLS13]),
+    };
+    begun.map_err(|e| ProbeError::Failed(format!("TLS is not available: {e}")))
 }
 
 /// What rustls says about a failed handshake, if it was rustls that failed; however often it was wrapped.
@@ -162,5 +250,62 @@ impl ServerCertVerifier for AcceptAny {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// As the verifier inside; but a certificate that signs itself and is not over yet is good enough.
+#[derive(Debug)]
+struct SelfSigned {
+    /// `None`: there is nobody to vouch for any other certificate.
+    inner: Option<Arc<WebPkiServerVerifier>>,
+    /// Judges signatures, which the certificate's own key must have made in any case.
+    otherwise: AcceptAny,
+}
+
+impl ServerCertVerifier for SelfSigned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let certificate = Certificate::read(end_entity);
+        let over = |end: i64| end < i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        match certificate {
+            Some(own) if own.self_signed && intermediates.is_empty() => match over(own.end) {
+                false => Ok(ServerCertVerified::assertion()),
+                true => Err(rustls::CertificateError::Expired.into()),
+            },
+            _ => match &self.inner {
+                Some(inner) => {
+                    inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                }
+                None => Err(rustls::CertificateError::UnknownIssuer.into()),
+            },
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.otherwise.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.otherwise.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.otherwise.supported_verify_schemes()
     }
 }

@@ -10,12 +10,15 @@ use async_trait::async_trait;
 use hinoban_probe::{Look, Probe, ProbeError};
 use hinoban_reading::{Metric, Observation, ReasonKind, metrics};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Url};
+use reqwest::{Client, Response, Url};
 use tokio::time::{Instant, timeout};
 
 use crate::failure::Failure;
-use crate::port::{Comparison, StatusTest, Tls};
+use crate::port::{BodyTest, Comparison, StatusTest, Tls};
 use crate::tls::{self, Trust};
+
+/// Bytes of a body that are read.
+const BODY: usize = 1 << 20;
 
 /// Why a URL makes no test.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +44,7 @@ pub struct UrlProbe {
     timeout: Duration,
     attempts: u32,
     status: StatusTest,
+    body: Option<BodyTest>,
     client: Option<Client>,
 }
 
@@ -54,24 +58,35 @@ impl fmt::Debug for UrlProbe {
 impl Probe for UrlProbe {
     async fn observe(&mut self, _look: &Look) -> Result<Observation, ProbeError> {
         let client = match &self.client {
-            Some(client) => client,
-            None => self.client.insert(self.build().await?),
+            Some(client) => client.clone(),
+            None => self.client.insert(self.build().await?).clone(),
         };
         for attempt in 1.. {
             let begin = Instant::now();
-            let ask = client.get(self.url.clone()).send();
+            let ask = async {
+                let response = client.get(self.url.clone()).send().await?;
+                let code = response.status().as_u16();
+                let good = self.status.holds(code);
+                let complaint = if good { self.complaint(response).await? } else { None };
+                Ok::<_, reqwest::Error>((code, good, complaint))
+            };
             let failure = match timeout(self.timeout, ask).await {
-                Ok(Ok(response)) => {
-                    let code = response.status().as_u16();
-                    if self.status.holds(code) {
-                        let seen =
-                            Observation::up().with(&metrics::RESPONSE_TIME, begin.elapsed().as_secs_f64());
-                        return Ok(seen.with(&metrics::HTTP_STATUS, u32::from(code)));
-                    }
-                    let text = format!("HTTP error: Server returned status {code}");
-                    let seen = Failure::down(ReasonKind::Status, text).observed()?;
-                    if attempt >= self.attempts {
-                        return Ok(seen.with(&metrics::HTTP_STATUS, u32::from(code)));
+                Ok(Ok((code, good, complaint))) => {
+                    let seen = match (good, complaint) {
+                        (true, None) => Observation::up()
+                            .with(&metrics::RESPONSE_TIME, begin.elapsed().as_secs_f64())
+                            .with(&metrics::HTTP_STATUS, u32::from(code)),
+                        (true, Some(text)) => Failure::down(ReasonKind::Content, text)
+                            .observed()?
+                            .with(&metrics::HTTP_STATUS, u32::from(code)),
+                        (false, _) => {
+                            let text = format!("HTTP error: Server returned status {code}");
+                            let seen = Failure::down(ReasonKind::Status, text).observed()?;
+                            seen.with(&metrics::HTTP_STATUS, u32::from(code))
+                        }
+                    };
+                    if seen.standing.is_up() || attempt >= self.attempts {
+                        return Ok(seen);
                     }
                     continue;
                 }
@@ -101,8 +116,8 @@ impl UrlProbe {
         match parsed.scheme() {
             "http" | "https" => {
                 let status = StatusTest(Comparison::Less, 400);
-                let trust = Trust::new(tls.verify, tls.ca_file.clone());
-                Ok(Self { url: parsed, trust, timeout, attempts, status, client: None })
+                let trust = Trust::new(tls);
+                Ok(Self { url: parsed, trust, timeout, attempts, status, body: None, client: None })
             }
             other => Err(Invalid::Scheme(other.to_owned())),
         }
@@ -112,6 +127,25 @@ impl UrlProbe {
     pub fn expecting(mut self, status: StatusTest) -> Self {
         self.status = status;
         self
+    }
+
+    /// Passes only when this holds for the body, of which a mebibyte is read.
+    pub fn holding(mut self, body: BodyTest) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// Why the body of an answer is not as asked.
+    async fn complaint(&self, mut response: Response) -> Result<Option<String>, reqwest::Error> {
+        let Some(test) = &self.body else { return Ok(None) };
+        let mut body = Vec::new();
+        while let Some(part) = response.chunk().await? {
+            body.extend_from_slice(&part[..part.len().min(BODY - body.len())]);
+            if body.len() == BODY {
+                break;
+            }
+        }
+        Ok(test.complaint(&body))
     }
 
     /// The client costs milliseconds and, for https, the CA bundle: it is made when it is first needed.

@@ -92,7 +92,7 @@ pub mod metrics {
         DISK_WRITE_BYTES = "disk.write.bytes", Bytes; DISK_WRITE_RATE = "disk.write.rate", BytesPerSecond;
         DISK_WRITE_OPS = "disk.write.operations", Count; DISK_WRITE_OPS_RATE = "disk.write.operations.rate", PerSecond;
         RESPONSE_TIME = "response.time", Seconds;
-        HTTP_STATUS = "http.status", Count;
+        HTTP_STATUS = "http.status", Count; CERTIFICATE_DAYS = "certificate.days", Count;
         LOAD_1 = "load.1", Ratio; LOAD_5 = "load.5", Ratio; LOAD_15 = "load.15", Ratio;
         LOAD_1_CORE = "load.1.core", Ratio; LOAD_5_CORE = "load.5.core", Ratio; LOAD_15_CORE = "load.15.core", Ratio;
         CPU_USER = "cpu.user.percent", Percent; CPU_SYSTEM = "cpu.system.percent", Percent;

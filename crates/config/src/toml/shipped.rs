@@ -168,6 +168,7 @@ const SHIPPED: &[(Metric, Of)] = &[
     (m::PLUGIN_STATE, PROGRAM),
     (m::RESPONSE_TIME, TEST),
     (m::HTTP_STATUS, TEST),
+    (m::CERTIFICATE_DAYS, TEST),
 ];
 
 /// How a kind is called in sentences, and what is most used of it.

@@ -1,62 +1,89 @@
-//! A server behind a TCP port: connect, agree on TLS if asked, have a short conversation.
+//! A server behind a port: connect, agree on TLS if asked, have a short conversation.
 //!
 //! Each phase (resolving, connecting, TLS, the conversation) has the whole time-out for itself; an answer that drips in
 //! byte by byte is still one phase. All addresses of a name are tried in order until one passes the whole test; if none
 //! does, the last failure is the reason.
 
+pub(crate) mod conversation;
 mod options;
+pub(crate) mod wire;
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hinoban_probe::{Look, Probe, ProbeError};
-use hinoban_protocols::http::{self, Extent, Limits, Prepared};
 use hinoban_reading::{Metric, Observation, ReasonKind, metrics};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::failure::{Failure, plain};
+use crate::certificate::Certificate;
+use crate::digest::Digest;
+use crate::failure::Failure;
+use crate::resolve::{self, Resolver};
 use crate::tls::{self, Trust};
-pub use options::{Comparison, Family, Http, Invalid, Options, Protocol, StatusTest, Tls};
+use conversation::{Conversation, Setting};
+pub use options::{
+    BodyTest, Comparison, Family, Http, Invalid, Options, Protocol, StatusTest, Tls, Transport, Versions,
+};
 
-/// Tests a TCP port. See the [module](self).
+/// Tests a port. See the [module](self).
 #[derive(Debug)]
 pub struct PortProbe {
     options: Options,
-    address: Option<IpAddr>,
-    conversation: Option<(Prepared, StatusTest)>,
-    tls: Option<(Trust, ServerName<'static>)>,
-    /// A name look-up that has not come back yet, perhaps from an earlier look.
-    resolving: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
+    conversation: Conversation,
+    tls: Option<Secured>,
+    resolver: Resolver,
+}
+
+/// How TLS is begun, and what is asked of the certificate.
+#[derive(Debug)]
+struct Secured {
+    trust: Trust,
+    name: ServerName<'static>,
+    digest: Option<Digest>,
+}
+
+/// What an attempt sees beside whether it succeeds.
+#[derive(Debug, Default)]
+struct Seen {
+    status: Option<u16>,
+    /// Days to the end of the first certificate of the chain that ends.
+    days: Option<i64>,
 }
 
 #[async_trait]
 impl Probe for PortProbe {
-    async fn observe(&mut self, _look: &Look) -> Result<Observation, ProbeError> {
+    async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
             let begin = Instant::now();
-            let mut status = None;
-            let mut seen = match self.attempt(&mut status).await {
+            let mut found = Seen::default();
+            let mut seen = match self.attempt(look.wall(), &mut found).await {
                 Ok(()) => Observation::up().with(&metrics::RESPONSE_TIME, begin.elapsed().as_secs_f64()),
                 Err(Failure::Down(_)) if attempt < self.options.attempts => continue,
                 Err(failure) => failure.observed()?,
             };
-            if let Some(code) = status {
+            if let Some(code) = found.status {
                 seen.push(&metrics::HTTP_STATUS, u32::from(code));
+            }
+            if let Some(days) = found.days {
+                seen.push(&metrics::CERTIFICATE_DAYS, days);
             }
             return Ok(seen);
         }
     }
 
     fn metrics(&self) -> &[Metric] {
-        const METRICS: &[Metric] = &[metrics::RESPONSE_TIME, metrics::HTTP_STATUS];
-        if self.conversation.is_some() { METRICS } else { &METRICS[..1] }
+        const METRICS: &[Metric] = &[metrics::RESPONSE_TIME, metrics::CERTIFICATE_DAYS, metrics::HTTP_STATUS];
+        match (self.tls.is_some(), self.conversation.is_http()) {
+            (true, true) => METRICS,
+            (true, false) => &METRICS[..2],
+            (false, true) => const { &[metrics::RESPONSE_TIME, metrics::HTTP_STATUS] },
+            (false, false) => &METRICS[..1],
+        }
     }
 }
 
@@ -69,138 +96,111 @@ impl PortProbe {
         if options.timeout.is_zero() {
             return Err(Invalid::Timeout);
         }
-        let bare = options.host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(&options.host);
-        let address = bare.parse().ok();
+        let bare = resolve::bare(&options.host);
         let tls = match &options.tls {
-            Some(tls) => {
+            // Nobody here speaks TLS over datagrams.
+            Some(tls) if options.transport == Transport::Tcp => {
                 let name = tls.server_name.as_deref().unwrap_or(bare);
                 let name = ServerName::try_from(name.to_owned());
-                let trust = Trust::new(tls.verify, tls.ca_file.clone());
-                Some((trust, name.map_err(|_| Invalid::ServerName(options.host.clone()))?))
+                let name = name.map_err(|_| Invalid::ServerName(options.host.clone()))?;
+                Some(Secured { trust: Trust::new(tls), name, digest: tls.digest.clone() })
             }
-            None => None,
+            _ => None,
         };
-        let conversation = match &options.protocol {
-            Protocol::Default => None,
-            Protocol::Http(http) => {
-                let mut request = http::Request::get(&*http.target).host(host_header(bare, &options));
-                request.method = http.method;
-                request.headers.clone_from(&http.headers);
-                request.credentials.clone_from(&http.credentials);
-                Some((request.prepare()?, http.status))
-            }
-        };
-        Ok(Self { address, conversation, tls, options, resolving: None })
+        let conversation = Conversation::new(&options.protocol, host_header(bare, &options))?;
+        let resolver = Resolver::new(&options.host, options.port);
+        Ok(Self { conversation, tls, resolver, options })
     }
 
     /// Every address once.
-    async fn attempt(&mut self, status: &mut Option<u16>) -> Result<(), Failure> {
-        let addresses = match self.address {
-            Some(address) => vec![SocketAddr::new(address, self.options.port)],
-            None => self.resolve().await?,
-        };
+    async fn attempt(&mut self, wall: Duration, seen: &mut Seen) -> Result<(), Failure> {
+        let addresses = self.resolver.addresses(self.options.timeout).await?;
         let mut failure = None;
-        for address in addresses.into_iter().filter(|a| self.options.family.admits(a.ip())) {
-            *status = None;
-            match self.test(address, status).await {
+        for address in addresses.into_iter().filter(|address| self.admits(*address)) {
+            *seen = Seen::default();
+            match self.test(address, wall, seen).await {
                 Ok(()) => return Ok(()),
                 Err(f) => failure = Some(f),
             }
         }
         // No address of the wanted family: as good as none at all.
-        Err(failure.unwrap_or_else(|| self.unresolved("")))
+        Err(failure.unwrap_or_else(|| self.resolver.unresolved("")))
     }
 
-    fn unresolved(&self, why: &str) -> Failure {
-        let Options { host, port, .. } = &self.options;
-        Failure::down(ReasonKind::Unresolved, format!("Cannot resolve [{host}]:{port}{why}"))
-    }
-
-    /// Asks the resolver, on a thread of its own: getaddrinfo(3) blocks, and knows nothing of deadlines. A question that
-    /// outlived its look is waited for again, so that a dead resolver costs one thread and not one for each look.
-    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Failure> {
-        // One that came back after its look was over tells of the past.
-        self.resolving.take_if(|resolving| resolving.is_finished());
-        let limit = self.options.timeout;
-        let resolving = self.resolving.get_or_insert_with(|| {
-            let (host, port) = (self.options.host.clone(), self.options.port);
-            tokio::task::spawn_blocking(move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))
-        });
-        let Ok(answer) = timeout(limit, resolving).await else {
-            let why = format!(" -- no answer from the resolver within {} s", limit.as_secs_f64());
-            return Err(self.unresolved(&why));
-        };
-        self.resolving = None;
-        match answer {
-            Ok(Ok(addresses)) => Ok(addresses),
-            Ok(Err(_)) => Err(self.unresolved("")),
-            Err(e) => {
-                Err(Failure::Unable(ProbeError::Failed(format!("the name look-up was cut short: {e}"))))
-            }
-        }
+    fn admits(&self, address: SocketAddr) -> bool {
+        // From an address of one family nothing of the other can be reached.
+        let source = self.options.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4());
+        source && self.options.family.admits(address.ip())
     }
 
     /// The whole test against one address.
-    async fn test(&self, address: SocketAddr, status: &mut Option<u16>) -> Result<(), Failure> {
-        let limit = self.options.timeout;
-        let mut stream = timeout(limit, TcpStream::connect(address))
+    async fn test(&self, address: SocketAddr, wall: Duration, seen: &mut Seen) -> Result<(), Failure> {
+        const CONNECTING: &str = "while connecting";
+        let (limit, source) = (self.options.timeout, self.options.source);
+        let datagrams = self.options.transport == Transport::Udp;
+        let mut setting = Setting { limit, wall, datagrams, begun: false };
+        if datagrams {
+            let socket = wire::datagrams(address, source).await;
+            let mut socket = socket.map_err(|e| Failure::of_socket(&e, CONNECTING))?;
+            return self.conversation.hold(&mut socket, setting, &mut seen.status).await;
+        }
+        let mut stream = timeout(limit, wire::stream(address, source))
             .await
-            .map_err(|_| Failure::timed_out("while connecting", limit))?
-            .map_err(|e| Failure::of_socket(&e, "while connecting"))?;
-        let Some((trust, name)) = &self.tls else { return self.converse(&mut stream, status).await };
+            .map_err(|_| Failure::timed_out(CONNECTING, limit))?
+            .map_err(|e| Failure::of_socket(&e, CONNECTING))?;
+        let Some(secured) = &self.tls else {
+            return self.conversation.hold(&mut stream, setting, &mut seen.status).await;
+        };
+        if self.options.starttls {
+            setting.begun = self.conversation.begin(&mut stream, limit).await?;
+            if !setting.begun {
+                // As Monit has it: a protocol without STARTTLS stays in the clear.
+                return self.conversation.hold(&mut stream, setting, &mut seen.status).await;
+            }
+        }
+        let mut stream = secured.begin(stream, limit).await?;
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        if self.options.certificate {
+            let now = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
+            seen.days = Certificate::days_left(chain.iter().map(|der| &**der), now);
+        }
+        secured.judge(chain)?;
+        self.conversation.hold(&mut stream, setting, &mut seen.status).await
+    }
+}
 
-        let config = trust.config().await.map_err(Failure::Unable)?;
+impl Secured {
+    async fn begin<S>(
+        &self,
+        stream: S,
+        limit: Duration,
+    ) -> Result<tokio_rustls::client::TlsStream<S>, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        const AGREEING: &str = "while agreeing on TLS";
+        let config = self.trust.config().await.map_err(Failure::Unable)?;
         let connector = tokio_rustls::TlsConnector::from(config);
-        let mut stream = timeout(limit, connector.connect(name.clone(), stream))
+        timeout(limit, connector.connect(self.name.clone(), stream))
             .await
-            .map_err(|_| Failure::timed_out("while agreeing on TLS", limit))?
+            .map_err(|_| Failure::timed_out(AGREEING, limit))?
             .map_err(|e| match tls::complaint(&e) {
                 Some(complaint) => {
                     Failure::down(ReasonKind::Tls, format!("SSL connection error: {complaint}"))
                 }
-                None => Failure::of_socket(&e, "while agreeing on TLS"),
-            })?;
-        self.converse(&mut stream, status).await
+                None => Failure::of_socket(&e, AGREEING),
+            })
     }
 
-    async fn converse<S>(&self, stream: &mut S, status: &mut Option<u16>) -> Result<(), Failure>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let Some((request, good)) = &self.conversation else { return Ok(()) };
-        let limit = self.options.timeout;
-        let limits = Limits::default();
-        let talk = http::exchange(stream, request, Extent::Status, &limits);
-        let response = match timeout(limit, talk).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(unanswered(&error)),
-            Err(_) => return Err(Failure::timed_out("while waiting for the answer", limit)),
-        };
-        *status = Some(response.status);
-        if good.holds(response.status) {
-            return Ok(());
-        }
-        let text = format!("HTTP error: Server returned status {}", response.status);
-        Err(Failure::down(ReasonKind::Status, text))
+    /// Whether the server's own certificate has the digest that it must have.
+    fn judge(&self, chain: &[CertificateDer<'_>]) -> Result<(), Failure> {
+        let Some(digest) = &self.digest else { return Ok(()) };
+        let own = chain.first().map(|der| &**der).unwrap_or_default();
+        digest.holds(own).map_err(|found| {
+            let text = format!("SSL server certificate checksum failed: it is {found}");
+            Failure::down(ReasonKind::Tls, text)
+        })
     }
-}
-
-/// Why there was no answer to judge.
-fn unanswered(error: &http::Error) -> Failure {
-    let kind = match error {
-        http::Error::Closed { .. } | http::Error::Reset => ReasonKind::Reset,
-        http::Error::Io(error) if tls::complaint(error).is_some() => ReasonKind::Tls,
-        http::Error::Io(error) => {
-            return match Failure::of_socket(error, "while waiting for the answer") {
-                Failure::Down(reason) => {
-                    Failure::down(reason.kind, format!("HTTP: Error receiving data -- {}", plain(error)))
-                }
-                unable => unable,
-            };
-        }
-        _ => ReasonKind::Protocol,
-    };
-    Failure::down(kind, error.to_string())
 }
 
 /// Host and port, the port left out where it is the scheme's own; an IPv6 address in brackets (RFC 9110 section 7.2).

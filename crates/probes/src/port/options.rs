@@ -3,7 +3,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hinoban_protocols::Spoken;
 use hinoban_protocols::http::{self, Credentials, Method};
+use hinoban_protocols::talk::{Matcher, Step};
+
+use crate::digest::Digest;
 
 /// What to test, and how.
 #[derive(Debug, Clone)]
@@ -15,6 +19,14 @@ pub struct Options {
     pub port: u16,
     /// Which addresses of a name count. By default, any.
     pub family: Family,
+    /// TCP or UDP. By default, TCP.
+    pub transport: Transport,
+    /// The address of this host to connect from. By default, the kernel takes one.
+    pub source: Option<IpAddr>,
+    /// Whether the reading `certificate.days` is wanted. By default, it is not.
+    pub certificate: bool,
+    /// Whether TLS begins within the conversation, where the protocol knows how (SMTP, IMAP). By default, before it.
+    pub starttls: bool,
     /// What to say once connected. By default, nothing: being able to connect is enough.
     pub protocol: Protocol,
     /// TLS before anything is said. By default, none.
@@ -32,12 +44,27 @@ impl Options {
             host: host.into(),
             port,
             family: Family::Any,
+            transport: Transport::Tcp,
+            source: None,
+            certificate: false,
+            starttls: false,
             protocol: Protocol::Default,
             tls: None,
             timeout: Duration::from_secs(5),
             attempts: 1,
         }
     }
+}
+
+/// How bytes travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::exhaustive_enums)] // there will be no third
+pub enum Transport {
+    /// A stream.
+    #[default]
+    Tcp,
+    /// Datagrams. Nobody says that one arrived: where nothing is said, silence counts as up.
+    Udp,
 }
 
 /// Address families.
@@ -54,7 +81,7 @@ pub enum Family {
 }
 
 impl Family {
-    pub(super) fn admits(self, address: IpAddr) -> bool {
+    pub(crate) fn admits(self, address: IpAddr) -> bool {
         match self {
             Family::Any => true,
             Family::V4 => address.is_ipv4(),
@@ -72,6 +99,10 @@ pub enum Protocol {
     Default,
     /// One HTTP request.
     Http(Http),
+    /// Texts to send and patterns to expect, in order.
+    Generic(Vec<Step>),
+    /// A conversation that the crate `hinoban-protocols` knows by name.
+    Spoken(Spoken),
 }
 
 /// One HTTP request and what its answer must be. `Debug` leaves out the headers and the credentials: both may hold
@@ -89,6 +120,34 @@ pub struct Http {
     pub credentials: Option<Credentials>,
     /// What must hold for the status code. By default, that it is below 400.
     pub status: StatusTest,
+    /// What the body must hold, or must not.
+    pub body: Option<BodyTest>,
+    /// The digest that the body must have.
+    pub digest: Option<Digest>,
+    /// So many bytes of the body are read at most. By default, 1 MiB.
+    pub limit: usize,
+}
+
+/// What a body must hold (`true`), or must not.
+#[derive(Debug, Clone)]
+#[allow(clippy::exhaustive_structs)]
+pub struct BodyTest(pub Matcher, pub bool);
+
+impl BodyTest {
+    /// Why this body is not as asked.
+    pub(crate) fn complaint(&self, body: &[u8]) -> Option<String> {
+        let Self(matcher, wanted) = self;
+        if body.is_empty() {
+            return Some("HTTP error: No content returned from server".to_owned());
+        }
+        match (matcher.is_match(&String::from_utf8_lossy(body)), wanted) {
+            (false, true) => {
+                Some(format!("HTTP error: Regular expression doesn't match: {}", matcher.text()))
+            }
+            (true, false) => Some(format!("HTTP error: Regular expression matches: {}", matcher.text())),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Debug for Http {
@@ -107,6 +166,9 @@ impl Default for Http {
             headers: Vec::new(),
             credentials: None,
             status: StatusTest(Comparison::Less, 400),
+            body: None,
+            digest: None,
+            limit: 1 << 20,
         }
     }
 }
@@ -151,14 +213,42 @@ pub struct Tls {
     pub verify: bool,
     /// Authorities to trust instead of this host's: a file of certificates in PEM, read when first needed.
     pub ca_file: Option<PathBuf>,
+    /// Authorities to trust instead of this host's: a folder of such files.
+    pub ca_path: Option<PathBuf>,
+    /// Whether a certificate that signs itself is good enough, although certificates are verified. By default, not.
+    pub self_signed: bool,
+    /// The certificate and the key that we show if the server asks, both in one file in PEM form.
+    pub client_pem: Option<PathBuf>,
+    /// The versions spoken. By default, 1.2 and 1.3.
+    pub versions: Option<Versions>,
+    /// The digest that the server's own certificate must have.
+    pub digest: Option<Digest>,
     /// The name asked for and verified. By default, the host.
     pub server_name: Option<String>,
+}
+
+/// A single version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it all
+#[non_exhaustive]
+pub enum Versions {
+    Tls12,
+    Tls13,
 }
 
 impl Tls {
     /// With or without verification, asking for the host.
     pub fn new(verify: bool) -> Self {
-        Self { verify, ca_file: None, server_name: None }
+        Self {
+            verify,
+            ca_file: None,
+            ca_path: None,
+            self_signed: false,
+            client_pem: None,
+            versions: None,
+            digest: None,
+            server_name: None,
+        }
     }
 }
 

@@ -1,0 +1,202 @@
+//! Tests of the configuration as probes.
+
+use hinoban_config as config;
+use hinoban_probe::Probe;
+use hinoban_probes::digest::{Digest, Function};
+use hinoban_probes::{PingProbe, PortProbe, UnixProbe, UrlProbe, ping, port, unix};
+use hinoban_protocols::http;
+use hinoban_protocols::spoken::Spoken;
+use hinoban_protocols::talk::{Matcher, Step};
+use hinoban_supervisor::Made;
+
+pub(crate) fn test(test: &config::Test) -> Option<Made> {
+    match test {
+        config::Test::Port(test) => Some(boxed(PortProbe::new(port_options(test)))),
+        config::Test::Unix(test) => {
+            let mut options = unix::Options::new(test.path.clone());
+            options.transport = transport(test.transport);
+            options.protocol = protocol(&test.protocol);
+            options.timeout = test.timeout;
+            options.attempts = test.retry;
+            Some(boxed(UnixProbe::new(options)))
+        }
+        config::Test::Ping(test) => {
+            let mut options = ping::Options::new(test.host.clone());
+            options.family = family(test.family);
+            options.count = test.count;
+            options.size = test.size;
+            options.source = test.source;
+            options.timeout = test.timeout;
+            Some(Ok(Box::new(PingProbe::new(options))))
+        }
+        config::Test::Url(test) => {
+            let made = UrlProbe::new(&test.url, &tls(&test.tls), test.timeout, test.retry);
+            Some(boxed(made.map(|mut probe| {
+                if let Some(wanted) = test.status {
+                    probe = probe.expecting(status(wanted));
+                }
+                match &test.content {
+                    Some(content) => probe.holding(body(content)),
+                    None => probe,
+                }
+            })))
+        }
+        _ => None,
+    }
+}
+
+fn boxed<P: Probe + 'static, E: ToString>(probe: Result<P, E>) -> Made {
+    probe.map(|p| Box::new(p) as Box<dyn Probe>).map_err(|e| e.to_string())
+}
+
+fn port_options(test: &config::PortTest) -> port::Options {
+    let mut options = port::Options::new(test.host.clone(), test.port);
+    options.family = family(test.family);
+    options.transport = match &test.protocol {
+        // Nothing else speaks it.
+        config::Protocol::Plain(config::Plain::Ntp3) => port::Transport::Udp,
+        _ => transport(test.transport),
+    };
+    options.source = test.source;
+    options.certificate = test.certificate_days.is_some();
+    options.starttls = test.starttls;
+    options.protocol = protocol(&test.protocol);
+    options.tls = test.tls.as_ref().map(tls);
+    options.timeout = test.timeout;
+    options.attempts = test.retry;
+    options
+}
+
+fn family(family: config::Family) -> port::Family {
+    match family {
+        config::Family::Any => port::Family::Any,
+        config::Family::V4 => port::Family::V4,
+        config::Family::V6 => port::Family::V6,
+    }
+}
+
+fn transport(transport: config::Transport) -> port::Transport {
+    match transport {
+        config::Transport::Tcp => port::Transport::Tcp,
+        config::Transport::Udp => port::Transport::Udp,
+    }
+}
+
+/// What is said; nothing where nobody here speaks it, which the configuration warns of.
+fn protocol(protocol: &config::Protocol) -> port::Protocol {
+    match protocol {
+        config::Protocol::Http(test) => port::Protocol::Http(http(test)),
+        config::Protocol::Generic(steps) => port::Protocol::Generic(steps.iter().map(step).collect()),
+        config::Protocol::Smtp { .. } => port::Protocol::Spoken(Spoken::Smtp),
+        config::Protocol::Mqtt { login: None } => port::Protocol::Spoken(Spoken::Mqtt),
+        config::Protocol::Mysql { .. } => port::Protocol::Spoken(Spoken::Mysql),
+        config::Protocol::Pgsql { login: None, database: None } => port::Protocol::Spoken(Spoken::Pgsql),
+        config::Protocol::Plain(plain) => {
+            plainly(*plain).map_or(port::Protocol::Default, port::Protocol::Spoken)
+        }
+        _ => port::Protocol::Default,
+    }
+}
+
+fn plainly(plain: config::Plain) -> Option<Spoken> {
+    use config::Plain;
+    Some(match plain {
+        Plain::Clamav => Spoken::Clamav,
+        Plain::Dns => Spoken::Dns,
+        Plain::Dwp => Spoken::Dwp,
+        Plain::Ftp => Spoken::Ftp,
+        Plain::Gps => Spoken::Gps,
+        Plain::Imap => Spoken::Imap,
+        Plain::Ldap2 => Spoken::Ldap2,
+        Plain::Ldap3 => Spoken::Ldap3,
+        Plain::Lmtp => Spoken::Lmtp,
+        Plain::Memcache => Spoken::Memcache,
+        Plain::Nntp => Spoken::Nntp,
+        Plain::Ntp3 => Spoken::Ntp3,
+        Plain::Pop => Spoken::Pop,
+        Plain::PostfixPolicy => Spoken::PostfixPolicy,
+        Plain::Rdate => Spoken::Rdate,
+        Plain::Redis => Spoken::Redis,
+        Plain::Rsync => Spoken::Rsync,
+        Plain::Sieve => Spoken::Sieve,
+        Plain::SpamAssassin => Spoken::SpamAssassin,
+        Plain::Ssh => Spoken::Ssh,
+        Plain::Tns => Spoken::Tns,
+        _ => return None,
+    })
+}
+
+fn step(step: &config::Step) -> Step {
+    match step {
+        config::Step::Send(text) => Step::send(text),
+        config::Step::Expect(pattern) => Step::Expect(matcher(pattern)),
+    }
+}
+
+fn matcher(pattern: &config::Pattern) -> Matcher {
+    let own = pattern.clone();
+    Matcher::new(pattern.text(), move |text| own.is_match(text))
+}
+
+fn body(body: &config::Body) -> port::BodyTest {
+    port::BodyTest(matcher(&body.pattern), body.matches)
+}
+
+fn digest(digest: &config::Digest) -> Digest {
+    let function = match digest.algorithm {
+        config::Algorithm::Md5 => Function::Md5,
+        config::Algorithm::Sha1 => Function::Sha1,
+        config::Algorithm::Sha256 => Function::Sha256,
+    };
+    Digest { function, digits: digest.digits.clone() }
+}
+
+fn tls(tls: &config::Tls) -> port::Tls {
+    let mut options = port::Tls::new(tls.verify.unwrap_or(true));
+    options.ca_file.clone_from(&tls.ca_file);
+    options.ca_path.clone_from(&tls.ca_path);
+    options.client_pem.clone_from(&tls.client_pem);
+    options.self_signed = tls.self_signed == Some(true);
+    options.digest = tls.checksum.as_ref().map(digest);
+    options.versions = match tls.versions {
+        Some(config::TlsVersions { v1_2: true, v1_3: false, .. }) => Some(port::Versions::Tls12),
+        Some(config::TlsVersions { v1_2: false, v1_3: true, .. }) => Some(port::Versions::Tls13),
+        // Older ones nobody here speaks.
+        _ => None,
+    };
+    options
+}
+
+fn http(test: &config::HttpTest) -> port::Http {
+    let mut options = port::Http::default();
+    options.method = match test.method {
+        config::Method::Get => http::Method::Get,
+        config::Method::Head => http::Method::Head,
+    };
+    if let Some(request) = &test.request {
+        options.target.clone_from(request);
+    }
+    options.headers.clone_from(&test.headers);
+    options.credentials = test.login.as_ref().map(|(user, password)| http::Credentials {
+        username: user.clone(),
+        password: password.reveal().to_owned(),
+    });
+    if let Some(expected) = test.status {
+        options.status = status(expected);
+    }
+    options.body = test.content.as_ref().map(body);
+    options.digest = test.checksum.as_ref().map(digest);
+    options
+}
+
+fn status((operator, code): (config::Operator, u16)) -> port::StatusTest {
+    let comparison = match operator {
+        config::Operator::Greater => port::Comparison::Greater,
+        config::Operator::GreaterOrEqual => port::Comparison::GreaterOrEqual,
+        config::Operator::Less => port::Comparison::Less,
+        config::Operator::LessOrEqual => port::Comparison::LessOrEqual,
+        config::Operator::Equal => port::Comparison::Equal,
+        config::Operator::NotEqual => port::Comparison::NotEqual,
+    };
+    port::StatusTest(comparison, code)
+}
