@@ -14,6 +14,7 @@ mod mail;
 mod mmonit;
 mod network;
 mod node;
+mod options;
 mod outcome;
 mod ping;
 mod process;

@@ -5,7 +5,7 @@ use hinoban_config::{
     Websocket,
 };
 
-use super::connection::Draft;
+use super::options::Draft;
 use super::{Parse, Parser};
 use crate::help;
 use crate::keyword::Keyword::*;
