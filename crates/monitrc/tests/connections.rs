@@ -387,7 +387,7 @@ fn success_may_be_the_failure_and_only_this_word_says_so() {
     assert_eq!(read.fail, Branch::at(Then::Alert, Rate { count: 2, within: 2 }));
     assert_eq!(read.ok, Branch::at(Then::Stop, Rate { count: 3, within: 5 }));
     for word in ["passed", "recovered"] {
-        let mistakes = rule(&format!("if {word} ping then alert")).err().expect("no word for this");
+        let mistakes = rule(&format!("if {word} ping then alert")).expect_err("no word for this");
         assert_eq!(mistakes.lines(), [format!("monitrc:3: syntax error '{word}'")]);
         assert!(rule(&format!("if failed ping then alert else if {word} then stop")).is_ok());
     }
@@ -447,7 +447,7 @@ fn numbers_that_are_no_ports_are_taken_as_monit_takes_them() {
 #[test]
 fn a_host_needs_something_to_connect_to() {
     let lines =
-        parse(HOST, "if 2 restarts within 3 cycles then alert").err().expect("nothing is tested").lines();
+        parse(HOST, "if 2 restarts within 3 cycles then alert").expect_err("nothing is tested").lines();
     assert!(lines[0].contains("incomplete"), "{lines:?}");
 }
 

@@ -369,7 +369,7 @@ fn a_key_that_others_may_read_is_refused_for_our_own_pages() {
     assert!(read("pemfile: /etc/mine.pem").is_ok());
     assert!(read("pemchain: /etc/open.pem pemkey: /etc/mine.pem").is_ok(), "a certificate is no secret");
     for options in ["pemfile: /etc/open.pem", "pemchain: /etc/mine.pem pemkey: /etc/open.pem"] {
-        let lines = read(options).err().expect("the key is open");
+        let lines = read(options).expect_err("the key is open");
         assert!(lines[0].contains("permissions check failed"), "{lines:?}");
     }
 }
