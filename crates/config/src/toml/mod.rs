@@ -35,18 +35,26 @@
 //! | | `foreground` | `true`: stay there |
 //! | | `budget` | a table with `restarts`, `within`; `false`: none |
 //! | | `history` | a table with `size`; `false`: none is kept |
+//! | | `batch`, `on-reboot` | `true`: no tables, no colours; what services say that say nothing else |
+//! | `[limits]` | `start`, `stop`, `restart`, `program`, `network`, `exec`, `shutdown`, `program-output`, `file-content`, `send-expect`, `http-content` | as in [`Limits`](crate::Limits) |
+//! | `[tls]`, and `tls` of what connects or listens | `verify`, `self-signed`, `versions`, `ciphers`, `ca-file`, `ca-path`, `client-pem`, `pem`, `pem-chain`, `pem-key`, `checksum`; `fips` in `[tls]` | as in [`Tls`](crate::Tls) |
+//! | `[[mmonit]]` | `url`, `user`, `password`, `timeout`, `tls`, `groups`, `register` | as in [`Collector`](crate::Collector) |
 //! | `[patience]`, `[service.NAME.patience]` | `first`, `longest`, `stable`, `give-up`, `give-up-gone`, `remind` | as in [`Patience`](crate::Patience); `"never"` gives nothing up |
 //! | `[files]` | `pidfile`, `idfile`, `statefile` | paths |
 //! | `[log]` | one of `syslog`, `file`, `stderr` | `daemon`, `user`, `local0` … `local7`; a path; `true` |
-//! | `[mail]` | `servers` | `smtp://HOST` (port 25), `smtp+starttls://` (587), `smtps://` (465), or `{ url, user, password, verify }` |
-//! | | `to` | addresses, or `{ address, reminder }` |
+//! | `[mail]` | `servers` | `smtp://HOST` (port 25), `smtp+starttls://` (587), `smtps://` (465), or `{ url, user, password, verify, tls }` |
+//! | | `to` | addresses, or `{ address, events, not-events, reminder, format }` |
+//! | | `format` | `{ from, reply-to, subject, message }` |
 //! | | `from`, `timeout`, `hostname`, `queue`, `slots` | as in [`Mail`](crate::Mail) |
 //! | `[web]` | `listen` | `"127.0.0.1:2812"`, `":2812"` for all addresses, `"unix:/run/hinoban.sock"`, or `{ at, read-only, permission, user, group }` |
 //! | | `allow` | hosts, addresses, networks |
 //! | | `users` | `{ name, password, read-only }` |
+//! | | `user-files`, `groups` | paths, or `{ file, entries, only, read-only }`; names, or `{ name, read-only }` |
+//! | | `tls`, `signature` | as above; `false`: the version is left out |
 //! | `[service.NAME]` | one of `pidfile`, `file`, `filesystem`, `host`, `system`, `probe` | what it is; `options = { … }` go with `probe` |
 //! | | `start`, `stop`, `restart` | a command line, a list of words, or `{ run, timeout, user, group }`, and of `stop` also `kill-after`; no shell runs it; timeout 30 s |
 //! | | `every`, `mode`, `on-reboot`, `groups` | `active` or `passive`; `start`, `no-start` or `last-state` |
+//! | | `alerts` | as `to` of `[mail]`: who hears of this one, beside or otherwise than that says |
 //! | | `depends-on` | names of services that must be up first |
 //! | | `missing` | what to do when it does not exist, as `then`, or a table with `then`, `else`, `for`, `else-for` |
 //! | `[[service.NAME.check]]` | one of `http`, `tcp`, `url`, `probe`, `when`, `restarts` | what is checked |
