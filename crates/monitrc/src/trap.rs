@@ -98,13 +98,24 @@ pub(crate) fn find(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
     {
         return Some(format!("there is no protocol '{raw}'; did you mean '{meant}'?"));
     }
-    if wanted.protocol && matches!(raw.to_ascii_lowercase().as_str(), "ssl" | "tls") {
-        return Some("TLS is no protocol but an option: with ssl".to_owned());
+    if wanted.protocol {
+        match raw.to_ascii_lowercase().as_str() {
+            "ssl" | "tls" => return Some("TLS is no protocol but an option: with ssl".to_owned()),
+            "tcp" | "udp" => {
+                return Some(format!(
+                    "'{raw}' is what it is carried by, written as type {raw}; leave 'protocol' out to be content with a connection"
+                ));
+            }
+            _ => {}
+        }
     }
     if wanted.protocol && kind == Kind::Word {
         return Some(format!(
             "there is no protocol '{raw}'; without 'protocol' it is enough that a connection is accepted"
         ));
+    }
+    if matches!(kind, Kind::Check(_)) && before.trim().is_empty() {
+        return Some("the statement above is not complete".to_owned());
     }
     number(misfit, wanted).or_else(|| operator(misfit)).or_else(|| unit(misfit, wanted)).or_else(|| {
         let found = place(misfit, wanted);
@@ -112,9 +123,15 @@ pub(crate) fn find(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
     })
 }
 
-/// Whether a word is marked as something to be filled in.
-pub(crate) fn is_bracketed(word: &str) -> bool {
-    word.starts_with(['<', '$', '[']) || word.contains('$')
+/// Whether a word by itself is something to be filled in: in brackets, or all capitals.
+pub(crate) fn is_blank(word: &str) -> bool {
+    word.starts_with(['<', '$', '[']) || word.contains('$') || is_shouted(word)
+}
+
+fn is_shouted(word: &str) -> bool {
+    let capital = |b: u8| b.is_ascii_uppercase() || b == b'_' || b.is_ascii_digit();
+    let letters = word.bytes().filter(u8::is_ascii_uppercase).count();
+    word.len() > 3 && letters > 2 && word.bytes().all(capital)
 }
 
 /// `<…>`, `{{ … }}`, `${…}`, `$VAR`, `%%X%%`, `@X@`, `PORT_NUMBER`, `USERNAME`.
@@ -136,13 +153,9 @@ fn is_placeholder(misfit: Misfit<'_>) -> bool {
     let braced = after.starts_with('{') && first == '$' || after.starts_with("%%");
     let marked = matches!(first, '<' | '$' | '[') && raw.len() > 2 && !raw.starts_with("<=");
     let closed = raw.ends_with('>') && raw.contains('<') || raw.contains("$") && !raw.starts_with("$HOST");
-    let letters = raw.bytes().filter(u8::is_ascii_uppercase).count();
-    let shouted = raw.len() > 3
-        && letters > 2
-        && raw.bytes().all(|b| b.is_ascii_uppercase() || b == b'_' || b.is_ascii_digit());
     let spoken =
         word && ["your", "yourhost", "yourdomain", "changeme"].contains(&raw.to_lowercase().as_str());
-    braced || marked || closed || (word && shouted) || spoken
+    braced || marked || closed || (word && is_shouted(raw)) || spoken
 }
 
 /// Numbers with something glued to them, and numbers in quotes.

@@ -51,7 +51,7 @@ impl Parser<'_> {
         match token.kind {
             Kind::Mail => {}
             Kind::Quoted => return self.refuse("write the address without quotes"),
-            Kind::Word if !crate::trap::is_bracketed(self.raw(&token)) => {
+            Kind::Word if !crate::trap::is_blank(self.raw(&token)) => {
                 let word = self.text(&token).to_owned();
                 return self
                     .refuse(format!("an address has an @: {word}@localhost reaches '{word}' of this host"));

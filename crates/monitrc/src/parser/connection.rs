@@ -128,7 +128,10 @@ impl Parser<'_> {
                 let length = url[at..].chars().next().map_or(0, char::len_utf8);
                 let word = url[at..at + length].to_owned();
                 let place = self.lexer.files.place(token.file, token.start + at..token.start + at + length);
-                let help = "a URL is written http://HOST:PORT/PATH or http://USER:PASSWORD@HOST:PORT/PATH";
+                let help = match self.raw(&token).contains(['$', '<', '{']) {
+                    true => "this looks like a placeholder that nobody filled in; expected a URL",
+                    false => "a URL is written http://HOST:PORT/PATH or http://USER:PASSWORD@HOST:PORT/PATH",
+                };
                 self.note(Mistake::error(place, "syntax error").word(word).help(help));
                 return Err(Wrong);
             }
