@@ -60,6 +60,8 @@ struct Captured {
     port_timeout: Duration,
     /// The same for the next ping.
     ping_timeout: Duration,
+    /// The same for the next M/Monit server.
+    collector_timeout: Duration,
     /// The address that the last ping left from: Monit 5.33 keeps it for those that name none.
     ping_source: Option<IpAddr>,
     start: Duration,
@@ -129,6 +131,7 @@ impl<'a> Parser<'a> {
                 network: Duration::from_secs(5),
                 port_timeout: Duration::from_secs(5),
                 ping_timeout: Duration::from_secs(5),
+                collector_timeout: Duration::from_secs(5),
                 ping_source: None,
                 start: thirty,
                 stop: thirty,

@@ -35,7 +35,8 @@ impl Parser<'_> {
         let token = self.take();
         let url = Hidden::new(self.raw(&token));
         let mut asked = Asked::default();
-        let mut collector = Collector { url, timeout: self.captured.network, tls: None, groups: Vec::new() };
+        let timeout = std::mem::replace(&mut self.captured.collector_timeout, self.captured.network);
+        let mut collector = Collector { url, timeout, tls: None, groups: Vec::new() };
         loop {
             if self.eat(Timeout) {
                 collector.timeout = self.seconds()?;

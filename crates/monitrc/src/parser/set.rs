@@ -80,7 +80,11 @@ impl Parser<'_> {
             EventQueue => self.set_event_queue(),
             MailServer => self.mail_servers(),
             // As a whole: what this one leaves out is as if nothing had been said before.
-            MailFormat => self.mail_format().map(|format| self.config.mail.format = format),
+            // The last counts as a whole, but for whom answers go to: Monit never forgets that.
+            MailFormat => self.mail_format().map(|mut format| {
+                format.reply_to = format.reply_to.or_else(|| self.config.mail.format.reply_to.take());
+                self.config.mail.format = format;
+            }),
             Alert => self.recipient().map(|recipient| self.config.alerts.push(recipient)),
             Httpd => self.httpd(),
             Mmonit => self.mmonit(),
