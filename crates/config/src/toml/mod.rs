@@ -30,7 +30,7 @@
 //!
 //! | where | key | what it takes |
 //! |---|---|---|
-//! | top | `every` | time between looks; `"30s"` |
+//! | top | `every` | time between looks; `"30s"`; `"once"` looks once and ends |
 //! | | `start-delay` | wait after a boot; none |
 //! | | `foreground` | `true`: stay there |
 //! | | `budget` | a table with `restarts`, `within`; `false`: none |
@@ -39,7 +39,7 @@
 //! | `[limits]` | `start`, `stop`, `restart`, `program`, `network`, `exec`, `shutdown`, `program-output`, `file-content`, `send-expect`, `http-content` | as in [`Limits`](crate::Limits) |
 //! | `[tls]`, and `tls` of what connects or listens | `verify`, `self-signed`, `versions`, `ciphers`, `ca-file`, `ca-path`, `client-pem`, `pem`, `pem-chain`, `pem-key`, `checksum`; `fips` in `[tls]` | as in [`Tls`](crate::Tls) |
 //! | `[[mmonit]]` | `url`, `user`, `password`, `timeout`, `tls`, `groups`, `register` | as in [`Collector`](crate::Collector) |
-//! | `[patience]`, `[service.NAME.patience]` | `first`, `longest`, `stable`, `give-up`, `give-up-gone`, `remind` | as in [`Patience`](crate::Patience); `"never"` gives nothing up |
+//! | `[patience]`, `[service.NAME.patience]` | `first`, `longest`, `stable`, `give-up`, `give-up-gone`, `remind` | as in [`Patience`](crate::Patience); `"never"` gives nothing up. `patience = false`: none, as Monit |
 //! | `[files]` | `pidfile`, `idfile`, `statefile` | paths |
 //! | `[log]` | one of `syslog`, `file`, `stderr` | `daemon`, `user`, `local0` … `local7`; a path; `true` |
 //! | `[mail]` | `servers` | `smtp://HOST` (port 25), `smtp+starttls://` (587), `smtps://` (465), or `{ url, user, password, verify, tls }` |
@@ -70,12 +70,18 @@
 //!
 //! A password is a text, `{ file = "…" }` (a line break at its end is no part of it) or `{ env = "…" }`.
 //!
+//! The `group` of a program may be `false`: it stays in ours. So may the `timeout` of one of a rule: it takes what it likes.
+//! `must = "run"` of a program that is looked with: it fails only if it cannot be run.
+//!
 //! `when` compares a reading of the service's own look with a limit: by the name of its metric (`queue.depth >= 100`),
 //! that name with blanks (`service time > 2s`), or in the words of Monit (`total cpu > 80%`, `memory > 1 GiB`,
 //! `loadavg(5min) > 4`, `space > 90%`, `inodes free < 1000`). Limits are percentages, sizes, sizes a second, durations, plain numbers, or texts for `=` and
 //! `!=`. It may also ask whether a reading differs from the look before (`pid changed`, `size not changed`), and whether a
 //! text matches a regular expression (`version matches '^1'`, `version not matches '^1'`). Whether a probe has the reading, and whether a kind or an action is registered, is found out when the
 //! configuration is bound to a registry.
+//!
+//! `when = "missing"`, `"exists"` and `"wrong type"` are rules of their own about whether the service is there, in place of the
+//! one that follows from its kind.
 //!
 //! A process that does not exist is restarted, and so is a file, a file system or a service of a registered kind that
 //! has `start` or `restart`; the others, and all in mode `passive`, are only told about. `missing` says otherwise. What
