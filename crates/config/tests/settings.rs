@@ -78,7 +78,7 @@ fn readers_have_events_reminders_and_forms() {
     assert_eq!((format.message.as_deref(), format.reply_to.as_deref()), (Some("one\ntwo"), None));
     let own = &config.services[0].alerts;
     assert_eq!(own[0].events, Events::NONE);
-    assert_eq!(own[1].events.not().names().collect::<Vec<_>>(), ["instance"]);
+    assert_eq!(own[1].events.others().names().collect::<Vec<_>>(), ["instance"]);
     assert_eq!(own[1].format.as_ref().and_then(|form| form.subject.as_deref()), Some("$EVENT"));
 }
 

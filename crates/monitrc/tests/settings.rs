@@ -46,7 +46,7 @@ fn filters_name_classes_by_any_of_their_words() {
     .alerts;
     assert_eq!((alerts[0].events, alerts[0].reminder), (Events::ALL, None));
     assert_eq!(names(alerts[1].events), ["exec", "exist", "fsflags", "nonexist", "permission", "timestamp"]);
-    assert_eq!(names(alerts[2].events.not()), ["action", "instance"]);
+    assert_eq!(names(alerts[2].events.others()), ["action", "instance"]);
     assert_eq!(alerts[2].reminder, Some(3));
     assert_eq!(alerts[2].format.as_ref().and_then(|f| f.subject.as_deref()), Some("x"));
 }

@@ -97,7 +97,7 @@ impl Events {
     }
 
     /// All but these.
-    pub fn not(self) -> Self {
+    pub fn others(self) -> Self {
         Events(!self.0)
     }
 

@@ -31,7 +31,7 @@ impl Reader<'_> {
                 return None;
             }
             (Some(item), None) => self.events(&item)?,
-            (None, Some(item)) => self.events(&item)?.not(),
+            (None, Some(item)) => self.events(&item)?.others(),
             (None, None) => Events::ALL,
         };
         let format = match format {

@@ -23,7 +23,8 @@ fn told(incidents: &mut Incidents, event: &Event) -> Vec<String> {
 #[test]
 fn only_whoever_asked_for_this_class_hears_of_it() {
     let exist = Events::named("nonexist").unwrap();
-    let all = vec![of("a@x", exist), of("b@x", exist.not()), of("c@x", Events::ALL), of("d@x", Events::NONE)];
+    let all =
+        vec![of("a@x", exist), of("b@x", exist.others()), of("c@x", Events::ALL), of("d@x", Events::NONE)];
     let mut some = incidents(Monit, all);
     assert_eq!(told(&mut some, &event(0.0, "httpd", Fact::Failed(gone(1)))), ["a@x", "c@x"]);
     let failed = Fact::Failed(Failure { class: Class::Resource, ..gone(1) });
@@ -36,7 +37,7 @@ fn what_a_service_says_of_an_address_is_all_that_counts_there() {
     let exist = Events::named("nonexist").unwrap();
     let all = || vec![of("a@x", Events::ALL), of("b@x", Events::ALL), of("c@x", Events::ALL)];
     // One hears of other things only, one of nothing, one is new.
-    let local = vec![of("A@x", exist.not()), of("b@x", Events::NONE), of("new@x", Events::ALL)];
+    let local = vec![of("A@x", exist.others()), of("b@x", Events::NONE), of("new@x", Events::ALL)];
     let mut some = with_local(Monit, all(), local);
     assert_eq!(told(&mut some, &event(0.0, "httpd", Fact::Failed(gone(1)))), ["new@x", "c@x"]);
     assert_eq!(told(&mut some, &event(0.0, "mysql", Fact::Failed(gone(1)))), ["a@x", "b@x", "c@x"]);

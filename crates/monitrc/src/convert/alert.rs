@@ -66,7 +66,7 @@ fn recipient(recipient: &Recipient) -> String {
         let named = named.fold(Events::NONE, Events::and);
         match recipient.events.and(named) == named {
             true => entries.push(("events", names(recipient.events))),
-            false => entries.push(("not-events", names(recipient.events.not()))),
+            false => entries.push(("not-events", names(recipient.events.others()))),
         }
     }
     if let Some(own) = &recipient.format {

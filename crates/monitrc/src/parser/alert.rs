@@ -13,7 +13,7 @@ impl Parser<'_> {
         let not = self.eat(Not);
         if not || self.token.kind == Kind::Open {
             let events = self.events()?;
-            recipient.events = if not { events.not() } else { events };
+            recipient.events = if not { events.others() } else { events };
         }
         if self.eat(MailFormat) {
             recipient.format = Some(Box::new(self.mail_format()?));
