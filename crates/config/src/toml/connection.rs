@@ -215,7 +215,6 @@ impl Reader<'_> {
             certificate_days: certificate_days?,
             timeout,
             retry,
-            ..UrlTest::new("")
         })
     }
 
