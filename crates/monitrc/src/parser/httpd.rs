@@ -156,6 +156,8 @@ impl Parser<'_> {
                 _ => break,
             }
         }
+        // The last socket counts; that one before it was for looking only is not forgotten, as in Monit.
+        read_only |= self.config.web.listen.iter().any(|l| matches!(l, Listen::Unix { read_only: true, .. }));
         self.config.web.listen.retain(|l| !matches!(l, Listen::Unix { .. }));
         self.config.web.listen.push(Listen::Unix { path, read_only, permission, uid, gid });
         Ok(())

@@ -13,22 +13,22 @@ impl Parser<'_> {
         while self.token.is_string() {
             self.mail_server()?;
         }
-        // A second statement without a time-out goes back to the default, as Monit's does, and none is shorter than that.
+        // Monit 5.33 takes what is written, or the limit of the network, if that is more than it has to begin with; else it
+        // keeps what it has.
         let least = hinoban_config::Mail::default().timeout;
-        self.config.mail.timeout = least;
+        let mut timeout = self.captured.network;
         if self.at(Timeout) {
             let place = self.here();
             self.take();
-            let written = self.seconds()?;
-            self.config.mail.timeout = written.max(least);
-            if written < least {
+            timeout = self.seconds()?;
+            if timeout < least {
                 let mistake = Mistake::warning(place, "a mail server is given 30 seconds at least");
-                self.advise(
-                    mistake
-                        .word(written.as_secs().to_string())
-                        .help("Monit 5.33 waits as long too, and shows 30 s"),
-                );
+                let mistake = mistake.word(timeout.as_secs().to_string());
+                self.note(mistake.help("Monit 5.33 waits as long too, and shows 30 s"));
             }
+        }
+        if timeout > least {
+            self.config.mail.timeout = timeout;
         }
         if self.eat(HostName) {
             self.config.mail.hostname = Some(self.string("a host name")?);
