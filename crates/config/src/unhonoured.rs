@@ -1,8 +1,8 @@
 //! What both languages can say and nothing here does yet. Whoever builds a thing takes its line away.
 
 use crate::{
-    Allow, Config, Entries, Limits, Mistake, Place, PortTest, Protocol, Service, Test, Tls, TlsVersions,
-    Transport,
+    Allow, Config, Entries, Limits, Mistake, Place, Plain, PortTest, Protocol, Service, Test, Tls,
+    TlsVersions, Transport,
 };
 
 impl Config {
@@ -106,14 +106,9 @@ fn tests(service: &Service, found: &mut Vec<Mistake>) {
                 port.tls.iter().for_each(|tls| of_tls(tls, &mut say));
             }
             Test::Url(url) => {
-                if url.content.is_some() {
-                    say("a test of what a URL holds is", "its status is looked at");
-                }
-                if url.certificate_days.is_some() {
-                    say("a test of how long a certificate is valid is", "it may end at any time");
-                }
                 of_tls(&url.tls, &mut say);
             }
+            Test::Unix(unix) => unspoken(&unix.protocol, &mut say),
             _ => {}
         }
     }
@@ -129,27 +124,35 @@ fn of_tls(tls: &Tls, say: &mut dyn FnMut(&str, &str)) {
 }
 
 fn port_options(port: &PortTest, say: &mut dyn FnMut(&str, &str)) {
-    let connects = "it connects over TCP, and to be connected is enough";
-    if port.transport == Transport::Udp {
-        say("a test over UDP is", connects);
+    if port.transport == Transport::Udp && port.tls.is_some() {
+        say("TLS over UDP is", "what is said is not encrypted");
     }
-    if port.source.is_some() {
-        say("the choice of the address to connect from is", "the kernel takes one");
-    }
-    match &port.protocol {
-        Protocol::Default => {}
-        Protocol::Http(http) => {
-            if http.content.is_some() || http.checksum.is_some() {
-                say("a test of what an HTTP answer holds is", "its status is looked at");
-            }
+    unspoken(&port.protocol, say);
+}
+
+/// What of a conversation is not held.
+fn unspoken(protocol: &Protocol, say: &mut dyn FnMut(&str, &str)) {
+    use Plain::{Fail2ban, Mongodb};
+    let login = |login: &Option<_>, say: &mut dyn FnMut(&str, &str)| {
+        if login.is_some() {
+            let what = format!("to log in by {} is", protocol.name());
+            say(&what, "the conversation is held without a login");
         }
-        other => say(&format!("a conversation in {} is", other.name()), connects),
-    }
-    if port.certificate_days.is_some() {
-        say("a test of how long a certificate is valid is", "it may end at any time");
-    }
-    if port.response_time.is_some() {
-        say("a test of the response time is", "an answer may take as long as its time-out");
+    };
+    match protocol {
+        Protocol::Smtp { login: some } | Protocol::Mysql { login: some, .. } => login(some, say),
+        Protocol::Mqtt { login: Some(_) }
+        | Protocol::Pgsql { login: Some(_), .. }
+        | Protocol::Pgsql { database: Some(_), .. }
+        | Protocol::ApacheStatus(_)
+        | Protocol::Radius { .. }
+        | Protocol::Sip { .. }
+        | Protocol::Websocket(_)
+        | Protocol::Plain(Fail2ban | Mongodb) => {
+            let what = format!("a conversation in {} is", protocol.name());
+            say(&what, "the test connects, and to be connected is enough");
+        }
+        _ => {}
     }
 }
 
@@ -168,15 +171,10 @@ fn mail_options(tls: &Tls) -> Vec<&'static str> {
 
 /// The options of TLS in it that nobody looks at yet.
 fn tls_options(tls: &Tls) -> Vec<&'static str> {
-    let versions = tls.versions.is_some_and(|versions| versions != TlsVersions::AUTO);
-    let options = [
-        (tls.self_signed == Some(true), "the permission of certificates that sign themselves"),
-        (versions, "the choice of versions of TLS"),
-        (tls.ciphers.is_some(), "the choice of cipher suites"),
-        (tls.ca_path.is_some(), "a folder of CA certificates"),
-        (tls.client_pem.is_some(), "a certificate of our own to show"),
-        (tls.checksum.is_some(), "the checksum of a certificate"),
-    ];
+    // The others of one's choice are spoken.
+    let older = tls.versions.is_some_and(|v| v.v1_0 || v.v1_1 || !(v.v1_2 || v.v1_3));
+    let options =
+        [(older, "a version of TLS before 1.2"), (tls.ciphers.is_some(), "the choice of cipher suites")];
     options.into_iter().filter(|(asked, _)| *asked).map(|(_, name)| name).collect()
 }
 

@@ -10,9 +10,12 @@ use async_trait::async_trait;
 use hinoban_probe::{Look, Probe, ProbeError};
 use hinoban_reading::{Metric, Observation, ReasonKind, metrics};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::tls::TlsInfo;
 use reqwest::{Client, Response, Url};
 use tokio::time::{Instant, timeout};
 
+use crate::certificate::Certificate;
+use crate::digest::Digest;
 use crate::failure::Failure;
 use crate::port::{BodyTest, Comparison, StatusTest, Tls};
 use crate::tls::{self, Trust};
@@ -45,6 +48,8 @@ pub struct UrlProbe {
     attempts: u32,
     status: StatusTest,
     body: Option<BodyTest>,
+    /// Of the server's own certificate.
+    digest: Option<Digest>,
     client: Option<Client>,
 }
 
@@ -56,7 +61,7 @@ impl fmt::Debug for UrlProbe {
 
 #[async_trait]
 impl Probe for UrlProbe {
-    async fn observe(&mut self, _look: &Look) -> Result<Observation, ProbeError> {
+    async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
         let client = match &self.client {
             Some(client) => client.clone(),
             None => self.client.insert(self.build().await?).clone(),
@@ -65,14 +70,20 @@ impl Probe for UrlProbe {
             let begin = Instant::now();
             let ask = async {
                 let response = client.get(self.url.clone()).send().await?;
+                let leaf = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+                let leaf = leaf.map(<[u8]>::to_vec).unwrap_or_default();
                 let code = response.status().as_u16();
                 let good = self.status.holds(code);
                 let complaint = if good { self.complaint(response).await? } else { None };
-                Ok::<_, reqwest::Error>((code, good, complaint))
+                Ok::<_, reqwest::Error>((code, good, complaint, leaf))
             };
             let failure = match timeout(self.timeout, ask).await {
-                Ok(Ok((code, good, complaint))) => {
-                    let seen = match (good, complaint) {
+                Ok(Ok((code, good, complaint, leaf))) => {
+                    let mut seen = match (good, complaint) {
+                        _ if self.stranger(&leaf).is_some() => {
+                            let text = self.stranger(&leaf).unwrap_or_default();
+                            Failure::down(ReasonKind::Tls, text).observed()?
+                        }
                         (true, None) => Observation::up()
                             .with(&metrics::RESPONSE_TIME, begin.elapsed().as_secs_f64())
                             .with(&metrics::HTTP_STATUS, u32::from(code)),
@@ -85,6 +96,10 @@ impl Probe for UrlProbe {
                             seen.with(&metrics::HTTP_STATUS, u32::from(code))
                         }
                     };
+                    let wall = i64::try_from(look.wall().as_secs()).unwrap_or(i64::MAX);
+                    if let Some(days) = Certificate::days_left(std::iter::once(&leaf[..]), wall) {
+                        seen.push(&metrics::CERTIFICATE_DAYS, days);
+                    }
                     if seen.standing.is_up() || attempt >= self.attempts {
                         return Ok(seen);
                     }
@@ -101,7 +116,7 @@ impl Probe for UrlProbe {
     }
 
     fn metrics(&self) -> &[Metric] {
-        const { &[metrics::RESPONSE_TIME, metrics::HTTP_STATUS] }
+        const { &[metrics::RESPONSE_TIME, metrics::HTTP_STATUS, metrics::CERTIFICATE_DAYS] }
     }
 }
 
@@ -117,7 +132,16 @@ impl UrlProbe {
             "http" | "https" => {
                 let status = StatusTest(Comparison::Less, 400);
                 let trust = Trust::new(tls);
-                Ok(Self { url: parsed, trust, timeout, attempts, status, body: None, client: None })
+                Ok(Self {
+                    url: parsed,
+                    trust,
+                    timeout,
+                    attempts,
+                    status,
+                    body: None,
+                    digest: tls.digest.clone(),
+                    client: None,
+                })
             }
             other => Err(Invalid::Scheme(other.to_owned())),
         }
@@ -133,6 +157,12 @@ impl UrlProbe {
     pub fn holding(mut self, body: BodyTest) -> Self {
         self.body = Some(body);
         self
+    }
+
+    /// Why the certificate is not the one that it must be.
+    fn stranger(&self, leaf: &[u8]) -> Option<String> {
+        let found = self.digest.as_ref()?.holds(leaf).err()?;
+        Some(format!("SSL server certificate checksum failed: it is {found}"))
     }
 
     /// Why the body of an answer is not as asked.
@@ -156,6 +186,7 @@ impl UrlProbe {
         };
         Client::builder()
             .tls_backend_preconfigured(config)
+            .tls_info(true)
             .dns_resolver(Resolver)
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(0) // each look makes its own connection, as a new visitor would

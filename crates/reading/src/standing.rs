@@ -96,6 +96,10 @@ pub enum ReasonKind {
     Status,
     /// The answer's content is not as asked.
     Content,
+    /// The answer was good, and took longer (or shorter) than it may.
+    Slow,
+    /// The certificate will end sooner than it may.
+    CertificateEnds,
     /// Anything a custom probe reports.
     Other,
 }

@@ -28,6 +28,7 @@ mod change;
 mod content;
 mod errand;
 mod explain;
+mod flaw;
 mod judge;
 mod kept;
 mod kill;

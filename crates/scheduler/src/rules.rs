@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hinoban_config::{Branch, Condition, Dialect, Kind, Mode, Rate, Then};
+use hinoban_config::{Branch, Condition, Dialect, Kind, Mode, Rate, Test, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
 use hinoban_reading::{Now, Total, Traffic, metrics};
 
@@ -266,6 +266,7 @@ pub(crate) fn class(when: &Condition) -> Class {
         Condition::Exists => Class::Exist,
         Condition::WrongType => Class::Invalid,
         Condition::Restarts { .. } => Class::Timeout,
+        Condition::Test { test: Test::Ping(_), .. } => Class::Icmp,
         Condition::Test { .. } => Class::Connection,
         Condition::Compare { metric, .. } => class_of(metric).unwrap_or(Class::Resource),
         Condition::Changed { metric, .. } => class_of(metric).unwrap_or(Class::Status),

@@ -34,6 +34,8 @@ fn about(when: &Condition) -> &str {
         | Condition::Matches { metric, .. } => metric,
         Condition::Test { test: Test::Port(_), .. } => "port",
         Condition::Test { test: Test::Url(_), .. } => "url",
+        Condition::Test { test: Test::Unix(_), .. } => "unix",
+        Condition::Test { test: Test::Ping(_), .. } => "ping",
         Condition::Test { .. } => "test",
         Condition::Restarts { .. } => "restarts",
         _ => "rule",

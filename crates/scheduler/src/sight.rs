@@ -1,10 +1,11 @@
 //! What a rule makes of the last look. Words are made when somebody wants them: most looks find that all is well, and
 //! nobody asks.
 
-use hinoban_config::{Change, Condition, Dialect, Expect};
+use hinoban_config::{Change, Condition, Dialect, Expect, Test};
 use hinoban_event::Comparison;
-use hinoban_reading::{ReasonKind, Unit, Value, metrics};
+use hinoban_reading::{ReasonKind, Standing, Unit, Value, metrics};
 
+use crate::flaw;
 use crate::rules;
 use crate::watched::Watched;
 use crate::wording::{self, Changed, Compared, Differing, Tongue};
@@ -54,9 +55,12 @@ pub(crate) fn fails(watched: &Watched, rule: usize) -> Option<bool> {
                 _ => None,
             }
         }
-        Condition::Test { expect, .. } => {
+        Condition::Test { test, expect } => {
             let seen = watched.test(rule)?.seen.as_ref()?;
-            Some(seen.standing.is_up() == (*expect == Expect::Succeeded))
+            Some(match (seen.standing.is_up(), expect) {
+                (up, Expect::Succeeded) => up,
+                (up, Expect::Failed) => !up || flaw::of(test, |metric| seen.get(metric)).is_some(),
+            })
         }
         Condition::Content { .. } => watched.content(rule).map(|(_, failed)| failed),
         Condition::Restarts { count, within } => Some(watched.tally.reaches(*count, *within)),
@@ -70,10 +74,21 @@ pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Optio
     let failed = fails(watched, rule)?;
     let kind = &watched.service.kind;
     let when = &watched.service.rules[rule].when;
-    if let Condition::Test { test, .. } = when {
+    if let Condition::Test { test, expect } = when {
         let seen = watched.test(rule)?.seen.as_ref()?.open();
-        let reason = seen.standing.reason().map(|r| r.kind);
-        return Some(Sight { text: wording::test(test, &seen), reason, ..Sight::default() });
+        let flaw = match expect {
+            Expect::Failed if seen.standing.is_up() => flaw::of(test, |metric| seen.get(metric).cloned()),
+            _ => None,
+        };
+        let (text, reason) = match flaw {
+            Some(flaw) => (flaw.text(), Some(flaw.reason())),
+            None => (wording::test(test, &seen), seen.standing.reason().map(|r| r.kind)),
+        };
+        let detail = match (test, &seen.standing) {
+            (Test::Ping(_), Standing::Down(why)) => Some(why.text.clone()),
+            _ => None,
+        };
+        return Some(Sight { text, reason, detail, ..Sight::default() });
     }
     if let Condition::Restarts { .. } = when {
         let then = rules::shown(&watched.service.rules[rule].fail.then, watched.service.mode);

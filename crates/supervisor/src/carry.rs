@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_action::{Action, Errand, Roll};
-use hinoban_config::{Condition, Kind, Service, Test};
+use hinoban_config::{Condition, Kind, Protocol, Service, Test};
 use hinoban_event::{Doing, Event, Fact};
 use hinoban_journal::{Branch, Entry, GivenUp, InFlight, Journal, Known, Repairs};
 use hinoban_probe::ProbeError;
@@ -341,10 +341,27 @@ fn limit(service: &Service, part: Part) -> Duration {
     match test {
         // Resolving, connecting, TLS, the answer and its body have the time-out each.
         Some(Condition::Test { test: Test::Port(port), .. }) => {
-            port.timeout * 5 * port.retry.max(1) + SUBJECT_LIMIT
+            let phases = 4 + steps(&port.protocol);
+            port.timeout.saturating_mul(phases.saturating_mul(port.retry.max(1))) + SUBJECT_LIMIT
+        }
+        Some(Condition::Test { test: Test::Unix(unix), .. }) => {
+            let phases = 1 + steps(&unix.protocol);
+            unix.timeout.saturating_mul(phases.saturating_mul(unix.retry.max(1))) + SUBJECT_LIMIT
+        }
+        // A name may have two addresses of either family or more; the resolver has the time-out, too.
+        Some(Condition::Test { test: Test::Ping(ping), .. }) => {
+            ping.timeout.saturating_mul(ping.count.saturating_mul(4).saturating_add(1)) + SUBJECT_LIMIT
         }
         Some(Condition::Test { test: Test::Url(url), .. }) => url.timeout * url.retry.max(1) + SUBJECT_LIMIT,
         _ => CUSTOM_LIMIT,
+    }
+}
+
+/// How many waits a conversation may have.
+fn steps(protocol: &Protocol) -> u32 {
+    match protocol {
+        Protocol::Generic(steps) => u32::try_from(steps.len()).unwrap_or(u32::MAX),
+        _ => 1,
     }
 }
 

@@ -38,7 +38,7 @@ pub use courier::{Courier, Receipts, Trouble};
 pub use handle::{CommandError, Handle, ReloadReport, Status, Unexplained, Vitals};
 pub use hinoban_config::{
     Config, Cron, Family, Found, HttpTest, Kind, Link, Mode, OnReboot, PortTest, Program, Protocol, Speech,
-    Test, Turns, UrlTest,
+    Test, Transport, Turns, UrlTest,
 };
 pub use hinoban_journal::history::{Incident, Over, Point, Readings, Series, Step, StepKind, Unkept};
 pub use hinoban_scheduler::{

@@ -222,6 +222,7 @@ fn without_secrets(test: &Test) -> Test {
         Test::Port(port) => {
             port.protocol = port.protocol.without_secrets();
         }
+        Test::Unix(unix) => unix.protocol = unix.protocol.without_secrets(),
         Test::Url(url) => {
             let end = |rest: &str| rest.find(['/', '?', '#']).unwrap_or(rest.len());
             if let Some((scheme, rest)) = url.url.split_once("://")

@@ -1,7 +1,7 @@
 //! Tests of ports and URLs.
 
-use hinoban_config::{Family, PortTest, Test};
-use hinoban_reading::Observation;
+use hinoban_config::{Family, PortTest, Test, Transport};
+use hinoban_reading::{Observation, metrics};
 
 /// The state of a test.
 pub(crate) fn test(test: &Test, seen: &Observation) -> String {
@@ -15,6 +15,19 @@ pub(crate) fn test(test: &Test, seen: &Observation) -> String {
         (Test::Url(url), false) => {
             format!("failed protocol test [HTTP] at {} -- {reason}", url_target(url.shown()))
         }
+        (Test::Unix(unix), true) => format!("connection succeeded to {}", unix.path.display()),
+        (Test::Unix(unix), false) => {
+            let path = unix.path.display();
+            format!("failed protocol test [{}] at {path} -- {reason}", unix.protocol.name())
+        }
+        (Test::Ping(_), true) => {
+            match seen.get(&metrics::RESPONSE_TIME.name).and_then(|time| time.as_f64()) {
+                Some(time) => format!("ping test succeeded [response time {:.3} ms]", time * 1000.0),
+                None => "ping test succeeded".to_owned(),
+            }
+        }
+        // Why is a detail.
+        (Test::Ping(_), false) => "ping test failed".to_owned(),
         (Test::Custom { probe, .. }, true) => format!("{probe} test succeeded"),
         (Test::Custom { probe, .. }, false) => format!("{probe} test failed -- {reason}"),
         (_, true) => "test succeeded".to_owned(),
@@ -31,7 +44,11 @@ pub(super) fn target(port: &PortTest) -> String {
         Family::V4 => "v4",
         Family::V6 => "v6",
     };
-    format!("[{}]:{}{request} [TCP/IP{family}{tls}]", port.host, port.port)
+    let transport = match port.transport {
+        Transport::Tcp => "TCP",
+        Transport::Udp => "UDP",
+    };
+    format!("[{}]:{}{request} [{transport}/IP{family}{tls}]", port.host, port.port)
 }
 
 /// The same of a URL. User and password are no part of it: this is logged and mailed.

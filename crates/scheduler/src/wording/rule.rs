@@ -68,6 +68,10 @@ fn condition(kind: &Kind, when: &Condition) -> String {
             match test {
                 Test::Port(port) => format!("{word} {} at {}", protocol(port), target(port)),
                 Test::Url(url) => format!("{word} HTTP at {}", url_target(url.shown())),
+                Test::Unix(unix) => {
+                    format!("{word} {} at {}", unix.protocol.name(), unix.path.display())
+                }
+                Test::Ping(ping) => format!("{word} ping to {}", ping.host),
                 Test::Custom { probe, .. } => format!("{word} {probe}"),
                 _ => word.to_owned(),
             }

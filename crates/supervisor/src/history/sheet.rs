@@ -306,6 +306,8 @@ fn name_of(service: &Service, rule: usize) -> String {
     let name = |rule: usize| match service.rules.get(rule).map(|rule| &rule.when) {
         Some(Condition::Test { test: Test::Port(port), .. }) => Some(format!("{}:{}", port.host, port.port)),
         Some(Condition::Test { test: Test::Url(url), .. }) => Some(public(url.shown())),
+        Some(Condition::Test { test: Test::Unix(unix), .. }) => Some(unix.path.display().to_string()),
+        Some(Condition::Test { test: Test::Ping(ping), .. }) => Some(format!("ping {}", ping.host)),
         Some(when @ Condition::Test { .. }) => Some(condition_name(when)),
         _ => None,
     };

@@ -1,5 +1,7 @@
+use std::borrow::Cow;
+
 use hinoban_reading::metrics;
-use hinoban_supervisor::{Family, ServiceView, Test, TestView};
+use hinoban_supervisor::{Family, ServiceView, Test, TestView, Transport};
 
 use super::readings::Readings;
 
@@ -11,9 +13,13 @@ pub(crate) struct Port<'a> {
     /// What is asked for; empty: nothing in particular.
     pub(crate) request: &'a str,
     pub(crate) protocol: &'static str,
-    /// `TCP/IP`, or with the version of IP.
+    /// `TCP`, or `UDP`.
+    pub(crate) transport: &'static str,
+    /// `IP`, or with its version.
     pub(crate) family: &'static str,
     pub(crate) tls: bool,
+    /// Days to the end of the certificate, if there was one.
+    pub(crate) days: Option<i64>,
     /// Whether there has been a result.
     pub(crate) tried: bool,
     /// Seconds that the answer took, if it was good.
@@ -31,18 +37,22 @@ impl<'a> Port<'a> {
         // A good answer whose time was not measured is still a good answer.
         let seconds = up.map(|o| Readings(Some(o)).real(metrics::RESPONSE_TIME).unwrap_or(0.0));
         let tried = view.observation.is_some() || view.not_seen.is_some();
+        let days = up.map(|o| Readings(Some(o)).real(metrics::CERTIFICATE_DAYS).map(|days| days as i64));
+        let days = days.flatten();
         match &view.test {
             Test::Port(test) => Some(Self {
                 host: &test.host,
                 port: test.port,
                 request: test.protocol.request(),
                 protocol: test.protocol.name(),
+                transport: transport(test.transport),
                 family: match test.family {
-                    Family::Any => "TCP/IP",
-                    Family::V4 => "TCP/IPv4",
-                    Family::V6 => "TCP/IPv6",
+                    Family::Any => "IP",
+                    Family::V4 => "IPv4",
+                    Family::V6 => "IPv6",
                 },
                 tls: test.tls.is_some(),
+                days,
                 tried,
                 seconds,
             }),
@@ -53,8 +63,10 @@ impl<'a> Port<'a> {
                     port: url.port,
                     request: url.request,
                     protocol: "HTTP",
-                    family: "TCP/IP",
+                    transport: "TCP",
+                    family: "IP",
                     tls: url.tls,
+                    days,
                     tried,
                     seconds,
                 })
@@ -62,6 +74,59 @@ impl<'a> Port<'a> {
             _ => None,
         }
     }
+}
+
+fn transport(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => "TCP",
+        Transport::Udp => "UDP",
+    }
+}
+
+/// A test of a unix socket as documents show it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Socket<'a> {
+    pub(crate) path: Cow<'a, str>,
+    pub(crate) transport: &'static str,
+    pub(crate) protocol: &'static str,
+    pub(crate) took: Took,
+}
+
+/// How long an answer took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Took {
+    /// Whether there has been a result.
+    pub(crate) tried: bool,
+    /// Seconds, if it was good.
+    pub(crate) seconds: Option<f64>,
+}
+
+impl Took {
+    fn of(view: &TestView) -> Self {
+        let up = view.observation.as_ref().filter(|o| o.standing.is_up() && view.not_seen.is_none());
+        Self {
+            tried: view.observation.is_some() || view.not_seen.is_some(),
+            seconds: up.map(|o| Readings(Some(o)).real(metrics::RESPONSE_TIME).unwrap_or(0.0)),
+        }
+    }
+}
+
+/// The pings of a service. Monit lists the last one declared first.
+pub(crate) fn pings(view: &ServiceView) -> impl Iterator<Item = Took> {
+    view.tests.iter().rev().filter(|test| matches!(test.test, Test::Ping(_))).map(Took::of)
+}
+
+/// The tests of unix sockets of a service, in the same order.
+pub(crate) fn sockets(view: &ServiceView) -> impl Iterator<Item = Socket<'_>> {
+    view.tests.iter().rev().filter_map(|test| match &test.test {
+        Test::Unix(unix) => Some(Socket {
+            path: unix.path.to_string_lossy(),
+            transport: transport(unix.transport),
+            protocol: unix.protocol.name(),
+            took: Took::of(test),
+        }),
+        _ => None,
+    })
 }
 
 /// The parts of a URL that are shown. User and password are not among them.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use hinoban_event::Class;
 use hinoban_supervisor::{Kind, PatienceView, ServiceView, Status};
 
-use super::port::{Port, ports};
+use super::port::{Port, Socket, Took, pings, ports, sockets};
 use super::readings::Readings;
 use super::words::{mode, monitoring_words, on_reboot, pending_words, shows_data, status_words, type_name};
 use super::{About, Tone, figures};
@@ -86,7 +86,9 @@ pub(crate) fn rows(status: &Status, about: &About, view: &ServiceView) -> Vec<Ro
             Kind::Custom { .. } => measured::custom(&mut rows, seen),
             _ => (),
         }
+        pings(view).for_each(|took| rows.ping(took));
         ports(view).for_each(|port| rows.port(&port));
+        sockets(view).for_each(|socket| rows.socket(&socket));
     }
     ours(&mut rows, status, about, view);
     rows.value("data collected", Some(figures::date(view.looked_at.unwrap_or(status.since), &about.zone)));
@@ -169,9 +171,41 @@ impl Rows<'_> {
         }
     }
 
+    fn ping(&mut self, took: Took) {
+        match took.seconds {
+            Some(seconds) => {
+                self.push("ping response time", Tone::Value, figures::millis(seconds * 1000.0));
+            }
+            None if took.tried => {
+                self.push("ping response time", Tone::Bad, "connection failed".to_owned());
+            }
+            None => self.value("ping response time", None),
+        }
+    }
+
+    fn socket(&mut self, socket: &Socket<'_>) {
+        const KEY: &str = "unix socket response time";
+        let Socket { path, transport, protocol, took } = socket;
+        match took.seconds {
+            Some(seconds) => {
+                let time = figures::millis(seconds * 1000.0);
+                self.push(KEY, Tone::Value, format!("{time} to {path} type {transport} protocol {protocol}"));
+            }
+            None if took.tried => {
+                self.push(KEY, Tone::Bad, format!("FAILED to {path} type {transport} protocol {protocol}"));
+            }
+            None => self.value(KEY, None),
+        }
+    }
+
     fn port(&mut self, p: &Port<'_>) {
-        let tls = if p.tls { " using TLS" } else { "" };
-        let Port { host, port, request, protocol, family, .. } = p;
+        let tls = match p.days {
+            Some(days) if p.tls => format!(" using TLS (certificate valid for {days} days)"),
+            _ if p.tls => " using TLS".to_owned(),
+            _ => String::new(),
+        };
+        let Port { host, port, request, protocol, .. } = p;
+        let family = format!("{}/{}", p.transport, p.family);
         match p.seconds {
             Some(seconds) => {
                 let time = figures::millis(seconds * 1000.0);

@@ -4,7 +4,7 @@ mod writer;
 
 use hinoban_supervisor::{Kind, ServiceView, Status, Turns};
 
-use super::port::ports;
+use super::port::{pings, ports, sockets};
 use super::readings::Readings;
 use super::select::in_group;
 use super::words::{hint_bits, mode, monitor, on_reboot, pending_code, shows_data, status_bits, type_code};
@@ -127,7 +127,9 @@ fn service(x: &mut Xml, status: &Status, view: &ServiceView) {
         Kind::Network { .. } => network::link(x, seen),
         _ => (),
     }
+    pings(view).for_each(|took| measured::ping(x, took));
     ports(view).for_each(|p| measured::port(x, &p));
+    sockets(view).for_each(|socket| measured::socket(x, &socket));
     if view.kind == Kind::System {
         measured::system(x, seen);
     }

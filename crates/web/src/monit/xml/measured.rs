@@ -6,7 +6,7 @@ use std::time::Duration;
 use hinoban_reading::{Metric, metrics as m};
 
 use super::writer::Xml;
-use crate::monit::port::Port;
+use crate::monit::port::{Port, Socket, Took};
 use crate::monit::readings::Readings;
 
 /// A number that is not known is -1; of sizes it is 0.
@@ -186,11 +186,26 @@ pub(super) fn port(x: &mut Xml, p: &Port<'_>) {
         x.leaf("portnumber", p.port);
         x.cdata("request", p.request);
         x.leaf("protocol", p.protocol);
-        x.leaf("type", "TCP");
+        x.leaf("type", p.transport);
         x.real("responsetime", 6, p.seconds.unwrap_or(-1.0));
         if p.tls {
-            // How long the certificate is valid is not measured.
-            x.within("certificate", |x| x.leaf("valid", -1));
+            // Measured only where a rule asks for it.
+            x.within("certificate", |x| x.leaf("valid", p.days.unwrap_or(-1)));
         }
+    });
+}
+
+pub(super) fn ping(x: &mut Xml, took: Took) {
+    x.within("icmp", |x| {
+        x.leaf("type", "Ping");
+        x.real("responsetime", 6, took.seconds.unwrap_or(-1.0));
+    });
+}
+
+pub(super) fn socket(x: &mut Xml, socket: &Socket<'_>) {
+    x.within("unix", |x| {
+        x.text("path", &socket.path);
+        x.leaf("protocol", socket.protocol);
+        x.real("responsetime", 6, socket.took.seconds.unwrap_or(-1.0));
     });
 }
