@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use crate::getopt::{Getopt, Known, Takes, Typed, Unknown};
+use crate::load::named;
 
 /// Commands, exit codes and files, for whoever asks for help.
 const MORE: &str = "\
@@ -40,72 +40,55 @@ Without -c, the first of these files is read; one that ends in .toml is TOML, an
   ~/.hinoban.toml /etc/hinoban/hinoban.toml /etc/hinoban/monitrc
   ~/.monitrc /etc/monitrc /etc/monit/monitrc /usr/local/etc/monitrc ./monitrc";
 
-/// The command line as it was typed.
-#[derive(Debug, Parser)]
-#[command(
-    name = "hinoban",
-    about = "Watches services, repairs them, and says why they fell",
-    after_help = MORE,
-    override_usage = "hinoban [OPTIONS] [COMMAND] [NAME]...",
-    disable_help_flag = true,
-    disable_version_flag = true,
-    infer_long_args = true,
-    args_override_self = true
-)]
-struct Line {
-    /// Read this configuration
-    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, allow_hyphen_values = true)]
-    conf: Vec<PathBuf>,
-    /// Be a daemon that looks every N seconds
-    #[arg(short, long, value_name = "N", action = ArgAction::Append, allow_hyphen_values = true)]
-    daemon: Vec<String>,
-    /// Do it to all services of this group
-    #[arg(short, long, value_name = "NAME", action = ArgAction::Append, allow_hyphen_values = true)]
-    group: Vec<String>,
-    /// Log to this file, or to `syslog`
-    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, allow_hyphen_values = true)]
-    logfile: Vec<String>,
-    /// Keep the daemon's process id in this file
-    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, allow_hyphen_values = true)]
-    pidfile: Vec<PathBuf>,
-    /// Keep what must survive a restart in this file
-    #[arg(short, long, value_name = "FILE", action = ArgAction::Append, allow_hyphen_values = true)]
-    statefile: Vec<PathBuf>,
-    /// Stay in the foreground; events go to the terminal as well
-    #[arg(short = 'I', long)]
-    interactive: bool,
-    /// Print neither tables nor colours
-    #[arg(short = 'B', long)]
-    batch: bool,
-    /// Check the configuration and end
-    #[arg(short, long)]
-    test: bool,
-    /// Print the id of this instance
-    #[arg(short, long)]
-    id: bool,
-    /// Make a new id for this instance, after asking
-    #[arg(short, long)]
-    resetid: bool,
-    /// For simulate: what fails; its process, test or file, or a reading that stands at a value
-    #[arg(long, value_name = "NAME[:METRIC=VALUE]", action = ArgAction::Append, allow_hyphen_values = true)]
-    fail: Vec<String>,
-    /// For simulate: how long that lasts; 10m
-    #[arg(long, value_name = "TIME", action = ArgAction::Append, allow_hyphen_values = true)]
-    r#for: Vec<String>,
-    /// Say more: log what is of use when looking for a fault
-    #[arg(short, long, action = ArgAction::Count)]
-    verbose: u8,
-    /// Print hashes of a file (not there; see sha256sum)
-    #[arg(short = 'H', long, hide = true)]
-    hash: bool,
-    /// Print the version
-    #[arg(short = 'V', long, action = ArgAction::Version)]
-    version: (),
-    /// Print this text
-    #[arg(short, long, action = ArgAction::Help)]
-    help: (),
-    #[arg(hide = true)]
-    words: Vec<String>,
+const fn option(letter: char, long: &'static str, takes: Takes, help: &'static str) -> Known {
+    Known { letter: Some(letter), long, takes, help }
+}
+
+/// Every option, in the order of help.
+const OPTIONS: &[Known] = &[
+    option('c', "conf", Takes::Value("FILE"), "Read this configuration"),
+    option('d', "daemon", Takes::Value("N"), "Be a daemon that looks every N seconds"),
+    option('g', "group", Takes::Value("NAME"), "Do it to all services of this group"),
+    option('l', "logfile", Takes::Value("FILE"), "Log to this file, or to `syslog`"),
+    option('p', "pidfile", Takes::Value("FILE"), "Keep the daemon's process id in this file"),
+    option('s', "statefile", Takes::Value("FILE"), "Keep what must survive a restart in this file"),
+    option('I', "interactive", Takes::Nothing, "Stay in the foreground; events go to the terminal as well"),
+    option('B', "batch", Takes::Nothing, "Print neither tables nor colours"),
+    option('t', "test", Takes::Nothing, "Check the configuration and end; with -v, show what it means"),
+    option('i', "id", Takes::Nothing, "Print the id of this instance"),
+    option('r', "resetid", Takes::Nothing, "Make a new id for this instance, after asking"),
+    Known {
+        letter: None,
+        long: "fail",
+        takes: Takes::Value("NAME[:METRIC=VALUE]"),
+        help: "For simulate: what fails; its process, test or file, or a reading that stands at a value",
+    },
+    Known { letter: None, long: "for", takes: Takes::Value("TIME"), help: LASTS },
+    option('v', "verbose", Takes::Nothing, "Say more: log what is of use when looking for a fault"),
+    option('H', "hash", Takes::Rest("FILE"), "Print digests of a file, or of standard input"),
+    option('V', "version", Takes::Nothing, "Print the version"),
+    option('h', "help", Takes::Nothing, "Print this text"),
+];
+
+const LASTS: &str = "For simulate: how long that lasts; 10m";
+
+/// What there is to type.
+fn help() -> String {
+    let left = |known: &Known| {
+        let letter = known.letter.map_or_else(|| "   ".to_owned(), |letter| format!("-{letter},"));
+        match known.takes {
+            Takes::Nothing => format!("{letter} --{}", known.long),
+            Takes::Value(value) => format!("{letter} --{} {value}", known.long),
+            Takes::Rest(value) => format!("{letter} --{} [{value}]", known.long),
+        }
+    };
+    let width = OPTIONS.iter().map(|known| left(known).len()).max().unwrap_or_default();
+    let lines = OPTIONS.iter().map(|known| format!("  {:<width$}  {}\n", left(known), known.help));
+    format!(
+        "Watches services, repairs them, and says why they fell\n\n\
+         Usage: hinoban [OPTIONS] [COMMAND] [NAME]...\n\nOptions:\n{}\n{MORE}",
+        lines.collect::<String>()
+    )
 }
 
 /// What was typed, and is well-formed.
@@ -154,6 +137,8 @@ pub(crate) enum Answer {
     Told(String),
     /// What is wrong with the command line, for standard error.
     Refused(String),
+    /// The digests of a file, or of standard input.
+    Digests(Option<PathBuf>),
 }
 
 /// Our version, as scripts read it: the last word of the first line, and its first number with dots.
@@ -169,89 +154,103 @@ pub(crate) fn version() -> String {
 /// Reads a command line, the name of the program first.
 ///
 /// # Errors
-/// What to say instead, if help or the version was asked for, or if it cannot be understood.
+/// What to say or do instead, if help, the version or digests were asked for, or if it cannot be understood: of several,
+/// the first that was typed.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Answer> {
-    let mut command = Line::command().version("");
-    let line = command
-        .try_get_matches_from_mut(arguments)
-        .and_then(|matches| Line::from_arg_matches(&matches))
-        .map_err(|error| answer(&mut command, &error))?;
-    if line.hash {
-        return Err(Answer::Refused(
-            "Option -H is not there; sha256sum and md5sum print hashes of files".to_owned(),
-        ));
+    let mut flags =
+        Flags { here: std::env::current_dir().unwrap_or_else(|_| "/".into()), ..Flags::default() };
+    let mut getopt = Getopt::new(OPTIONS, arguments.into_iter().skip(1).collect());
+    let mut twice = Vec::new();
+    while let Some(typed) = getopt.next() {
+        let (known, value) = match typed {
+            Ok(Typed::Option(known, value)) => (known, value),
+            Ok(Typed::Word(word)) => {
+                flags.words.push(word.to_string_lossy().into_owned());
+                continue;
+            }
+            Err(Unknown::Invalid(name)) => {
+                let text = format!("Invalid option -- {name}  (-h will show valid options)");
+                return Err(Answer::Refused(text));
+            }
+            Err(Unknown::Missing(name)) => {
+                return Err(Answer::Refused(format!("Option -- {name} requires an argument")));
+            }
+        };
+        let file = value.clone().map(PathBuf::from);
+        let text = value.as_ref().map(|value| value.to_string_lossy().into_owned());
+        // Whether it was there before.
+        let again = match known.long {
+            "conf" => {
+                if let Some(file) = &file {
+                    named(&flags.here, file).map_err(Answer::Refused)?;
+                }
+                std::mem::replace(&mut flags.conf, file).is_some()
+            }
+            "daemon" => {
+                flags.every = Some(seconds(&text.unwrap_or_default())?);
+                false
+            }
+            "group" => std::mem::replace(&mut flags.group, text).is_some(),
+            "logfile" => std::mem::replace(&mut flags.log, text).is_some(),
+            "pidfile" => std::mem::replace(&mut flags.pidfile, file).is_some(),
+            "statefile" => std::mem::replace(&mut flags.statefile, file).is_some(),
+            "fail" => {
+                flags.fail.extend(text);
+                false
+            }
+            "for" => {
+                flags.lasts = text;
+                false
+            }
+            "hash" => return Err(Answer::Digests(file)),
+            "version" => return Err(Answer::Told(version())),
+            "help" => return Err(Answer::Told(help())),
+            other => {
+                flags.switch(other);
+                false
+            }
+        };
+        if again && !twice.contains(known) {
+            twice.push(*known);
+        }
     }
-    let mut warnings = Vec::new();
-    let mut warn = |letter: char, count: usize| {
-        if count > 1 {
-            warnings.push(format!(
+    let letters = twice.iter().filter_map(|known| known.letter);
+    flags.warnings = letters
+        .map(|letter| {
+            format!(
                 "WARNING: The -{letter} option was specified multiple times, only the last value will be used"
-            ));
-        }
-    };
-    for (letter, count) in [
-        ('c', line.conf.len()),
-        ('g', line.group.len()),
-        ('l', line.logfile.len()),
-        ('p', line.pidfile.len()),
-        ('s', line.statefile.len()),
-    ] {
-        warn(letter, count);
-    }
-    let mut every = None;
-    for text in &line.daemon {
-        match text.parse() {
-            Ok(seconds) if seconds > 0 => every = Some(seconds),
-            _ => return Err(Answer::Refused("Option -d requires a natural number".to_owned())),
-        }
-    }
-    Ok(Flags {
-        here: std::env::current_dir().unwrap_or_else(|_| "/".into()),
-        conf: line.conf.into_iter().next_back(),
-        every,
-        group: line.group.into_iter().next_back(),
-        log: line.logfile.into_iter().next_back(),
-        pidfile: line.pidfile.into_iter().next_back(),
-        statefile: line.statefile.into_iter().next_back(),
-        fail: line.fail,
-        lasts: line.r#for.into_iter().next_back(),
-        batch: line.batch,
-        foreground: line.interactive,
-        id: line.id,
-        reset_id: line.resetid,
-        test: line.test,
-        verbose: line.verbose,
-        words: line.words,
-        warnings,
-    })
+            )
+        })
+        .collect();
+    Ok(flags)
 }
 
-/// What Monit would say, for scripts and people know its words.
-fn answer(command: &mut clap::Command, error: &clap::Error) -> Answer {
-    let argument = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(text)) => text.clone(),
-        _ => String::new(),
-    };
-    match error.kind() {
-        ErrorKind::DisplayVersion => Answer::Told(version()),
-        ErrorKind::DisplayHelp => Answer::Told(command.render_help().to_string().trim_end().to_owned()),
-        ErrorKind::UnknownArgument => {
-            let name = argument.strip_prefix("--").or(argument.strip_prefix('-')).unwrap_or(&argument);
-            Answer::Refused(format!("Invalid option -- {name}  (-h will show valid options)"))
+impl Flags {
+    /// Hears an option that takes nothing.
+    fn switch(&mut self, long: &str) {
+        match long {
+            "interactive" => self.foreground = true,
+            "batch" => self.batch = true,
+            "test" => self.test = true,
+            "id" => self.id = true,
+            "resetid" => self.reset_id = true,
+            "verbose" => self.verbose = self.verbose.saturating_add(1),
+            _ => {}
         }
-        ErrorKind::InvalidValue | ErrorKind::NoEquals | ErrorKind::WrongNumberOfValues => {
-            let word = argument.split_whitespace().next().unwrap_or_default();
-            let of =
-                |arg: &&clap::Arg| arg.get_long().is_some_and(|long| word.strip_prefix("--") == Some(long));
-            let letter = command.get_arguments().find(of).and_then(clap::Arg::get_short);
-            let name = letter.map_or_else(|| word.trim_start_matches('-').to_owned(), String::from);
-            Answer::Refused(format!("Option -- {name} requires an argument"))
-        }
-        _ => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            Answer::Refused(format!("{}  (-h will show valid options)", first.trim_start_matches("error: ")))
-        }
+    }
+}
+
+/// The number at the beginning, as atoi(3) reads it: `5x` and `1.5` are numbers to Monit.
+fn seconds(text: &str) -> Result<u64, Answer> {
+    let text = text.trim_start();
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    // Longer than anybody waits; no more digits than a number has.
+    let number = if end > 9 { u64::from(u32::MAX) } else { digits[..end].parse().unwrap_or(0) };
+    if number > 0 {
+        Ok(number)
+    } else {
+        Err(Answer::Refused("Option -d requires a natural number".to_owned()))
     }
 }
 
@@ -272,17 +271,20 @@ mod tests {
 
     #[test]
     fn options_stand_before_and_after_the_command() {
-        let read = flags("summary -B -c rc svc -vv -g web --daemon 5 -Il/var/log/x").unwrap();
+        let read = flags("summary -B -c Cargo.toml svc -vv -g web --daemon 5 -Il/var/log/x").unwrap();
         assert_eq!(read.words, ["summary", "svc"]);
         assert_eq!((read.batch, read.foreground, read.verbose, read.every), (true, true, 2, Some(5)));
-        assert_eq!(read.conf, Some("rc".into()));
+        assert_eq!(read.conf, Some("Cargo.toml".into()));
         assert_eq!((read.group.as_deref(), read.log.as_deref()), (Some("web"), Some("/var/log/x")));
     }
 
     #[test]
     fn long_options_may_be_cut_short() {
-        let read = flags("--conf=rc --inter --verb --stat s").unwrap();
-        assert_eq!((read.conf, read.foreground, read.statefile), (Some("rc".into()), true, Some("s".into())));
+        let read = flags("--conf=Cargo.toml --inter --verb --stat s").unwrap();
+        assert_eq!(
+            (read.conf, read.foreground, read.statefile),
+            (Some("Cargo.toml".into()), true, Some("s".into()))
+        );
     }
 
     #[test]
@@ -291,19 +293,28 @@ mod tests {
         assert!(refusal("--bogus").starts_with("Invalid option -- bogus"));
         assert_eq!(refusal("-c"), "Option -- c requires an argument");
         assert_eq!(refusal("status --statefile"), "Option -- s requires an argument");
-        for line in ["-d x", "-d 0", "-d -1", "-d 1.5"] {
+        for line in ["-d x", "-d 0", "-d -1", "-dx5", "--daemon="] {
             assert_eq!(refusal(line), "Option -d requires a natural number", "{line}");
         }
     }
 
     #[test]
     fn the_last_of_several_counts_and_that_is_said() {
-        let read = flags("-c a -c b -B -B -d 1 -d 2").unwrap();
-        assert_eq!((read.conf, read.every), (Some("b".into()), Some(2)));
+        let read = flags("-c src/main.rs -c Cargo.toml -c Cargo.toml -B -B -d 1 -d 2x").unwrap();
+        assert_eq!((read.conf, read.every), (Some("Cargo.toml".into()), Some(2)));
         assert_eq!(
             read.warnings,
             ["WARNING: The -c option was specified multiple times, only the last value will be used"]
         );
+    }
+
+    #[test]
+    fn of_what_ends_the_line_the_first_counts() {
+        assert!(matches!(flags("-V -Z"), Err(Answer::Told(_))));
+        assert_eq!(flags("-t -H file -Z"), Err(Answer::Digests(Some("file".into()))));
+        assert_eq!(flags("-H"), Err(Answer::Digests(None)));
+        assert!(refusal("-c nosuch -V").contains("does not exist"));
+        assert!(refusal("-c nosuch -c Cargo.toml").contains("does not exist"));
     }
 
     #[test]

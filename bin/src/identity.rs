@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::terminal::say;
+
 /// Our identity, made and written if the file does not exist.
 ///
 /// # Errors
@@ -25,6 +27,26 @@ pub(crate) fn know(path: &Path) -> Result<String, String> {
         Err(why) if why.kind() == io::ErrorKind::NotFound => make(path),
         Err(why) => Err(format!("Cannot read the id file '{}': {why}", path.display())),
     }
+}
+
+/// As [`know`], for whoever typed a command under a control file: one that is made is told in Monit's two lines.
+///
+/// # Errors
+/// As [`know`].
+pub(crate) fn introduce(path: &Path) -> Result<(), String> {
+    if !path.exists() {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|why| format!("Cannot make the folder '{}': {why}", folder.display()))?;
+        }
+        say(told(path, &make(path)?));
+    }
+    Ok(())
+}
+
+/// Monit's two lines about a new identity.
+pub(crate) fn told(path: &Path, id: &str) -> String {
+    format!(" New Monit id: {id}\n Stored in '{}'", path.display())
 }
 
 /// A new identity, in place of the one there may be.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hinoban::config::Rule;
+use hinoban::config::{Dialect, Rule};
 use hinoban::event::{Doing, Event, Fact};
 use hinoban::journal::Journal;
 use hinoban::supervisor::{Handle, Supervisor};
@@ -41,7 +41,8 @@ pub(crate) fn once(mut plan: Plan) -> ExitCode {
     finish(run(), &voice)
 }
 
-/// Does this to services, by names or patterns, and waits until it is done.
+/// Does this to services, by names or patterns, and waits until it is done. Under a control file nothing of it is
+/// remembered, as Monit does: a daemon that is started later watches what was stopped here.
 pub(crate) fn act(mut plan: Plan, doing: Doing, names: Vec<String>) -> ExitCode {
     // Nothing but what was asked for happens: no rule acts, and one look at the beginning is enough.
     plan.loaded.config.every = Some(Duration::from_secs(24 * 60 * 60));
@@ -57,7 +58,10 @@ pub(crate) fn act(mut plan: Plan, doing: Doing, names: Vec<String>) -> ExitCode 
     let voice = Voice::new(plan.loaded.config.log.as_ref(), true, plan.flags.verbose > 0);
     let failed = Arc::new(AtomicBool::new(false));
     let run = || -> Result<bool, String> {
-        let journal = remembering(&plan, &voice)?;
+        let mut journal = remembering(&plan, &voice)?;
+        if plan.loaded.config.dialect == Dialect::Monit {
+            journal = Journal::volatile();
+        }
         let (heard, fails) = (voice.clone(), failed.clone());
         let listener = move |event: &Event| match &event.fact {
             Fact::Began { command: Some(_), .. } => heard.event(event),

@@ -12,6 +12,7 @@ mod demo;
 mod first;
 mod flags;
 mod fold;
+mod getopt;
 mod identity;
 mod load;
 mod local;

@@ -13,12 +13,13 @@ const WIDTH: usize = 50;
 
 /// Prints the table. It needs neither a configuration nor a daemon.
 pub(crate) fn procmatch(words: &[String]) -> Result<ExitCode, String> {
-    let [_, text] = words else {
+    // As Monit: the first counts.
+    let [_, text, ..] = words else {
         return Err(
             "procmatch takes one pattern, in quotes: hinoban procmatch \"^/usr/sbin/nginx\"".to_owned()
         );
     };
-    let pattern = Pattern::new(text).map_err(|why| format!("'{text}' is no regular expression: {why}"))?;
+    let pattern = Pattern::posix(text).map_err(|why| format!("'{text}' is no regular expression: {why}"))?;
     let matches = matching(|line| pattern.is_match(line));
     show(&table(text, &matches));
     if matches.found.len() > 1 && matches.chosen.is_some() {

@@ -1,11 +1,13 @@
 //! What was asked for, and by whom it is done: the daemon that runs, or this process.
 
 use std::ffi::OsString;
-use std::io::BufRead;
+use std::fs::File;
+use std::io::{self, BufRead, Read};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hinoban::config::{Config, Dialect};
+use hinoban::config::{Algorithm, Config, Dialect};
 use hinoban::event::Doing;
 use hinoban_web::client::{Format, plain};
 use rustix::process::Signal;
@@ -18,6 +20,7 @@ use crate::places::Places;
 use crate::procmatch::procmatch;
 use crate::reach::{Daemon, found, mine, reachable, through};
 use crate::run::{self, Plan};
+use crate::sums::sum;
 use crate::terminal::{complain, has_colours, say, show};
 use crate::voice::trial;
 use crate::{constants, demo, identity, local, simulate};
@@ -47,8 +50,9 @@ enum Verb {
 }
 
 impl Verb {
+    /// Upper and lower case are the same.
     fn of(word: Option<&str>) -> Result<Self, String> {
-        Ok(match word {
+        Ok(match word.map(str::to_lowercase).as_deref() {
             None => Verb::Daemon,
             Some("start") => Verb::Act(Doing::Start),
             Some("stop") => Verb::Act(Doing::Stop),
@@ -67,7 +71,10 @@ impl Verb {
             Some("validate") => Verb::Validate,
             Some("procmatch") => Verb::Procmatch,
             Some("convert") => Verb::Convert,
-            Some(word) => return Err(format!("Invalid argument -- {word}  (-h will show valid arguments)")),
+            Some(_) => {
+                let word = word.unwrap_or_default();
+                return Err(format!("Invalid argument -- {word}  (-h will show valid arguments)"));
+            }
         })
     }
 
@@ -90,6 +97,25 @@ fn needless(word: &str, name: &str) -> String {
     format!("{word} takes no name; {instead}")
 }
 
+/// Prints the digests of a file, or of standard input, in Monit's lines; the newest kind last.
+fn digests(file: Option<&Path>) -> Result<ExitCode, String> {
+    let shown = file.map_or_else(|| "stdin".to_owned(), |file| file.display().to_string());
+    let unreadable = |why: io::Error| format!("{shown}: {why}");
+    let mut bytes = Vec::new();
+    let [sha1, md5, sha256] = match file {
+        Some(file) => [Algorithm::Sha1, Algorithm::Md5, Algorithm::Sha256]
+            .map(|algorithm| File::open(file).and_then(|file| sum(file, algorithm))),
+        None => {
+            io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable)?;
+            [Algorithm::Sha1, Algorithm::Md5, Algorithm::Sha256].map(|algorithm| sum(&bytes[..], algorithm))
+        }
+    };
+    say(format!("SHA1({shown}) = {}", sha1.map_err(unreadable)?));
+    say(format!("MD5({shown})  = {}", md5.map_err(unreadable)?));
+    say(format!("SHA256({shown}) = {}", sha256.map_err(unreadable)?));
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Does what a command line asks for, the name of the program first.
 pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let flags = match flags::read(arguments) {
@@ -99,6 +125,7 @@ pub(crate) fn obey(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(Answer::Refused(text)) => return refuse(text),
+        Err(Answer::Digests(file)) => return done(digests(file.as_deref())),
     };
     flags.warnings.iter().for_each(complain);
     if let [word, rest @ ..] = flags.words.as_slice()
@@ -119,7 +146,11 @@ fn done(result: Result<ExitCode, String>) -> ExitCode {
 }
 
 fn attempt(flags: Flags) -> Result<ExitCode, String> {
-    let verb = Verb::of(flags.words.first().map(String::as_str))?;
+    // What is asked of the file or about the instance is answered whatever command stands beside it, as Monit does.
+    let verb = match flags.test || flags.id || flags.reset_id {
+        true => Verb::Daemon,
+        false => Verb::of(flags.words.first().map(String::as_str))?,
+    };
     verb.alone(&flags.words)?;
     if verb == Verb::Convert {
         return convert(&flags);
@@ -143,9 +174,13 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
         return Err("Options --fail and --for go with `simulate`".to_owned());
     }
     if plan.flags.test {
-        return test(&plan);
+        let result = test(&plan);
+        // The process ends here: taking thousands of services apart would be a sixth of all the work.
+        std::mem::forget(plan);
+        return result;
     }
     if plan.flags.id {
+        introduce(&plan)?;
         plan.places.prepare()?;
         say(format!("{} ID: {}", name(&plan.loaded.config), identity::know(&plan.places.idfile)?));
         return Ok(ExitCode::SUCCESS);
@@ -186,11 +221,20 @@ fn test(plan: &Plan) -> Result<ExitCode, String> {
         _ => warn(plan),
     }
     trial(plan.loaded.config.log.as_ref(), false)?;
+    introduce(plan)?;
     if plan.flags.verbose > 0 {
         show(&constants::of(plan));
     }
     say("Control file syntax OK");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Under a control file, has an identity made and told where Monit does.
+fn introduce(plan: &Plan) -> Result<(), String> {
+    match plan.loaded.config.dialect {
+        Dialect::Monit => identity::introduce(&plan.places.idfile),
+        Dialect::Toml => Ok(()),
+    }
 }
 
 fn warn(plan: &Plan) {
@@ -203,8 +247,10 @@ fn begin(plan: Plan) -> Result<ExitCode, String> {
     if plan.flags.verbose > 0 {
         show(&constants::of(&plan));
     }
+    let control = plan.loaded.config.dialect == Dialect::Monit;
     if let Some(daemon) = found(&plan)? {
-        if plan.loaded.config.foreground {
+        // Monit wakes it all the same, and scripts may rely on that.
+        if plan.loaded.config.foreground && !control {
             return Err(format!(
                 "{} daemon with PID {} runs already; end it with `quit` before starting one in the foreground",
                 name(&plan.loaded.config),
@@ -214,6 +260,15 @@ fn begin(plan: Plan) -> Result<ExitCode, String> {
         awaken(&plan, &daemon)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if plan.loaded.config.every.is_none() && plan.loaded.config.foreground && control {
+        return Err(
+            "How often to look is not said, and who stays in the foreground looks again and again: write \
+                    `set daemon 30`, or give -d 30"
+                .to_owned(),
+        );
+    }
+    trial(plan.loaded.config.log.as_ref(), true)?;
+    introduce(&plan)?;
     if plan.loaded.config.every.is_none() {
         warn(&plan);
         return Ok(local::once(plan));
@@ -242,14 +297,15 @@ fn act(plan: Plan, doing: Doing) -> Result<ExitCode, String> {
     if plan.flags.group.is_none() && given.is_empty() {
         return Err(format!("Please specify a service name or 'all' after {}", doing.word()));
     }
-    let all = given.iter().any(|word| word == "all");
+    let all = given.iter().any(|word| word.eq_ignore_ascii_case("all"));
     let Some(daemon) = reachable(&plan)? else {
-        let names = targets(&plan, all)?;
+        let names = heads(&plan, &doing, targets(&plan, all)?);
+        introduce(&plan)?;
         return Ok(local::act(plan, doing, names));
     };
     // Whom `all` and a group mean is for the daemon to say: what it runs may differ from the file since.
     let names = match (members(&plan, &daemon)?, all) {
-        (Some(names), _) => names,
+        (Some(names), _) => heads(&plan, &doing, names),
         (None, true) => vec![EVERYTHING.to_owned()],
         (None, false) => given.to_vec(),
     };
@@ -262,6 +318,31 @@ fn members(plan: &Plan, daemon: &Daemon) -> Result<Option<Vec<String>>, String> 
     let Some(group) = &plan.flags.group else { return Ok(None) };
     let names = through(plan, daemon, |client| client.members(group))?;
     if names.is_empty() { Err(no_group(group)) } else { Ok(Some(names)) }
+}
+
+/// Of a group that is to be restarted, those that nothing else of the group is restarted with: the members that depend on
+/// another member, however far, come with that one.
+fn heads(plan: &Plan, doing: &Doing, names: Vec<String>) -> Vec<String> {
+    if *doing != Doing::Restart || plan.flags.group.is_none() {
+        return names;
+    }
+    let services = &plan.loaded.config.services;
+    let of = |name: &str| services.iter().find(|service| service.name.eq_ignore_ascii_case(name));
+    let among = |name: &str| names.iter().any(|member| member.eq_ignore_ascii_case(name));
+    let below = |name: &str| {
+        let mut above: Vec<&str> = vec![name];
+        let mut at = 0;
+        while let Some(name) = above.get(at) {
+            at += 1;
+            for parent in of(name).into_iter().flat_map(|service| &service.depends_on) {
+                if !above.iter().any(|known| known.eq_ignore_ascii_case(&parent.name)) {
+                    above.push(&parent.name);
+                }
+            }
+        }
+        above.into_iter().skip(1).any(among)
+    };
+    names.iter().filter(|name| !below(name)).cloned().collect()
 }
 
 /// The pattern of every name.
@@ -410,7 +491,10 @@ fn validate(plan: Plan) -> Result<ExitCode, String> {
             ask(&plan, &Daemon::Known(daemon), &Verb::Status)?;
             ExitCode::SUCCESS
         }
-        None => local::once(plan),
+        None => {
+            introduce(&plan)?;
+            local::once(plan)
+        }
     };
     Ok(if monit { ExitCode::FAILURE } else { code })
 }
@@ -422,11 +506,18 @@ fn reset_id(plan: &Plan) -> Result<ExitCode, String> {
     let mut answer = String::new();
     let _ = std::io::stdin().lock().read_line(&mut answer);
     if !answer.trim().eq_ignore_ascii_case("y") {
-        say("The id is unchanged");
+        if plan.loaded.config.dialect == Dialect::Toml {
+            say("The id is unchanged");
+        }
         return Ok(ExitCode::SUCCESS);
     }
     plan.places.prepare()?;
-    say(format!("New {called} Id: {}", identity::make(&plan.places.idfile)?));
+    let file = &plan.places.idfile;
+    let id = identity::make(file)?;
+    say(match plan.loaded.config.dialect {
+        Dialect::Monit => identity::told(file, &id),
+        Dialect::Toml => format!("New {called} Id: {id}"),
+    });
     if let Some(daemon) = daemon {
         signal(&daemon, Signal::HUP)?;
     }

@@ -11,12 +11,16 @@ fn good_files_are_ok_in_both_languages() {
     let world = World::new();
     world.write("rc", CONTROL_FILE);
     world.write("c.toml", TOML);
+    for line in ["-c c.toml -t", "-vt -c c.toml"] {
+        assert_eq!(world.ok(line).err, "", "{line}");
+    }
+    assert_eq!(world.files(), ["c.toml", "rc"], "a check of TOML leaves no traces");
     for line in ["-t -c rc", "-c c.toml -t", "--conf rc --test", "-vt -c c.toml"] {
         let done = world.ok(line);
         assert!(done.out.ends_with("Control file syntax OK\n"), "{line}: {done:?}");
         assert_eq!(done.err, "", "{line}");
     }
-    assert!(!world.path("id").exists() && !world.path("pid").exists(), "a check leaves no traces");
+    assert_eq!(world.files(), ["c.toml", "id", "rc"], "one of a control file makes the id, as Monit's");
 }
 
 #[test]
@@ -192,10 +196,18 @@ fn a_file_in_the_home_is_found_without_being_named() {
     assert_eq!(world.ok("-t").out, "Control file syntax OK\n");
 }
 
+/// Of `abc` and the end of a line.
+const DIGESTS: &str = "SHA1(a) = 03cfd743661f07975fa2f1220c5194cbaff48451\n\
+                       MD5(a)  = 0bee89b07a248e27c83fc3d5951213c1\n\
+                       SHA256(a) = edeaaff3f1774ad2888673770c6d64097e391bc362d7d6fb34982ddf0efd18cb\n";
+
 #[test]
 fn monits_texts_and_exit_codes() {
     let world = World::new();
     world.write("rc", CONTROL_FILE);
+    world.write("a", "abc\n");
+    assert_eq!(world.ok("-i -c rc").out.lines().count(), 3, "where the new id is stored is told once");
+    let missing = format!("The control file 'x' does not exist at {}\n", world.dir().display());
     for (line, code, out, err) in [
         ("-Z", 1, "", "Invalid option -- Z  (-h will show valid options)\n"),
         ("-c", 1, "", "Option -- c requires an argument\n"),
@@ -207,10 +219,16 @@ fn monits_texts_and_exit_codes() {
         ("-c rc status", 1, "", "Monit: the monit daemon is not running\n"),
         ("-c rc summary svc", 1, "", "Monit: the monit daemon is not running\n"),
         ("report up -c rc", 1, "", "Monit: the monit daemon is not running\n"),
+        ("-c x -c rc -t", 1, "", &missing),
+        ("-tc rc bogus", 0, "Control file syntax OK\n", ""),
+        ("-c rc -d 5x QUIT", 0, "Monit daemon is not running\n", ""),
+        ("-c rc monitor ALL", 0, "", ""),
+        ("-H a -Z", 0, DIGESTS, ""),
+        ("-H nosuch", 1, "", "nosuch: No such file or directory (os error 2)\n"),
         ("-c rc quit", 0, "Monit daemon is not running\n", ""),
         ("-c rc reload", 0, "Reinitializing monit daemon\nMonit daemon is not running\n", ""),
         (
-            "-c x -c rc -t",
+            "-c a -c rc -t",
             0,
             "Control file syntax OK\n",
             "WARNING: The -c option was specified multiple times, only the last value will be used\n",
@@ -234,8 +252,12 @@ fn help_and_version_need_no_configuration() {
 fn the_id_is_made_once_and_changed_only_on_a_yes() {
     let world = World::new();
     world.write("rc", CONTROL_FILE);
-    let first = world.ok("-i -c rc").out;
-    assert!(first.starts_with("Monit ID: ") && first.trim_end().len() == "Monit ID: ".len() + 32, "{first}");
+    let said = world.ok("-i -c rc").out;
+    let (told, first) = said.split_at(said.find("Monit ID: ").unwrap());
+    let id = first.trim_end().trim_start_matches("Monit ID: ");
+    assert_eq!(id.len(), 32, "{said}");
+    let stored = world.path("id");
+    assert_eq!(told, format!(" New Monit id: {id}\n Stored in '{}'\n", stored.display()));
     assert_eq!(world.ok("-i -c rc").out, first);
     // Nobody says yes.
     world.ok("-r -c rc");
@@ -258,6 +280,39 @@ fn without_a_daemon_commands_are_done_here_and_remembered() {
     assert!(world.read("state").contains("\"on\":false"), "{}", world.read("state"));
     world.ok("-c c.toml monitor all");
     assert!(!world.path("pid").exists(), "that was no daemon");
+}
+
+#[test]
+fn under_a_control_file_what_is_done_without_a_daemon_is_not_remembered() {
+    let world = World::new();
+    world.write("rc", CONTROL_FILE);
+    world.ok("-c rc start svc");
+    let first = world.pid("svc.pid");
+    world.ok("-c rc stop all");
+    assert!(!alive(first));
+    // As with Monit: whoever starts a daemon wants it to watch.
+    world.ok("-c rc");
+    world.new_pid("svc.pid", first);
+    world.ok("-c rc quit");
+}
+
+#[test]
+fn a_pass_over_what_nobody_watches_ends() {
+    let world = World::new();
+    world.write("c.toml", TOML);
+    world.ok("-c c.toml unmonitor all");
+    let done = world.ok("-c c.toml validate");
+    assert_eq!((done.out.as_str(), done.err.as_str()), ("", ""));
+}
+
+#[test]
+fn in_the_foreground_a_control_file_says_how_often() {
+    let world = World::new();
+    world.write("rc", &CONTROL_FILE.replace("set daemon 1", ""));
+    let done = world.run("-I -c rc");
+    assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{done:?}");
+    assert!(done.err.contains("set daemon 30"), "{done:?}");
+    assert!(!world.path("pid").exists());
 }
 
 #[test]

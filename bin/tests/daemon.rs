@@ -18,6 +18,8 @@ fn started(world: &World, file: &str) -> (i32, i32) {
 fn it_goes_to_the_background_and_brings_a_killed_service_back() {
     let world = World::new();
     world.write("rc", CONTROL_FILE);
+    // Who it is is made and told once.
+    world.ok("-i -c rc");
     let done = world.ok("-c rc");
     assert_eq!(
         (done.out.as_str(), done.err.as_str()),
@@ -102,7 +104,10 @@ fn a_second_start_wakes_the_first() {
     assert_eq!(world.ok("-c rc").out, format!("Monit daemon with PID {daemon} awakened\n"));
     world.logged("Awakened by User defined signal 1", 1);
     assert_eq!((world.pid("pid"), alive(service)), (daemon, true));
-    let refused = world.run("-I -c rc");
+    // Monit does so whatever else is asked; a service manager that speaks TOML is told.
+    assert_eq!(world.ok("-I -c rc").out, format!("Monit daemon with PID {daemon} awakened\n"));
+    world.write("c.toml", TOML);
+    let refused = world.run("-I -c c.toml");
     assert_eq!(refused.code, Some(1));
     assert!(refused.err.contains("runs already"), "{refused:?}");
 }

@@ -29,7 +29,7 @@ set idfile @/id
 set log @/log
 check process svc matching "^/bin/sleep 5000 @/mark"
     start program = "/bin/sh @/start"
-    if failed uid 54321 then alert
+    if failed uid 65534 then alert
     if filedescriptors > 90% then alert
 "#;
 

@@ -127,15 +127,16 @@ impl Loop {
             self.run_unbegun(flight);
         }
         let ended = loop {
+            // Also before anything happened: where nothing is watched, nothing will.
+            if self.config.every.is_none() && self.scheduler.settled() && self.acts.is_empty() {
+                break Ended::Once;
+            }
             let stir = self.next().await;
             self.heed_clock();
             match stir {
                 Stir::Request(Some(Request::Stop)) | Stir::Request(None) => break Ended::Stopped,
                 Stir::Request(Some(request)) => self.request(request),
                 stir => self.stirred(stir),
-            }
-            if self.config.every.is_none() && self.scheduler.settled() && self.acts.is_empty() {
-                break Ended::Once;
             }
         };
         self.farewell().await;
