@@ -1,7 +1,7 @@
 //! What both languages can say and nothing here does yet. Whoever builds a thing takes its line away.
 
 use crate::{
-    Allow, Config, Entries, Limits, Mistake, Place, Plain, PortTest, Protocol, Service, Test, Tls,
+    Allow, Config, Dialect, Entries, Limits, Mistake, Place, Plain, PortTest, Protocol, Service, Test, Tls,
     TlsVersions, Transport,
 };
 
@@ -37,17 +37,22 @@ impl Config {
         let limits = [
             (
                 self.limits.shutdown != usual.shutdown,
-                "shutdownTimeout",
-                "the first process of a host is no task of this program",
+                ["shutdownTimeout", "shutdown"],
+                "nothing is stopped when the host goes down",
             ),
             (
                 self.limits.send_expect != usual.send_expect,
-                "sendExpectBuffer",
+                ["sendExpectBuffer", "send-expect"],
                 "256 bytes of an answer are matched",
             ),
-            (self.limits.http_content != usual.http_content, "httpContentBuffer", "1 MB of a body is read"),
+            (
+                self.limits.http_content != usual.http_content,
+                ["httpContentBuffer", "http-content"],
+                "1 MB of a body is read",
+            ),
         ];
-        for (_, name, instead) in limits.into_iter().filter(|(differs, ..)| *differs) {
+        for (_, names, instead) in limits.into_iter().filter(|(differs, ..)| *differs) {
+            let name = names[usize::from(self.dialect == Dialect::Toml)];
             say(format!("the limit {name} is not kept yet: {instead}"), "nothing needs to be changed");
         }
         for option in tls_options(&self.tls) {
@@ -181,7 +186,7 @@ fn tls_options(tls: &Tls) -> Vec<&'static str> {
 #[cfg(test)]
 mod unit {
     use super::*;
-    use crate::{Collector, Dialect, PasswordFile, Secret};
+    use crate::{Collector, PasswordFile, Secret};
 
     fn said(config: &Config) -> String {
         config.unhonoured().iter().map(|mistake| format!("{}\n", mistake.message)).collect()
