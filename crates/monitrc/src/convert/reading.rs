@@ -177,6 +177,6 @@ mod tests {
         assert_eq!(says("inodes.percent", 90.0, &disk), "inodes > 90%");
         assert_eq!(says("disk.read.operations.rate", 500i64, &disk), "disk read operations rate > 500/s");
         let net = Kind::Network { link: hinoban_config::Link::Interface("eth0".into()) };
-        assert_eq!(says("upload.total.2h", 1i64 << 30, &net), "upload.total.2h > 1 GiB");
+        assert_eq!(says("upload.total.2h", 1i64 << 30, &net), "upload total 2h > 1 GiB");
     }
 }
