@@ -53,6 +53,8 @@ pub(crate) struct Lexer<'a> {
     pushed: usize,
     /// What was wrong so far, of which Monit tells, too.
     pub(crate) mistakes: Vec<Mistake>,
+    /// What is wrong with the token that was given last: the parser has yet to tell of what stands before it.
+    held: Option<Mistake>,
     /// What Monit passes over in silence.
     pub(crate) advice: Vec<Mistake>,
     /// Whether a file could not be included: nobody knows which services are in it.
@@ -72,6 +74,7 @@ impl<'a> Lexer<'a> {
             fresh: true,
             pushed: 0,
             mistakes: Vec::new(),
+            held: None,
             advice: Vec::new(),
             torn: false,
         }
@@ -84,6 +87,7 @@ impl<'a> Lexer<'a> {
 
     /// The next token; [`Kind::End`] for ever once all is read.
     pub(crate) fn next(&mut self) -> Token {
+        self.mistakes.extend(self.held.take());
         loop {
             let text = &*self.frame.text;
             let found = match self.mode {
@@ -128,7 +132,7 @@ impl<'a> Lexer<'a> {
             let text = &self.frame.text[token.start..token.end];
             let word = text.lines().next().unwrap_or("").to_owned();
             if flaw.fatal {
-                self.mistakes.push(Mistake::error(place, flaw.message).word(word).help(flaw.help));
+                self.held = Some(Mistake::error(place, flaw.message).word(word).help(flaw.help));
             } else {
                 self.advice.push(Mistake::warning(place, flaw.message).word(word).help(flaw.help));
             }

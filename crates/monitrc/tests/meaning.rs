@@ -385,3 +385,21 @@ fn mode_manual_is_about_boots_and_not_about_repairs() {
     assert_eq!(of("mode manual mode passive"), (Mode::Passive, OnReboot::LastState));
     assert_eq!(of("mode manual onreboot start"), (Mode::Active, OnReboot::Start));
 }
+
+#[test]
+fn what_stands_first_is_told_first() {
+    let text = "check process a with pidfile /run/a.pid\nstart program = \"/missing/a\"\n\"no end";
+    let mistakes = hinoban_monitrc::parse(Path::new("monitrc"), text, &World::default()).expect_err("no end");
+    let lines: Vec<_> = mistakes.lines().iter().map(|line| line[..10].to_owned()).collect();
+    assert_eq!(lines, ["monitrc:2:", "monitrc:3:"]);
+}
+
+#[test]
+fn a_checksum_of_nothing_is_warned_of() {
+    for rule in ["if changed checksum then alert", "if failed sha1 checksum then alert"] {
+        let lines = warned(&format!("check file f with path /missing/f\n{rule}"));
+        assert_eq!(lines, ["monitrc:2: Cannot compute a checksum for file /missing/f"], "{rule}");
+    }
+    let expected = "if failed checksum expect 0123456789abcdef0123456789abcdef then alert";
+    assert!(warned(&format!("check file f with path /missing/f\n{expected}")).is_empty());
+}

@@ -17,6 +17,7 @@ impl Parser<'_> {
             (Subject::File, _) if self.at_checksum() => {
                 let kind = self.checksum()?;
                 self.only_one_checksum();
+                self.has_checksum(place.clone(), "it is compared with the first that is seen");
                 kind.unwrap_or(metrics::CHECKSUM_MD5)
             }
             _ => self.plain_change(subject)?,

@@ -84,7 +84,10 @@ impl Parser<'_> {
         let kind = self.checksum()?;
         if !self.eat(Expect) {
             self.only_one(&CHECKSUMS, "checksum");
-            self.has_checksum(place);
+            self.has_checksum(
+                place,
+                "the first that is seen is taken for right; to say which is, write 'expect'",
+            );
             let metric = kind.unwrap_or(metrics::CHECKSUM_MD5).name.into_owned();
             return Ok(Condition::Differs { metric });
         }
@@ -123,14 +126,13 @@ impl Parser<'_> {
     }
 
     /// Warns if there is nothing that a later checksum could be compared with.
-    fn has_checksum(&mut self, place: Place) {
+    pub(super) fn has_checksum(&mut self, place: Place, help: &str) {
         let Some(path) = self.file_path() else { return };
-        if self.around.exists(path, false) {
+        if self.around.exists(path, false) && self.around.is_directory(path) != Some(true) {
             return;
         }
         let message = format!("Cannot compute a checksum for file {}", path.display());
-        let mistake = Mistake::warning(place, message);
-        self.note(mistake.help("the first that is seen is taken for right; to say which is, write 'expect'"));
+        self.note(Mistake::warning(place, message).help(help));
     }
 
     fn file_path(&self) -> Option<&Path> {
