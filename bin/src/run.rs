@@ -61,7 +61,8 @@ fn spawner(nofile_soft: Option<u64>) -> Arc<Spawner> {
 /// Those mistakes, with the texts they are in.
 pub(crate) fn bind(loaded: &Loaded) -> Result<(), Mistakes> {
     let built = Supervisor::builder(loaded.config.clone(), registry(None)).build();
-    built.map(drop).map_err(|mistakes| placed(mistakes, loaded))
+    // Who asks for this ends soon, and is not kept waiting while all of it is taken apart.
+    built.map(std::mem::forget).map_err(|mistakes| placed(mistakes, loaded))
 }
 
 /// Mistakes of binding, with the texts they are in: the registry does not have those.

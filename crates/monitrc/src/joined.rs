@@ -93,9 +93,11 @@ fn check(bytes: &[u8], at: usize, end: usize, blanks: usize) -> Option<Scanned> 
     }
     let word = word_end(bytes, blanks);
     let followed = matches!(bytes.get(word), Some(b' ' | b'\t' | b'\r'));
-    let (subject, stop) = match Subject::find(&bytes[blanks..word]) {
-        Some(subject) if followed => (subject, word),
-        _ => (Subject::Process, end),
+    let (subject, stop) = match Subject::begins(&bytes[blanks..word]) {
+        // Monit wants a blank behind this one type alone: `check hostdb` is a host called `db`.
+        Some((Subject::Process, length)) if followed && blanks + length == word => (Subject::Process, word),
+        Some((Subject::Process, _)) | None => (Subject::Process, end),
+        Some((subject, length)) => (subject, blanks + length),
     };
     Some(Scanned::new(Kind::Check(subject), at, stop).then(Mode::Name))
 }

@@ -93,9 +93,7 @@ pub(crate) fn normal(text: &str, from: usize, command_path: bool) -> Scanned {
             Some(b'#') => {
                 at = bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |n| at + n);
             }
-            Some(b'\\') if bytes[at + 1..].starts_with(b"\n") || bytes[at + 1..].starts_with(b"\r\n") => {
-                at += 1
-            }
+            Some(b'\\') if matches!(&bytes[at + 1..], [] | [b'\n', ..] | [b'\r', b'\n', ..]) => at += 1,
             Some(_) => {
                 let found = token(text, at, command_path);
                 if found.kind == Kind::Key(Keyword::Noise) {

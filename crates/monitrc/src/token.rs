@@ -104,8 +104,8 @@ pub(crate) enum Value {
 }
 
 impl Subject {
-    /// The type of this name, in any case.
-    pub(crate) fn find(word: &[u8]) -> Option<Self> {
+    /// The longest type that this word begins with, in any case, and how long its name is.
+    pub(crate) fn begins(word: &[u8]) -> Option<(Self, usize)> {
         const ALL: [(&str, Subject); 10] = [
             ("process", Subject::Process),
             ("file", Subject::File),
@@ -118,7 +118,10 @@ impl Subject {
             ("system", Subject::System),
             ("program", Subject::Program),
         ];
-        ALL.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(word)).map(|(_, subject)| *subject)
+        let fits =
+            |name: &str| word.get(..name.len()).is_some_and(|w| w.eq_ignore_ascii_case(name.as_bytes()));
+        let found = ALL.iter().filter(|(name, _)| fits(name)).max_by_key(|(name, _)| name.len());
+        found.map(|(name, subject)| (*subject, name.len()))
     }
 }
 
