@@ -13,6 +13,7 @@ mod settings;
 mod tls;
 mod url;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -48,6 +49,9 @@ impl std::fmt::Debug for Runtime<'_> {
 /// Everything that `-t -v` shows before its verdict, but for [`preamble`]: settings, then services.
 pub fn dump(config: &Config, runtime: &Runtime<'_>) -> String {
     let mut page = Page::default();
+    for group in config.services.iter().flat_map(|service| &service.groups) {
+        page.groups.entry(group.to_lowercase()).or_insert_with(|| group.clone());
+    }
     settings::write(&mut page, config, runtime);
     page.text.push_str("\nThe service list contains the following entries:\n\n");
     for service in &config.services {
@@ -73,6 +77,8 @@ pub fn preamble(config: &Config, runtime: &Runtime<'_>) -> String {
 #[derive(Default)]
 struct Page {
     text: String,
+    /// Groups as they are spelled where they were named first, by the same in small letters.
+    groups: HashMap<String, String>,
 }
 
 impl Page {

@@ -45,7 +45,7 @@ pub(super) enum Rank {
 
 /// A service.
 pub(super) fn write(page: &mut Page, config: &Config, service: &Service, runtime: &Runtime<'_>) {
-    head(page, config, service);
+    head(page, service);
     let rules = rules(config, service, runtime);
     let (existence, others) = rules.split_at(rules.partition_point(|rule| rule.rank <= Rank::Exists));
     let put = |page: &mut Page, rules: &[Shown]| {
@@ -95,14 +95,12 @@ pub(super) fn missing(service: &Service, runtime: &Runtime<'_>) -> String {
 }
 
 /// What it is, and the commands for it.
-fn head(page: &mut Page, config: &Config, service: &Service) {
+fn head(page: &mut Page, service: &Service) {
     let (kind, label, value) = subject(&service.kind);
     page.text += &format!("{:<21} = {}\n", format!("{kind} Name"), service.name);
     if !service.groups.is_empty() {
-        // Each is spelled as where it was named first: upper and lower case are the same.
-        let named = || config.services.iter().flat_map(|service| &service.groups);
-        let first = |group: &&String| named().find(|other| other.eq_ignore_ascii_case(group)).cloned();
-        let groups: Vec<String> = service.groups.iter().rev().filter_map(|group| first(&group)).collect();
+        let spelled = |group: &String| page.groups.get(&group.to_lowercase()).cloned();
+        let groups: Vec<String> = service.groups.iter().rev().filter_map(spelled).collect();
         page.line("Group", groups.join(", "));
     }
     if let Some(value) = value {
