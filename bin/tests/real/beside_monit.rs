@@ -6,6 +6,7 @@ mod content;
 mod dependencies;
 mod dumps;
 mod fixtures;
+mod lines;
 mod networks;
 mod nodes;
 mod programs;
