@@ -8,8 +8,9 @@ use hinoban_journal::history::{Block, Chunk, Content, Series, Thin};
 use hinoban_reading::{MetricName, Observation, Reading, Stamp, Unit, metrics as m};
 use hinoban_scheduler::{Part, condition_name};
 
-/// A block goes when it holds so many bytes, or half as many: of many services at a time, few are in memory.
-const BLOCK: usize = 128;
+/// A block goes when it holds so many bytes. Those of services that began together go together, and then the file rests
+/// again: if a few went all the time it would never be let go of, which takes more memory than they do.
+const BLOCK: usize = 256;
 
 /// What sheets have in common, each once: the names of metrics, and which columns there are.
 #[derive(Debug, Default)]
@@ -146,7 +147,6 @@ impl Sheet {
         out: &mut Vec<Chunk>,
     ) {
         let time = at.micros().div_euclid(1000);
-        let full = self.full();
         let mut next = 0;
         for (i, reading) in seen.readings.iter().enumerate() {
             let Some(value) = number(reading) else { continue };
@@ -171,19 +171,13 @@ impl Sheet {
                         *block = Block::new(time);
                     }
                     block.push(time, value);
-                    if block.size() >= full {
+                    if block.size() >= BLOCK {
                         let full = block.replace(time);
                         out.extend(self.chunk(name, names, Content::Raw(full)));
                     }
                 }
             }
         }
-    }
-
-    /// When a block of it is full. Not the same for all: those of services that began together would all go at once.
-    fn full(&self) -> usize {
-        let mixed = self.service.bytes().fold(0, |mixed: usize, byte| mixed * 31 % BLOCK + usize::from(byte));
-        BLOCK / 2 + mixed % (BLOCK / 2)
     }
 
     /// The column of a reading, which is the `next` one in most looks: they give the same readings in the same order.
