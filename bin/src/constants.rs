@@ -2,13 +2,23 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
+use hinoban::config::Config;
 use hinoban::monitrc::{Runtime, dump, preamble};
 
 use crate::run::Plan;
 use crate::sums;
 
-/// Them all: what was seen while reading, settings, services.
+/// What was seen while the file was read: who is let in.
+pub(crate) fn seen(plan: &Plan) -> String {
+    with(plan, preamble)
+}
+
+/// What is gone by: settings and services.
 pub(crate) fn of(plan: &Plan) -> String {
+    with(plan, dump)
+}
+
+fn with(plan: &Plan, shown: fn(&Config, &Runtime<'_>) -> String) -> String {
     let (config, places) = (&plan.loaded.config, &plan.places);
     let runtime = Runtime {
         control: &plan.path,
@@ -20,7 +30,7 @@ pub(crate) fn of(plan: &Plan) -> String {
         checksum: &sums::of_file,
         addresses: &addresses,
     };
-    preamble(config, &runtime) + &dump(config, &runtime)
+    shown(config, &runtime)
 }
 
 /// The addresses of a host, each once.

@@ -179,6 +179,11 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
         std::mem::forget(plan);
         return result;
     }
+    let asks = verb != Verb::Daemon || plan.flags.id || plan.flags.reset_id;
+    // Monit shows what it goes by whatever it is asked.
+    if plan.flags.verbose > 0 && (plan.loaded.config.dialect == Dialect::Monit || !asks) {
+        show(&(constants::seen(&plan) + &constants::of(&plan)));
+    }
     if plan.flags.id {
         introduce(&plan)?;
         plan.places.prepare()?;
@@ -221,6 +226,9 @@ fn test(plan: &Plan) -> Result<ExitCode, String> {
         _ => warn(plan),
     }
     trial(plan.loaded.config.log.as_ref(), false)?;
+    if plan.flags.verbose > 0 {
+        show(&constants::seen(plan));
+    }
     introduce(plan)?;
     if plan.flags.verbose > 0 {
         show(&constants::of(plan));
@@ -244,9 +252,6 @@ fn warn(plan: &Plan) {
 }
 
 fn begin(plan: Plan) -> Result<ExitCode, String> {
-    if plan.flags.verbose > 0 {
-        show(&constants::of(&plan));
-    }
     let control = plan.loaded.config.dialect == Dialect::Monit;
     if let Some(daemon) = found(&plan)? {
         // Monit wakes it all the same, and scripts may rely on that.
