@@ -58,14 +58,17 @@ pub(crate) fn token(text: &str, at: usize, end: usize, command_path: bool) -> Op
             let next = command(bytes, end - 1)?;
             Some(Scanned { next, ..key(keyword, end - 1) }.then(Mode::Arguments))
         }
-        b's' if is("service") && one_blank && next_is("time") => Some(key(Keyword::ServiceTime, blanks + 4)),
+        b's' if is("service") && one_blank && begins(next, b"time") => {
+            Some(key(Keyword::ServiceTime, blanks + 4))
+        }
         b's' if is("ssl") && next_is("enable") => Some(key(Keyword::Ssl, blanks + next.len())),
         b's' if is("ssl") && next_is("disable") => Some(key(Keyword::Noise, blanks + next.len())),
-        b't' if is("total") && one_blank && next_is("cpu") => {
-            Some(key(Keyword::TotalCpu, blanks + next.len()))
+        b't' if is("total") && one_blank && begins(next, b"cpu") => Some(key(Keyword::TotalCpu, blanks + 3)),
+        b't' if is("total") && one_blank && begins(next, b"memory") => {
+            Some(key(Keyword::TotalMemory, blanks + 6))
         }
-        b't' if is("total") && one_blank && (next_is("mem") || next_is("memory")) => {
-            Some(key(Keyword::TotalMemory, blanks + next.len()))
+        b't' if is("total") && one_blank && begins(next, b"mem") => {
+            Some(key(Keyword::TotalMemory, blanks + 3))
         }
         _ => None,
     }
@@ -102,12 +105,16 @@ fn check(bytes: &[u8], at: usize, end: usize, blanks: usize) -> Option<Scanned> 
     Some(Scanned::new(Kind::Check(subject), at, stop).then(Mode::Name))
 }
 
+/// Whether a text begins so, in any case. What is glued to a token of two words is a token of its own: `total cpu> 5`.
+fn begins(text: &[u8], word: &[u8]) -> bool {
+    text.get(..word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word))
+}
+
 /// ` time` or ` timestamp` after exactly one blank.
 fn time(bytes: &[u8], end: usize) -> Option<usize> {
-    let stop = word_end(bytes, (end + 1).min(bytes.len()));
-    let word = bytes.get(end + 1..stop)?;
-    let time = word.eq_ignore_ascii_case(b"time") || word.eq_ignore_ascii_case(b"timestamp");
-    (bytes.get(end) == Some(&b' ') && time).then_some(stop)
+    let rest = bytes.get(end + 1..)?;
+    let found = [&b"timestamp"[..], b"time"].into_iter().find(|word| begins(rest, word))?;
+    (bytes.get(end) == Some(&b' ')).then_some(end + 1 + found.len())
 }
 
 /// `[usage] ( part )`. Nothing between the parentheses means user.

@@ -93,7 +93,8 @@ pub(crate) fn normal(text: &str, from: usize, command_path: bool) -> Scanned {
             Some(b'#') => {
                 at = bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |n| at + n);
             }
-            Some(b'\\') if matches!(&bytes[at + 1..], [] | [b'\n', ..] | [b'\r', b'\n', ..]) => at += 1,
+            // At the end of a line, or alone.
+            Some(b'\\') if bytes.get(at + 1).is_none_or(|next| !is_word(*next)) => at += 1,
             Some(_) => {
                 let found = token(text, at, command_path);
                 if found.kind == Kind::Key(Keyword::Noise) {

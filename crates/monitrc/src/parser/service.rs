@@ -46,6 +46,11 @@ impl Parser<'_> {
         if subject == Subject::System && name.contains("$HOST") {
             name = name.replace("$HOST", &self.around.host_name());
         }
+        if token.start == check.end && !self.raw(&token).starts_with(['"', '\'']) {
+            let typed = self.raw(&check).to_owned();
+            let mistake = Mistake::warning(place.clone(), format!("this is '{typed}' and the name '{name}'"));
+            self.advise(mistake.help("Monit reads it so, too; put a blank between them"));
+        }
         // Known even if the rest of its head is wrong: others may depend on it.
         let fresh = self.names.insert(name.to_lowercase());
         let untyped = check.end - check.start == "check".len();
