@@ -1,4 +1,4 @@
-//! The same model read from Monit control files.
+//! The same model read from Monit control files, and written out as TOML.
 //!
 //! [`parse`] reads the control language of Monit 5.33 into [`hinoban_config::Config`]. Bytes become tokens in a lexer
 //! that has Monit's modes (commands, names and lists of headers are read by rules of their own), tokens become services
@@ -8,6 +8,8 @@
 //! What a valid text means is what Monit makes of it, whatever one might have guessed: noise words vanish anywhere,
 //! `and` joins nothing, `(` and `,` are blanks, settings hold from where they stand, included files are read last first.
 //! Whatever is passed over there without a word is told here.
+//!
+//! [`convert`] writes a control file out as TOML, comments and all, and reads that back: it makes the same plan.
 //!
 //! ```
 //! use hinoban_config::NoSurroundings;
