@@ -30,9 +30,8 @@ impl Parser<'_> {
         if timeout > least {
             self.config.mail.timeout = timeout;
         }
-        if self.eat(HostName) {
-            self.config.mail.hostname = Some(self.string("a host name")?);
-        }
+        let named = self.eat(HostName);
+        self.config.mail.hostname = if named { Some(self.string("a host name")?) } else { None };
         match self.key() {
             Some(Timeout) => self.refuse("the order is fixed: 'timeout' stands before 'hostname'"),
             Some(Port) => {
