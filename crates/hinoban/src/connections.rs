@@ -58,7 +58,6 @@ fn port_options(test: &config::PortTest) -> port::Options {
         _ => transport(test.transport),
     };
     options.source = test.source;
-    options.certificate = test.certificate_days.is_some();
     options.starttls = test.starttls;
     options.protocol = protocol(&test.protocol);
     options.tls = test.tls.as_ref().map(tls);

@@ -14,7 +14,9 @@ use async_trait::async_trait;
 use hinoban_probe::{Look, Probe, ProbeError};
 use hinoban_reading::{Metric, Observation, ReasonKind, metrics};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, ipproto, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketFlags, SocketType, bind, connect, ipproto, recv, socket_with,
+};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout};
 
@@ -134,7 +136,12 @@ impl PingProbe {
         let asked = async {
             socket.send(&bytes).await?;
             loop {
-                let length = socket.recv(&mut answer).await?;
+                // Where it is there already, the runtime need not be asked: it may have much else to do.
+                let length = match recv(socket, &mut answer[..], RecvFlags::DONTWAIT) {
+                    Ok((length, _)) => length,
+                    Err(Errno::AGAIN) => socket.recv(&mut answer).await?,
+                    Err(error) => return Err(error.into()),
+                };
                 // Others may be somebody else's, or late.
                 if request.is_answered_by(answer.get(..length).unwrap_or_default(), raw) {
                     return Ok(begin.elapsed());

@@ -1,7 +1,7 @@
 //! What may be wrong with an answer that was good: it came too late, or with a certificate that ends too soon.
 
 use hinoban_config::{ResponseTime, Test};
-use hinoban_reading::{ReasonKind, Unit, Value, metrics};
+use hinoban_reading::{ReasonKind, Value, metrics};
 
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,14 +55,15 @@ impl Flaw {
     }
 }
 
-/// `0.088 ms`, `1.250 s`; a whole number of seconds without its fraction.
+/// `0.088 ms`, `100 ms`, `1.500 s`, `1.500 m`: as Monit writes a time.
 fn shown(seconds: f64) -> String {
-    match seconds {
-        s if s < 1.0 => format!("{:.3} ms", s * 1000.0),
-        s if s.fract() == 0.0 => format!("{s:.0} s"),
-        s if s < 60.0 => format!("{s:.3} s"),
-        s => Unit::Seconds.show(&Value::Real(s)).to_string(),
-    }
+    let (value, unit) = match seconds {
+        s if s < 1.0 => (s * 1000.0, "ms"),
+        s if s < 60.0 => (s, "s"),
+        s if s < 3600.0 => (s / 60.0, "m"),
+        s => (s / 3600.0, "h"),
+    };
+    if value.fract() == 0.0 { format!("{value:.0} {unit}") } else { format!("{value:.3} {unit}") }
 }
 
 #[cfg(test)]

@@ -141,8 +141,11 @@ impl PortProbe {
         let mut setting = Setting { limit, wall, datagrams, begun: false };
         if datagrams {
             let socket = wire::datagrams(address, source).await;
-            let mut socket = socket.map_err(|e| Failure::of_socket(&e, CONNECTING))?;
-            return self.conversation.hold(&mut socket, setting, &mut seen.status).await;
+            let socket = socket.map_err(|e| Failure::of_socket(&e, CONNECTING))?;
+            let mut stream = wire::Datagrams(&socket);
+            let talk = self.conversation.hold(&mut stream, setting, &mut seen.status);
+            let refused = |error| Err(Failure::of_socket(&error, "while waiting for the answer"));
+            return wire::unless_refused(&socket, talk, refused).await;
         }
         let mut stream = timeout(limit, wire::stream(address, source))
             .await
@@ -160,10 +163,8 @@ impl PortProbe {
         }
         let mut stream = secured.begin(stream, limit).await?;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        if self.options.certificate {
-            let now = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
-            seen.days = Certificate::days_left(chain.iter().map(|der| &**der), now);
-        }
+        let now = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
+        seen.days = Certificate::days_left(chain.iter().map(|der| &**der), now);
         secured.judge(chain)?;
         self.conversation.hold(&mut stream, setting, &mut seen.status).await
     }

@@ -23,8 +23,6 @@ pub struct Options {
     pub transport: Transport,
     /// The address of this host to connect from. By default, the kernel takes one.
     pub source: Option<IpAddr>,
-    /// Whether the reading `certificate.days` is wanted. By default, it is not.
-    pub certificate: bool,
     /// Whether TLS begins within the conversation, where the protocol knows how (SMTP, IMAP). By default, before it.
     pub starttls: bool,
     /// What to say once connected. By default, nothing: being able to connect is enough.
@@ -46,7 +44,6 @@ impl Options {
             family: Family::Any,
             transport: Transport::Tcp,
             source: None,
-            certificate: false,
             starttls: false,
             protocol: Protocol::Default,
             tls: None,

@@ -1,11 +1,12 @@
 //! Sockets of both kinds as streams.
 
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket, UnixDatagram};
 
 /// Connects over TCP, from this address of ours if one is given.
@@ -20,17 +21,43 @@ pub(crate) async fn stream(address: SocketAddr, source: Option<IpAddr>) -> io::R
 }
 
 /// A socket whose datagrams go there and come from there.
-pub(crate) async fn datagrams(
-    address: SocketAddr,
-    source: Option<IpAddr>,
-) -> io::Result<Datagrams<UdpSocket>> {
+pub(crate) async fn datagrams(address: SocketAddr, source: Option<IpAddr>) -> io::Result<UdpSocket> {
     let any: IpAddr = match address {
         SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind(SocketAddr::new(source.unwrap_or(any), 0)).await?;
     socket.connect(address).await?;
-    Ok(Datagrams(socket))
+    Ok(socket)
+}
+
+/// What comes of `talk`, unless the kernel is told before that nobody takes what was sent: a reader would not be woken by
+/// that.
+pub(crate) async fn unless_refused<T>(
+    socket: &UdpSocket,
+    talk: impl Future<Output = T>,
+    refused: impl FnOnce(io::Error) -> T,
+) -> T {
+    let mut talk = pin!(talk);
+    let mut told = pin!(async {
+        let Ok(_) = socket.ready(Interest::ERROR).await else { return pending().await };
+        match socket.take_error() {
+            Ok(Some(error)) | Err(error) => error,
+            // Whoever talks has it.
+            Ok(None) => pending().await,
+        }
+    });
+    let mut refused = Some(refused);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = talk.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        match told.as_mut().poll(cx) {
+            Poll::Ready(error) => refused.take().map_or(Poll::Pending, |refused| Poll::Ready(refused(error))),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Datagrams as a stream: each read and each write is one of them.
@@ -43,7 +70,7 @@ pub(crate) trait Connected {
     fn poll_give(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 }
 
-impl Connected for UdpSocket {
+impl Connected for &UdpSocket {
     fn poll_take(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.poll_recv(cx, buffer)
     }

@@ -189,7 +189,6 @@ pub(super) fn port(x: &mut Xml, p: &Port<'_>) {
         x.leaf("type", p.transport);
         x.real("responsetime", 6, p.seconds.unwrap_or(-1.0));
         if p.tls {
-            // Measured only where a rule asks for it.
             x.within("certificate", |x| x.leaf("valid", p.days.unwrap_or(-1)));
         }
     });
