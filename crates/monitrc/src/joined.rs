@@ -49,14 +49,10 @@ pub(crate) fn token(text: &str, at: usize, end: usize, command_path: bool) -> Op
         b'p' if is("path") && command_path && bytes.get(blanks) == Some(&b'"') => {
             Some(Scanned { next: blanks + 1, ..key(Keyword::Path, end) }.then(Mode::Arguments))
         }
-        b'r' | b's' if is("start") || is("stop") || is("restart") => {
-            let keyword = Keyword::find(&bytes[at..end])?;
-            command(bytes, end).map(|next| Scanned { next, ..key(keyword, end) }.then(Mode::Arguments))
-        }
-        b'r' | b's' if is("start=") || is("stop=") || is("restart=") => {
-            let keyword = Keyword::find(&bytes[at..end - 1])?;
-            let next = command(bytes, end - 1)?;
-            Some(Scanned { next, ..key(keyword, end - 1) }.then(Mode::Arguments))
+        b'r' | b's'
+            if [&b"start"[..], b"stop", b"restart"].into_iter().any(|word| begins(&bytes[at..end], word)) =>
+        {
+            started(bytes, at, end)
         }
         b's' if is("service") && one_blank && begins(next, b"time") => {
             Some(key(Keyword::ServiceTime, blanks + 4))
@@ -72,6 +68,20 @@ pub(crate) fn token(text: &str, at: usize, end: usize, command_path: bool) -> Op
         }
         _ => None,
     }
+}
+
+/// `start`, `stop` or `restart` and all up to the quote that opens its command. Of these, blanks need not be between any two.
+fn started(bytes: &[u8], at: usize, end: usize) -> Option<Scanned> {
+    let word = &bytes[at..end];
+    let name = [&b"start"[..], b"stop", b"restart"].into_iter().find(|name| begins(word, name))?;
+    let stop = at + name.len();
+    let glued = [&b""[..], b"=", b"program", b"program="];
+    if !glued.into_iter().any(|rest| bytes[stop..end].eq_ignore_ascii_case(rest)) {
+        return None;
+    }
+    let next = command(bytes, stop)?;
+    let found = Scanned::new(Kind::Key(Keyword::find(name)?), at, stop);
+    Some(Scanned { next, ..found }.then(Mode::Arguments))
 }
 
 /// `[program] [=] "`, all on one line: where the words of the command begin.
