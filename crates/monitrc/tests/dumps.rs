@@ -131,4 +131,8 @@ then = "restart"
     assert!(text.contains("\nProcess Name          = api\n"), "{text}");
     assert!(text.contains(" Control group memory = if greater than 90.0% for 2 m then restart\n"), "{text}");
     assert!(text.contains(" Cycle                = 5 s\n"), "{text}");
+    assert!(text.contains(" Restart budget     = 3 within 1 m\n"), "{text}");
+    let repairs =
+        " Repairs              = at once, then after 1 s up to 5 m, given up after 5 in vain if it lives\n";
+    assert!(text.contains(repairs), "{text}");
 }

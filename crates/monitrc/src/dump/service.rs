@@ -71,6 +71,7 @@ pub(super) fn write(page: &mut Page, config: &Config, service: &Service, runtime
     put(page, resources);
     turns(page, service);
     put(page, restarts);
+    patience(page, service);
     alerts(page, &service.alerts, 20);
 }
 
@@ -195,4 +196,15 @@ fn turns(page: &mut Page, service: &Service) {
     if let Some(every) = service.every {
         page.line("Cycle", amount::time(every));
     }
+}
+
+/// How repairs in vain are repeated, which Monit does without a pause.
+fn patience(page: &mut Page, service: &Service) {
+    let Some(patience) = &service.patience else { return };
+    let (first, longest) = (amount::time(patience.first), amount::time(patience.longest));
+    let mut text = format!("at once, then after {first} up to {longest}");
+    for (count, what) in [(patience.give_up, "lives"), (patience.give_up_gone, "is gone")] {
+        text += &count.map(|n| format!(", given up after {n} in vain if it {what}")).unwrap_or_default();
+    }
+    page.line("Repairs", text);
 }

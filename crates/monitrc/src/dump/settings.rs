@@ -48,6 +48,10 @@ pub(super) fn write(page: &mut Page, config: &Config, runtime: &Runtime<'_>) {
         "Poll time",
         format!("{} seconds with start delay {} seconds", every.as_secs_f64(), delay.as_secs_f64()),
     );
+    if let Some(budget) = config.budget {
+        let within = amount::time(budget.within);
+        page.setting("Restart budget", format!("{} within {within}", budget.restarts));
+    }
     if let Some(queue) = &config.mail.queue {
         let slots = config.mail.slots.map_or_else(|| "unlimited".to_owned(), |slots| slots.to_string());
         page.setting("Event queue", format!("base directory {} with {slots} slots", queue.display()));
