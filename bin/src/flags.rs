@@ -23,6 +23,7 @@ Commands:
   explain NAME       Say why a service stands as it does, what is waited for, and what would happen next
   simulate           Rehearse a failure (--fail): what would be done, and who would be told; nothing is executed
   convert [FILE]     Print the TOML that means what a control file means, with its comments
+  shadow             Watch beside a Monit that runs, do nothing, and say where it decides otherwise (--for)
   procmatch PATTERN  List the processes whose command line matches, and mark the one that a service would be
   reload             Have the daemon read its configuration again
   quit               End the daemon; the services go on
@@ -70,7 +71,7 @@ const OPTIONS: &[Known] = &[
     option('h', "help", Takes::Nothing, "Print this text"),
 ];
 
-const LASTS: &str = "For simulate: how long that lasts; 10m";
+const LASTS: &str = "For simulate and shadow: how long that lasts; 10m";
 
 /// What there is to type.
 fn help() -> String {

@@ -24,6 +24,7 @@ mod places;
 mod procmatch;
 mod reach;
 mod run;
+mod shadow;
 mod signals;
 mod simulate;
 mod sums;

@@ -23,7 +23,7 @@ use crate::run::{self, Plan};
 use crate::sums::sum;
 use crate::terminal::{complain, has_colours, say, show};
 use crate::voice::trial;
-use crate::{constants, demo, identity, local, simulate};
+use crate::{constants, demo, identity, local, shadow, simulate};
 
 /// How long `quit` waits for the daemon to end: its last messages may take some seconds to leave.
 const FAREWELL: Duration = Duration::from_secs(15);
@@ -42,6 +42,7 @@ enum Verb {
     Incident,
     Explain,
     Simulate,
+    Shadow,
     Procmatch,
     Convert,
     Reload,
@@ -66,6 +67,7 @@ impl Verb {
             Some("incident") => Verb::Incident,
             Some("explain") => Verb::Explain,
             Some("simulate") => Verb::Simulate,
+            Some("shadow") => Verb::Shadow,
             Some("reload") => Verb::Reload,
             Some("quit") => Verb::Quit,
             Some("validate") => Verb::Validate,
@@ -170,8 +172,11 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
     }
     let places = Places::of(&loaded.config);
     let plan = Plan { flags, path, loaded, places };
-    if verb != Verb::Simulate && !(plan.flags.fail.is_empty() && plan.flags.lasts.is_none()) {
-        return Err("Options --fail and --for go with `simulate`".to_owned());
+    let rehearses = verb == Verb::Simulate;
+    if (!rehearses && !plan.flags.fail.is_empty())
+        || (!rehearses && verb != Verb::Shadow && plan.flags.lasts.is_some())
+    {
+        return Err("Options --fail and --for go with `simulate`, --for with `shadow` too".to_owned());
     }
     if plan.flags.test {
         let result = test(&plan);
@@ -204,6 +209,7 @@ fn attempt(flags: Flags) -> Result<ExitCode, String> {
         Verb::Incident => incident(&plan),
         Verb::Explain => explain(&plan),
         Verb::Simulate => simulate::simulate(&plan),
+        Verb::Shadow => shadow::shadow(plan),
         Verb::Procmatch => procmatch(&plan.flags.words),
         Verb::Convert => convert(&plan.flags),
         Verb::Reload => reload(&plan),

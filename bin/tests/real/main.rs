@@ -25,6 +25,7 @@ mod page;
 mod programs;
 mod repair;
 mod rules;
+mod shadow;
 mod state_file;
 mod syslog;
 mod unprivileged;

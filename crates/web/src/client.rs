@@ -5,6 +5,7 @@
 
 mod answer;
 mod groups;
+mod standing;
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -18,6 +19,7 @@ use hinoban_event::Doing;
 use crate::{access, basic, form};
 
 pub use answer::plain;
+pub use standing::Standing;
 
 /// Time for connecting, and for each piece of the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -117,6 +119,14 @@ impl Client {
             Format::Xml => "xml",
         };
         self.ask("/_status", &choice(names, group), format)
+    }
+
+    /// How all services stand, for a program.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub fn standings(&self) -> Result<Vec<Standing>, ClientError> {
+        Ok(standing::standings(&self.status(&[], None, Format::Xml)?))
     }
 
     /// Services in a table.
