@@ -24,7 +24,8 @@ pub(crate) fn token(text: &str, at: usize, end: usize, command_path: bool) -> Op
         b'c' if is("check") => check(bytes, at, end, blanks),
         b'c' if is("cpu") => cpu_part(bytes, end).map(|(keyword, e)| key(keyword, e)),
         b'd' if is("depends") || is("depend") => (blanks > end).then(|| {
-            let stop = if next_is("on") { blanks + 2 } else { end };
+            // No blank need follow: `depends online` is about `line`.
+            let stop = if begins(next, b"on") { blanks + 2 } else { end };
             Scanned { next: skip_blanks(bytes, stop), ..key(Keyword::Depends, stop) }.then(Mode::Names)
         }),
         b'd' | b'e' if (is("disable") || is("enable")) && next_is("ssl") => {

@@ -288,12 +288,17 @@ impl Parser<'_> {
 
     /// `depends on NAME, …`; several statements add up.
     fn depends(&mut self) -> Parse<()> {
-        self.take();
+        let keyword = self.take();
         if self.token.kind != Kind::Names {
             return self.unexpected(&["the name of a service"]);
         }
         let token = self.take();
         let place = self.place(&token);
+        if token.start == keyword.end && !self.raw(&token).starts_with(['"', '\'']) {
+            let message = format!("this is 'depends on' and the name '{}'", self.raw(&token));
+            let help = "Monit takes the 'on' off, too; write 'depends on' and a blank before each name";
+            self.advise(Mistake::warning(place.clone(), message).help(help));
+        }
         let Value::Words(names) = &token.value else { return Ok(()) };
         if let Some(draft) = &mut self.draft {
             let wanted = |name: &String| Prerequisite { name: name.clone(), place: place.clone() };
