@@ -16,7 +16,11 @@ struct World<'a> {
 
 impl Surroundings for World<'_> {
     fn read(&self, path: &Path) -> io::Result<String> {
-        if path.starts_with("/missing") { Err(io::ErrorKind::NotFound.into()) } else { Ok(self.included.to_owned()) }
+        if path.starts_with("/missing") {
+            Err(io::ErrorKind::NotFound.into())
+        } else {
+            Ok(self.included.to_owned())
+        }
     }
     fn glob(&self, pattern: &str) -> Vec<PathBuf> {
         vec![pattern.into()]
