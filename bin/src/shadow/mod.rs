@@ -180,14 +180,14 @@ fn client(config: &Config) -> Option<Client> {
         })
     };
     let user = users().find(|user| !user.read_only).or_else(|| users().next());
-    let target = config.web.listen.iter().map(|listen| match listen {
+    let mut target = config.web.listen.iter().map(|listen| match listen {
         Listen::Tcp { address, port, .. } => {
             Target::Tcp { host: address.clone().unwrap_or_else(|| "localhost".to_owned()), port: *port }
         }
         Listen::Unix { path, .. } => Target::Unix(path.clone()),
     });
     Some(Client {
-        target: target.last()?,
+        target: target.next_back()?,
         credentials: user.map(|user| (user.name.clone(), user.password.reveal().to_owned())),
     })
 }
