@@ -1,7 +1,7 @@
 //! What both languages can say and nothing here does yet. Whoever builds a thing takes its line away.
 
 use crate::{
-    Allow, Config, Dialect, Entries, Limits, Mistake, Place, Plain, PortTest, Protocol, Service, Test, Tls,
+    Allow, Config, Dialect, Entries, Limits, Mistake, Place, PortTest, Protocol, Service, Test, Tls,
     TlsVersions, Transport,
 };
 
@@ -137,7 +137,6 @@ fn port_options(port: &PortTest, say: &mut dyn FnMut(&str, &str)) {
 
 /// What of a conversation is not held.
 fn unspoken(protocol: &Protocol, say: &mut dyn FnMut(&str, &str)) {
-    use Plain::{Fail2ban, Mongodb};
     let login = |login: &Option<_>, say: &mut dyn FnMut(&str, &str)| {
         if login.is_some() {
             let what = format!("to log in by {} is", protocol.name());
@@ -145,15 +144,10 @@ fn unspoken(protocol: &Protocol, say: &mut dyn FnMut(&str, &str)) {
         }
     };
     match protocol {
-        Protocol::Smtp { login: some } | Protocol::Mysql { login: some, .. } => login(some, say),
-        Protocol::Mqtt { login: Some(_) }
-        | Protocol::Pgsql { login: Some(_), .. }
+        Protocol::Mysql { login: some, .. } => login(some, say),
+        Protocol::Pgsql { login: Some(_), .. }
         | Protocol::Pgsql { database: Some(_), .. }
-        | Protocol::ApacheStatus(_)
-        | Protocol::Radius { .. }
-        | Protocol::Sip { .. }
-        | Protocol::Websocket(_)
-        | Protocol::Plain(Fail2ban | Mongodb) => {
+        | Protocol::Radius { .. } => {
             let what = format!("a conversation in {} is", protocol.name());
             say(&what, "the test connects, and to be connected is enough");
         }

@@ -5,7 +5,7 @@ use hinoban_probe::Probe;
 use hinoban_probes::digest::{Digest, Function};
 use hinoban_probes::{PingProbe, PortProbe, UnixProbe, UrlProbe, ping, port, unix};
 use hinoban_protocols::http;
-use hinoban_protocols::spoken::Spoken;
+use hinoban_protocols::spoken::{Login, Sip, Spoken, Websocket};
 use hinoban_protocols::talk::{Matcher, Step};
 use hinoban_supervisor::Made;
 
@@ -15,7 +15,7 @@ pub(crate) fn test(test: &config::Test) -> Option<Made> {
         config::Test::Unix(test) => {
             let mut options = unix::Options::new(test.path.clone());
             options.transport = transport(test.transport);
-            options.protocol = protocol(&test.protocol);
+            options.protocol = protocol(&test.protocol, "localhost", false);
             options.timeout = test.timeout;
             options.attempts = test.retry;
             Some(boxed(UnixProbe::new(options)))
@@ -59,7 +59,7 @@ fn port_options(test: &config::PortTest) -> port::Options {
     };
     options.source = test.source;
     options.starttls = test.starttls;
-    options.protocol = protocol(&test.protocol);
+    options.protocol = protocol(&test.protocol, &test.host, test.tls.is_some());
     options.tls = test.tls.as_ref().map(tls);
     options.timeout = test.timeout;
     options.attempts = test.retry;
@@ -82,12 +82,27 @@ fn transport(transport: config::Transport) -> port::Transport {
 }
 
 /// What is said; nothing where nobody here speaks it, which the configuration warns of.
-fn protocol(protocol: &config::Protocol) -> port::Protocol {
+fn protocol(protocol: &config::Protocol, host: &str, tls: bool) -> port::Protocol {
     match protocol {
         config::Protocol::Http(test) => port::Protocol::Http(http(test)),
         config::Protocol::Generic(steps) => port::Protocol::Generic(steps.iter().map(step).collect()),
-        config::Protocol::Smtp { .. } => port::Protocol::Spoken(Spoken::Smtp),
-        config::Protocol::Mqtt { login: None } => port::Protocol::Spoken(Spoken::Mqtt),
+        config::Protocol::ApacheStatus(apache) => port::Protocol::Http(apache_status(apache)),
+        config::Protocol::Smtp { login } => port::Protocol::Spoken(Spoken::Smtp(login.as_ref().map(named))),
+        config::Protocol::Mqtt { login } => port::Protocol::Spoken(Spoken::Mqtt(login.as_ref().map(named))),
+        config::Protocol::Sip { target, max_forward } => port::Protocol::Spoken(Spoken::Sip(Box::new(Sip {
+            target: target.clone().unwrap_or_else(|| "monit@foo.bar".to_owned()),
+            max_forward: max_forward.unwrap_or(70),
+            tls,
+        }))),
+        config::Protocol::Websocket(socket) => {
+            let or = |own: &Option<String>, usual: &str| own.clone().unwrap_or_else(|| usual.to_owned());
+            port::Protocol::Spoken(Spoken::Websocket(Box::new(Websocket {
+                request: or(&socket.request, "/"),
+                host: or(&socket.host, host),
+                origin: or(&socket.origin, "http://www.mmonit.com"),
+                version: socket.version.unwrap_or(13),
+            })))
+        }
         config::Protocol::Mysql { .. } => port::Protocol::Spoken(Spoken::Mysql),
         config::Protocol::Pgsql { login: None, database: None } => port::Protocol::Spoken(Spoken::Pgsql),
         config::Protocol::Plain(plain) => {
@@ -97,12 +112,61 @@ fn protocol(protocol: &config::Protocol) -> port::Protocol {
     }
 }
 
+fn named((user, password): &(String, config::Secret)) -> Login {
+    Login { user: user.clone(), password: password.reveal().to_owned() }
+}
+
+/// The scoreboard of mod_status, whose limits are judged one by one: what is true of one is a failure.
+fn apache_status(apache: &config::ApacheStatus) -> port::Http {
+    let mut http = port::Http::default();
+    http.target = format!("{}?auto", apache.path.as_deref().unwrap_or("/server-status"));
+    http.status = port::StatusTest(port::Comparison::Equal, 200);
+    http.credentials = apache.login.as_ref().map(|(user, password)| http::Credentials {
+        username: user.clone(),
+        password: password.reveal().to_owned(),
+    });
+    let limits = apache.limits.clone();
+    http.verdict = Some(port::Verdict::new(move |body| {
+        let Some(board) = body.lines().find_map(|line| line.strip_prefix("Scoreboard: ")) else {
+            return Err("APACHE-STATUS error: no scoreboard found".to_owned());
+        };
+        let workers = board.trim_end().len();
+        for (state, operator, limit) in limits.iter().filter(|limit| limit.2 > 0 && workers > 0) {
+            let (letter, word) = letter(*state);
+            let part = 100 * board.matches(letter).count() / workers;
+            if operator.holds(part, usize::from(*limit)) {
+                return Err(format!("APACHE-STATUS error: {part}% of the workers {word}"));
+            }
+        }
+        Ok(())
+    }));
+    http
+}
+
+/// The letter of a state on the scoreboard, and what such a worker does.
+fn letter(state: config::Scoreboard) -> (char, &'static str) {
+    use config::Scoreboard;
+    match state {
+        Scoreboard::Log => ('L', "write the log"),
+        Scoreboard::Close => ('C', "close connections"),
+        Scoreboard::Dns => ('D', "look names up"),
+        Scoreboard::KeepAlive => ('K', "keep connections alive"),
+        Scoreboard::Reply => ('W', "send replies"),
+        Scoreboard::Request => ('R', "read requests"),
+        Scoreboard::Start => ('S', "start up"),
+        Scoreboard::Graceful => ('G', "finish"),
+        Scoreboard::Cleanup => ('I', "are cleaned up"),
+        _ => ('_', "wait for connections"),
+    }
+}
+
 fn plainly(plain: config::Plain) -> Option<Spoken> {
     use config::Plain;
     Some(match plain {
         Plain::Clamav => Spoken::Clamav,
         Plain::Dns => Spoken::Dns,
         Plain::Dwp => Spoken::Dwp,
+        Plain::Fail2ban => Spoken::Fail2ban,
         Plain::Ftp => Spoken::Ftp,
         Plain::Gps => Spoken::Gps,
         Plain::Imap => Spoken::Imap,
@@ -110,6 +174,7 @@ fn plainly(plain: config::Plain) -> Option<Spoken> {
         Plain::Ldap3 => Spoken::Ldap3,
         Plain::Lmtp => Spoken::Lmtp,
         Plain::Memcache => Spoken::Memcache,
+        Plain::Mongodb => Spoken::Mongodb,
         Plain::Nntp => Spoken::Nntp,
         Plain::Ntp3 => Spoken::Ntp3,
         Plain::Pop => Spoken::Pop,

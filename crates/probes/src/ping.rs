@@ -130,10 +130,12 @@ impl PingProbe {
     async fn request(&self, socket: &UdpSocket, request: Packet, raw: bool) -> Result<Duration, Failure> {
         const WAITING: &str = "while waiting for the answer";
         let limit = self.options.timeout;
-        let begin = Instant::now();
         let bytes = request.bytes(self.options.size);
         let mut answer = vec![0; bytes.len() + 64];
         let asked = async {
+            // A new socket may send at once, but the runtime learns that only in its next round.
+            socket.writable().await?;
+            let begin = Instant::now();
             socket.send(&bytes).await?;
             loop {
                 // Where it is there already, the runtime need not be asked: it may have much else to do.

@@ -2,6 +2,9 @@
 
 mod binary;
 mod lines;
+mod web;
+
+use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -9,7 +12,7 @@ use crate::Error;
 use crate::peer::Peer;
 
 /// A conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Spoken {
     /// ClamAV's daemon: PING.
@@ -18,6 +21,8 @@ pub enum Spoken {
     Dns,
     /// The Distributed Write Protocol of Roxen: HEAD.
     Dwp,
+    /// Fail2ban's server: ping.
+    Fail2ban,
     /// FTP (RFC 959): greeting and QUIT.
     Ftp,
     /// gpsd before version 2.90: G.
@@ -32,8 +37,10 @@ pub enum Spoken {
     Lmtp,
     /// Memcached's binary protocol: no operation.
     Memcache,
-    /// MQTT 3.1.1: CONNECT, as nobody.
-    Mqtt,
+    /// MongoDB: ping, in the messages of version 3.6 and newer.
+    Mongodb,
+    /// MQTT 3.1.1: CONNECT, as somebody or nobody.
+    Mqtt(Option<Login>),
     /// MySQL and MariaDB: the greeting.
     Mysql,
     /// NNTP (RFC 3977): greeting and QUIT.
@@ -54,14 +61,60 @@ pub enum Spoken {
     Rsync,
     /// ManageSieve (RFC 5804): greeting and LOGOUT.
     Sieve,
-    /// SMTP (RFC 5321): greeting, EHLO or HELO, QUIT.
-    Smtp,
+    /// SIP (RFC 3261): OPTIONS.
+    Sip(Box<Sip>),
+    /// SMTP (RFC 5321): greeting, EHLO or HELO, perhaps AUTH PLAIN or LOGIN (RFC 4954), QUIT.
+    Smtp(Option<Login>),
     /// SpamAssassin's daemon: PING.
     SpamAssassin,
     /// SSH (RFC 4253): its version for ours.
     Ssh,
     /// Oracle's listener: a ping, which it refuses.
     Tns,
+    /// WebSocket (RFC 6455): the handshake, a ping and its pong, and the end.
+    Websocket(Box<Websocket>),
+}
+
+/// A user and a password. `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Login {
+    /// User name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(..)")
+    }
+}
+
+/// Who is asked by SIP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Sip {
+    /// `user@host`.
+    pub target: String,
+    /// How many proxies may pass it on.
+    pub max_forward: u32,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+}
+
+/// What a WebSocket is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Websocket {
+    /// The target of the request.
+    pub request: String,
+    /// The `Host` header.
+    pub host: String,
+    /// The `Origin` header.
+    pub origin: String,
+    /// The version of the protocol; 13 is that of RFC 6455.
+    pub version: u32,
 }
 
 /// What a conversation has to know of the connection and of the world.
@@ -82,13 +135,13 @@ impl Spoken {
     ///
     /// # Errors
     /// See [`Error`]; a server without STARTTLS is [`Error::Unexpected`].
-    pub async fn begin<S>(self, stream: &mut S) -> Result<bool, Error>
+    pub async fn begin<S>(&self, stream: &mut S) -> Result<bool, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut peer = Peer::new(stream);
         match self {
-            Spoken::Smtp => lines::smtp_begin(&mut peer).await?,
+            Spoken::Smtp(_) => lines::smtp_begin(&mut peer).await?,
             Spoken::Imap => lines::imap_begin(&mut peer).await?,
             _ => return Ok(false),
         }
@@ -99,7 +152,7 @@ impl Spoken {
     ///
     /// # Errors
     /// See [`Error`]; whatever a server in good order does not say is [`Error::Unexpected`].
-    pub async fn converse<S>(self, stream: &mut S, circumstances: Circumstances) -> Result<(), Error>
+    pub async fn converse<S>(&self, stream: &mut S, circumstances: Circumstances) -> Result<(), Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -109,6 +162,7 @@ impl Spoken {
             Spoken::Clamav => lines::ask(peer, "PING\r\n", "PONG").await,
             Spoken::Dns => binary::dns(peer, datagrams).await,
             Spoken::Dwp => lines::dwp(peer).await,
+            Spoken::Fail2ban => binary::fail2ban(peer).await,
             Spoken::Ftp => lines::greeted(peer, "220", "QUIT\r\n", "221").await,
             Spoken::Gps => lines::ask(peer, "G\r\n", "GPSD,G=").await,
             Spoken::Imap => lines::imap(peer, begun).await,
@@ -116,7 +170,8 @@ impl Spoken {
             Spoken::Ldap3 => binary::ldap(peer, 3).await,
             Spoken::Lmtp => lines::lmtp(peer).await,
             Spoken::Memcache => binary::memcache(peer).await,
-            Spoken::Mqtt => binary::mqtt(peer, now).await,
+            Spoken::Mongodb => binary::mongodb(peer).await,
+            Spoken::Mqtt(login) => binary::mqtt(peer, now, login.as_ref()).await,
             Spoken::Mysql => binary::mysql(peer).await,
             Spoken::Nntp => lines::greeted(peer, "200", "QUIT\r\n", "205").await,
             Spoken::Ntp3 => binary::ntp3(peer).await,
@@ -127,10 +182,12 @@ impl Spoken {
             Spoken::Redis => lines::redis(peer).await,
             Spoken::Rsync => lines::rsync(peer).await,
             Spoken::Sieve => lines::sieve(peer).await,
-            Spoken::Smtp => lines::smtp(peer, begun).await,
+            Spoken::Sip(sip) => web::sip(peer, sip, now).await,
+            Spoken::Smtp(login) => lines::smtp(peer, begun, login.as_ref()).await,
             Spoken::SpamAssassin => lines::spamassassin(peer).await,
             Spoken::Ssh => lines::ssh(peer).await,
             Spoken::Tns => binary::tns(peer).await,
+            Spoken::Websocket(socket) => web::websocket(peer, socket).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hinoban_protocols::spoken::{Circumstances, Spoken};
+use hinoban_protocols::spoken::{Circumstances, Login, Sip, Spoken, Websocket};
 use hinoban_protocols::talk::{Matcher, Step, converse};
 use hinoban_protocols::{Error, Spoken as Named};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -20,6 +20,12 @@ const GOOD: &[(Spoken, bool, Script)] = &[
     (Spoken::Dns, false, &[b"\0\x1d\0\x01\x81\x80\0\x01\0\x01\0\0\0\0"]),
     (Spoken::Dwp, false, &[b"HTTP/1.0 200 OK\r\n"]),
     (Spoken::Ftp, true, &[b"220-Hello\r\n220 ready\r\n", b"221 Goodbye.\r\n"]),
+    (Spoken::Fail2ban, false, &[b"\x80\x02K\0X\x04\0\0\0pongq\0\x86q\x01.<F2B_END_COMMAND>"]),
+    (
+        Spoken::Mongodb,
+        false,
+        &[b"\x26\0\0\0\x05\0\0\0\x01\0\0\0\xdd\x07\0\0\0\0\0\0\0\x11\0\0\0\x01ok\0\0\0\0\0\0\0\xf0?\0"],
+    ),
     (Spoken::Gps, false, &[b"GPSD,G=GPS\r\n"]),
     (Spoken::Imap, true, &[b"* OK [CAPABILITY IMAP4rev1] ready.\r\n", b"* BYE Logging out\r\n001 OK\r\n"]),
     (Spoken::Ldap2, false, &[b"\x30\x0c\x02\x01\x00\x61\x07\x0a\x01\x00\x04\x00\x04\x00"]),
@@ -30,7 +36,7 @@ const GOOD: &[(Spoken, bool, Script)] = &[
     ),
     (Spoken::Lmtp, true, &[b"220 host LMTP\r\n", b"250-host\r\n250 PIPELINING\r\n", b"221 bye\r\n"]),
     (Spoken::Memcache, false, &[b"\x81\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"]),
-    (Spoken::Mqtt, false, &[b"\x20\x02\x00\x00"]),
+    (Spoken::Mqtt(None), false, &[b"\x20\x02\x00\x00"]),
     (Spoken::Mysql, true, &[b"\x4a\0\0\0\x0a8.0.36\0rest of the greeting"]),
     (Spoken::Nntp, true, &[b"200 news ready\r\n", b"205 bye\r\n"]),
     (Spoken::Ntp3, false, &[&[0x1c; 48]]),
@@ -41,8 +47,8 @@ const GOOD: &[(Spoken, bool, Script)] = &[
     (Spoken::Redis, false, &[b"-NOAUTH Authentication required.\r\n"]),
     (Spoken::Rsync, true, &[b"@RSYNCD: 31.0 sha512\n", b"pub \t files\n@RSYNCD: EXIT\n"]),
     (Spoken::Sieve, true, &[b"\"SIEVE\" \"fileinto\"\r\nOK \"ready\"\r\n", b"OK \"bye\"\r\n"]),
-    (Spoken::Smtp, true, &[b"220 host\r\n", b"250-host\r\n250 8BITMIME\r\n", b"221 2.0.0 Bye\r\n"]),
-    (Spoken::Smtp, true, &[b"220 old\r\n", b"502 what?\r\n", b"250 old\r\n", b"221 Bye\r\n"]),
+    (Spoken::Smtp(None), true, &[b"220 host\r\n", b"250-host\r\n250 8BITMIME\r\n", b"221 2.0.0 Bye\r\n"]),
+    (Spoken::Smtp(None), true, &[b"220 old\r\n", b"502 what?\r\n", b"250 old\r\n", b"221 Bye\r\n"]),
     (Spoken::SpamAssassin, false, &[b"SPAMD/1.5 0 PONG\r\n"]),
     (Spoken::Ssh, true, &[b"SSH-2.0-OpenSSH_9.2p1\r\n"]),
     (Spoken::Tns, false, &[b"\0\x45\0\0\x04\0\0\0"]),
@@ -54,14 +60,15 @@ const BAD: &[(Spoken, bool, Script)] = &[
     (Spoken::Imap, true, &[b"* PREAUTH ready\r\n"]),
     (Spoken::Ldap3, false, &[b"\x30\x0c\x02\x01\x00\x61\x07\x0a\x01\x34\x04\x00\x04\x00"]),
     (Spoken::Memcache, false, &[b"\x81\x0a\0\0\0\0\0\x81\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"]),
-    (Spoken::Mqtt, false, &[b"\x20\x02\x00\x05"]),
+    (Spoken::Mqtt(None), false, &[b"\x20\x02\x00\x05"]),
     (Spoken::Mysql, true, &[b"\x0c\0\0\0\xff\x10\x04Too many c"]),
     (Spoken::Nntp, true, &[b"201 no posting\r\n"]),
     (Spoken::Ntp3, false, &[&[0xdc; 48]]),
     (Spoken::Rdate, true, &[&[0xed, 0x00, 0x40, 0x80]]),
+    (Spoken::Mongodb, false, &[b"\x15\0\0\0\x05\0\0\0\x02\0\0\0\xdd\x07\0\0\0\0\0\0\0"]),
     (Spoken::Redis, false, &[b"-LOADING\r\n"]),
     (Spoken::Rsync, true, &[b"@RSYNCD: x\n"]),
-    (Spoken::Smtp, true, &[b"554 no\r\n"]),
+    (Spoken::Smtp(None), true, &[b"554 no\r\n"]),
     (Spoken::SpamAssassin, false, &[b"SPAMD/1.5 76 Bad header\r\n"]),
     (Spoken::Tns, false, &[b"\0\x45\0\0\x02\0\0\0"]),
 ];
@@ -77,7 +84,7 @@ async fn serve(mut stream: DuplexStream, first: bool, script: Script) {
     let _ = stream.read(&mut heard).await;
 }
 
-async fn held(spoken: Spoken, first: bool, script: Script) -> Result<(), Error> {
+async fn held(spoken: &Spoken, first: bool, script: Script) -> Result<(), Error> {
     let (mut client, server) = tokio::io::duplex(4096);
     tokio::spawn(serve(server, first, script));
     let circumstances = Circumstances { now: NOW, datagrams: false, begun: false };
@@ -87,7 +94,7 @@ async fn held(spoken: Spoken, first: bool, script: Script) -> Result<(), Error> 
 #[tokio::test(start_paused = true)]
 async fn a_server_in_good_order_is_up() {
     for (spoken, first, script) in GOOD {
-        let held = held(*spoken, *first, script).await;
+        let held = held(spoken, *first, script).await;
         assert!(held.is_ok(), "{spoken:?}: {held:?}");
     }
 }
@@ -95,7 +102,7 @@ async fn a_server_in_good_order_is_up() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_complains_is_down_and_what_it_said_is_told() {
     for (spoken, first, script) in BAD {
-        match held(*spoken, *first, script).await {
+        match held(spoken, *first, script).await {
             Err(Error::Unexpected { said, .. }) => assert!(said.len() <= 128 * 4, "{spoken:?}"),
             other => panic!("{spoken:?}: {other:?}"),
         }
@@ -132,13 +139,51 @@ async fn hostile_peers_cost_their_time_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_login_is_told_and_never_shown() {
+    let login = Login { user: "probe".into(), password: "hush".into() };
+    let smtp = Spoken::Smtp(Some(login.clone()));
+    assert!(!format!("{smtp:?}").contains("hush"));
+    let plain: Script = &[b"220 a\r\n", b"250 a\r\n", b"235 in\r\n", b"221 bye\r\n"];
+    assert!(held(&smtp, true, plain).await.is_ok());
+    let older: Script = &[
+        b"220 a\r\n",
+        b"250 a\r\n",
+        b"504 no\r\n",
+        b"334 VXNlcm5hbWU6\r\n",
+        b"334 UGFzc3dvcmQ6\r\n",
+        b"235 in\r\n",
+        b"221 bye\r\n",
+    ];
+    assert!(held(&smtp, true, older).await.is_ok());
+    let refused: Script = &[b"220 a\r\n", b"250 a\r\n", b"535 no\r\n"];
+    assert!(held(&smtp, true, refused).await.is_err());
+    assert!(held(&Spoken::Mqtt(Some(login)), false, &[b"\x20\x02\0\0"]).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_begins_like_http_goes_on_in_its_own_way() {
+    let socket = Websocket { request: "/".into(), host: "h".into(), origin: "o".into(), version: 13 };
+    let socket = Spoken::Websocket(Box::new(socket));
+    let good: Script = &[
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x02hi",
+        b"\x8a\0",
+        b"\x88\x02\x03\xe8",
+    ];
+    assert!(held(&socket, false, good).await.is_ok());
+    assert!(held(&socket, false, &[b"HTTP/1.1 400 Bad Request\r\n\r\n"]).await.is_err());
+    let sip = Spoken::Sip(Box::new(Sip { target: "a@b".into(), max_forward: 70, tls: false }));
+    assert!(held(&sip, false, &[b"SIP/2.0 200 OK\r\n\r\n"]).await.is_ok());
+    assert!(held(&sip, false, &[b"SIP/2.0 404 Not Found\r\n\r\n"]).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_those_that_know_how_begin_tls_within() {
     let (mut client, server) = tokio::io::duplex(4096);
     tokio::spawn(serve(server, true, &[b"* OK\r\n", b"001 OK go\r\n"]));
     assert!(Named::Imap.begin(&mut client).await.unwrap());
     let (mut client, server) = tokio::io::duplex(4096);
     tokio::spawn(serve(server, true, &[b"220 a\r\n", b"250 a\r\n", b"502 no\r\n"]));
-    assert!(Named::Smtp.begin(&mut client).await.is_err());
+    assert!(Named::Smtp(None).begin(&mut client).await.is_err());
     assert!(!Named::Pop.begin(&mut client).await.unwrap());
 }
 

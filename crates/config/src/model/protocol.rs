@@ -249,7 +249,7 @@ pub struct Websocket {
     pub request: Option<String>,
     /// The `Host` header; `None`: the host that is connected to.
     pub host: Option<String>,
-    /// The version that is asked for; `None`: 0 under a control file, as Monit, and 13 (RFC 6455) otherwise.
+    /// The version that is asked for; `None`: 13 (RFC 6455).
     pub version: Option<u32>,
 }
 

@@ -37,7 +37,7 @@ impl Conversation {
         Ok(match protocol {
             Protocol::Default => Self::None,
             Protocol::Generic(steps) => Self::Generic(steps.clone()),
-            Protocol::Spoken(spoken) => Self::Spoken(*spoken),
+            Protocol::Spoken(spoken) => Self::Spoken(spoken.clone()),
             Protocol::Http(http) => {
                 let mut request = http::Request::get(&*http.target).host(host);
                 request.method = http.method;
@@ -127,7 +127,8 @@ async fn ask<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let extent = if good.body.is_some() || good.digest.is_some() { Extent::Body } else { Extent::Status };
+    let whole = good.body.is_some() || good.digest.is_some() || good.verdict.is_some();
+    let extent = if whole { Extent::Body } else { Extent::Status };
     let limits = Limits { body: good.limit, ..Limits::default() };
     let answer = timeout(limit, http::exchange(stream, request, extent, &limits)).await;
     let response = answer.map_err(|_| silent(limit))?.map_err(|error| unanswered(&error))?;
@@ -138,6 +139,9 @@ where
     }
     if let Some(complaint) = good.body.as_ref().and_then(|test| test.complaint(&response.body)) {
         return Err(Failure::down(ReasonKind::Content, complaint));
+    }
+    if let Some(Err(why)) = good.verdict.as_ref().map(|verdict| verdict.of(&response.body)) {
+        return Err(Failure::down(ReasonKind::Content, why));
     }
     match good.digest.as_ref().map_or(Ok(()), |digest| digest.holds(&response.body)) {
         Ok(()) => Ok(()),

@@ -25,7 +25,8 @@ use crate::resolve::{self, Resolver};
 use crate::tls::{self, Trust};
 use conversation::{Conversation, Setting};
 pub use options::{
-    BodyTest, Comparison, Family, Http, Invalid, Options, Protocol, StatusTest, Tls, Transport, Versions,
+    BodyTest, Comparison, Family, Http, Invalid, Options, Protocol, StatusTest, Tls, Transport, Verdict,
+    Versions,
 };
 
 /// Tests a port. See the [module](self).

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hinoban_protocols::Spoken;
@@ -121,8 +122,31 @@ pub struct Http {
     pub body: Option<BodyTest>,
     /// The digest that the body must have.
     pub digest: Option<Digest>,
+    /// Whatever else is to be said of the body.
+    pub verdict: Option<Verdict>,
     /// So many bytes of the body are read at most. By default, 1 MiB.
     pub limit: usize,
+}
+
+/// Says of a body whether it is as it should be.
+#[derive(Clone)]
+pub struct Verdict(Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>);
+
+impl Verdict {
+    /// What this function says: why not, if not.
+    pub fn new(says: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(says))
+    }
+
+    pub(super) fn of(&self, body: &[u8]) -> Result<(), String> {
+        (self.0)(&String::from_utf8_lossy(body))
+    }
+}
+
+impl fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verdict(..)")
+    }
 }
 
 /// What a body must hold (`true`), or must not.
@@ -165,6 +189,7 @@ impl Default for Http {
             status: StatusTest(Comparison::Less, 400),
             body: None,
             digest: None,
+            verdict: None,
             limit: 1 << 20,
         }
     }

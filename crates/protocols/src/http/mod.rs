@@ -17,7 +17,7 @@
 //! # }
 //! ```
 
-mod base64;
+pub(crate) mod base64;
 mod error;
 mod request;
 mod response;

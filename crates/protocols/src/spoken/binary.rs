@@ -2,6 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Login;
 use crate::Error;
 use crate::peer::Peer;
 
@@ -86,15 +87,40 @@ where
     }
 }
 
-pub(super) async fn mqtt<S>(peer: &mut Peer<'_, S>, now: u64) -> Done
+/// A text with its length in two bytes before it.
+fn counted(message: &mut Vec<u8>, text: &str) {
+    let text = &text.as_bytes()[..text.len().min(usize::from(u16::MAX))];
+    message.extend_from_slice(&(text.len() as u16).to_be_bytes());
+    message.extend_from_slice(text);
+}
+
+pub(super) async fn mqtt<S>(peer: &mut Peer<'_, S>, now: u64, login: Option<&Login>) -> Done
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let client = format!("monit-{now}");
-    let mut body = b"\0\x04MQTT\x04\x02\0\x01\0".to_vec();
-    body.push(u8::try_from(client.len()).unwrap_or(0));
-    body.extend_from_slice(client.as_bytes());
-    let mut request = vec![0x10, u8::try_from(body.len()).unwrap_or(0)];
+    // Level 4, a clean session, with or without a login; alive for a second.
+    let flags = match login {
+        Some(login) if login.password.is_empty() => 0x82,
+        Some(_) => 0xc2,
+        None => 0x02,
+    };
+    let mut body = b"\0\x04MQTT\x04".to_vec();
+    body.extend_from_slice(&[flags, 0, 1]);
+    counted(&mut body, &client);
+    if let Some(login) = login {
+        counted(&mut body, &login.user);
+        if !login.password.is_empty() {
+            counted(&mut body, &login.password);
+        }
+    }
+    let mut request = vec![0x10];
+    let mut length = body.len();
+    while length >= 0x80 {
+        request.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    request.push(length as u8);
     request.extend(body);
     peer.say(request).await?;
     let answer = peer.exactly(4, "an answer of MQTT").await?;
@@ -130,6 +156,47 @@ where
         }
         _ => Err(Error::unexpected(WAITED, &head)),
     }
+}
+
+pub(super) async fn fail2ban<S>(peer: &mut Peer<'_, S>) -> Done
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    const WAITED: &str = "a pong of Fail2ban";
+    // A list of one text, in the words of Python's pickle.
+    peer.say("(lp0\nS'ping'\np1\na.<F2B_END_COMMAND>\0").await?;
+    let mut answer = peer.some(WAITED).await?;
+    while answer.len() < 64 {
+        if answer.windows(4).any(|part| part == b"pong") {
+            return Ok(());
+        }
+        answer.extend(peer.some(WAITED).await?);
+    }
+    Err(Error::unexpected(WAITED, &answer))
+}
+
+pub(super) async fn mongodb<S>(peer: &mut Peer<'_, S>) -> Done
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    const WAITED: &str = "an answer of MongoDB";
+    // {ping: 1, $db: "admin"}
+    let document = b"\x1e\0\0\0\x10ping\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0\0";
+    let length = u8::try_from(16 + 4 + 1 + document.len()).unwrap_or(0);
+    // Number 1, answer to none, a message (2013), no flags, one document.
+    let mut request = vec![length, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xdd, 7, 0, 0, 0, 0, 0, 0, 0];
+    request.extend_from_slice(document);
+    peer.say(request).await?;
+    let head = peer.exactly(16, WAITED).await?;
+    let number = |at: usize| head[at..at + 4].iter().rev().fold(0, |n, byte| n << 8 | usize::from(*byte));
+    let (length, answers, code) = (number(0), number(8), number(12));
+    if !(21..=65_536).contains(&length) || answers != 1 || code != 2013 {
+        return Err(Error::unexpected(WAITED, &head));
+    }
+    let body = peer.exactly(length - 16, WAITED).await?;
+    // `ok` is a double, and 1.
+    let good = body.windows(12).any(|part| part == b"\x01ok\0\0\0\0\0\0\0\xf0?");
+    if good { Ok(()) } else { Err(Error::unexpected("`ok`", &body)) }
 }
 
 pub(super) async fn ntp3<S>(peer: &mut Peer<'_, S>) -> Done

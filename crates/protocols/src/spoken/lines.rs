@@ -2,7 +2,9 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Login;
 use crate::Error;
+use crate::http::base64;
 use crate::peer::Peer;
 
 type Done = Result<(), Error>;
@@ -76,7 +78,11 @@ pub(super) async fn smtp_begin<S: AsyncRead + AsyncWrite + Unpin>(peer: &mut Pee
     peer.reply("220").await.map(drop)
 }
 
-pub(super) async fn smtp<S: AsyncRead + AsyncWrite + Unpin>(peer: &mut Peer<'_, S>, begun: bool) -> Done {
+pub(super) async fn smtp<S: AsyncRead + AsyncWrite + Unpin>(
+    peer: &mut Peer<'_, S>,
+    begun: bool,
+    login: Option<&Login>,
+) -> Done {
     if !begun {
         peer.reply("220").await?;
     }
@@ -88,6 +94,22 @@ pub(super) async fn smtp<S: AsyncRead + AsyncWrite + Unpin>(peer: &mut Peer<'_, 
             peer.reply("250").await?;
         }
         said => drop(said?),
+    }
+    if let Some(login) = login {
+        let whole = format!("\0{}\0{}", login.user, login.password);
+        peer.say(format!("AUTH PLAIN {}\r\n", base64::encode(whole.as_bytes()))).await?;
+        match peer.reply("235").await {
+            // It knows only the older way.
+            Err(Error::Unexpected { said, .. }) if said.starts_with("504") || said.starts_with("534") => {
+                peer.say("AUTH LOGIN\r\n").await?;
+                for part in [&login.user, &login.password] {
+                    peer.reply("334").await?;
+                    peer.say(format!("{}\r\n", base64::encode(part.as_bytes()))).await?;
+                }
+                peer.reply("235").await?;
+            }
+            said => drop(said?),
+        }
     }
     ask(peer, "QUIT\r\n", "221").await
 }
