@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use hinoban_config::{
-    Branch, Change, Condition, Config, Cron, Dialect, Expect, Family, HttpTest, Kind, Mode, Operator,
-    Patience, PortTest, Program, Protocol, Rate, Rule, Service, Test, Then, Turns,
+    Branch, Change, Condition, Config, Cron, Dialect, Events, Expect, Family, HttpTest, Kind, Mode, Operator,
+    Patience, PortTest, Program, Protocol, Rate, Recipient, Rule, Service, Test, Then, Turns,
 };
 use hinoban_event::Doing;
 use hinoban_reading::{How, Metric, Now, Stamp, Value, metrics};
@@ -75,11 +75,15 @@ fn world_of(dialect: Dialect, services: Vec<Service>) -> World {
 }
 
 fn told(world: &World, service: &str, told: &[&str]) -> String {
+    let told: Vec<Recipient> = told.iter().map(|to| Recipient::new(*to)).collect();
+    heard(world, service, &told)
+}
+
+fn heard(world: &World, service: &str, told: &[Recipient]) -> String {
     let stamp = Stamp::from_micros(1_700_000_000_000_000 + world.now().elapsed().as_micros() as i64);
     let now = Now { moment: world.now(), stamp };
-    let told: Vec<String> = told.iter().map(|to| (*to).to_owned()).collect();
     let id = world.scheduler.find(service).unwrap();
-    let text = world.scheduler.explain(now, id, &told).unwrap().to_string();
+    let text = world.scheduler.explain(now, id, told).unwrap().to_string();
     assert!(!text.contains("SECRET"), "{text}");
     text
 }
@@ -103,6 +107,23 @@ fn all_is_well() {
     insta::assert_snapshot!(explain(&world, "nginx"));
     let nobody = told(&world, "nginx", &[]);
     assert!(nobody.contains("Nobody is told of anything") && !nobody.contains("be told"), "{nobody}");
+}
+
+#[test]
+fn who_does_not_want_to_hear_of_it_is_not_named() {
+    let mut nginx = process("nginx");
+    cpu(&mut nginx, (1, 1), Then::Alert);
+    let world = world(vec![nginx]);
+    let of = |address: &str, events: &str| {
+        let events = Events::named(events).unwrap();
+        Recipient { events, ..Recipient::new(address) }
+    };
+    let text =
+        heard(&world, "nginx", &[of("night@example.com", "nonexist"), of("load@example.com", "resource")])
+            .replace("\n    ", " ");
+    assert!(text.contains("load@example.com would be told, and nothing else done"), "{text}");
+    assert!(text.contains("and night@example.com be told"), "{text}");
+    assert!(!text.contains("load@example.com and") && !text.contains("and load@example.com"), "{text}");
 }
 
 #[test]

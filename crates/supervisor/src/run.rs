@@ -289,14 +289,12 @@ impl Loop {
         let service = id.and_then(|id| self.scheduler.service(id)).map_or("", |service| &*service.name);
         let hears = |to: &&hinoban_config::Recipient| to.events != hinoban_config::Events::NONE;
         let told = self.post.iter().flat_map(|_| self.incidents.options().hearers(service)).filter(hears);
-        let told = told.map(|to| to.address.clone());
-        id.and_then(|id| self.scheduler.explain(self.clock.now(), id, &told.collect::<Vec<_>>())).ok_or_else(
-            || {
-                let names = self.scheduler.services().map(|(_, service)| service.name.as_str());
-                let near = hinoban_config::spelling::nearest(&name, names).map(str::to_owned);
-                Unexplained::NoSuchService { name, near }
-            },
-        )
+        let told: Vec<_> = told.cloned().collect();
+        id.and_then(|id| self.scheduler.explain(self.clock.now(), id, &told)).ok_or_else(|| {
+            let names = self.scheduler.services().map(|(_, service)| service.name.as_str());
+            let near = hinoban_config::spelling::nearest(&name, names).map(str::to_owned);
+            Unexplained::NoSuchService { name, near }
+        })
     }
 
     /// What is known, with what is told of the services.

@@ -13,6 +13,8 @@ mod words;
 
 use std::fmt;
 
+use hinoban_config::Recipient;
+use hinoban_event::Class;
 use hinoban_reading::{Moment, Now, Stamp};
 use serde::Serialize;
 
@@ -69,8 +71,9 @@ pub struct Paragraph {
 }
 
 impl Scheduler {
-    /// Explains a service at `now`. `told` are the addresses that hear of its failures. `None`: there is no such service.
-    pub fn explain(&self, now: Now, service: ServiceId, told: &[String]) -> Option<Explanation> {
+    /// Explains a service at `now`. `told` are those who hear of it, each of
+    /// what it wants to hear. `None`: there is no such service.
+    pub fn explain(&self, now: Now, service: ServiceId, told: &[Recipient]) -> Option<Explanation> {
         let i = self.position(service)?;
         let watched = &self.services[i];
         if watched.leaving {
@@ -97,7 +100,7 @@ struct Scene<'a> {
     watched: &'a Watched,
     view: ServiceView,
     now: Now,
-    told: &'a [String],
+    told: &'a [Recipient],
     /// Whether what it depends on is not well, so that nothing is made of what is seen of it.
     shut: bool,
 }
@@ -132,9 +135,15 @@ impl Scene<'_> {
         }
     }
 
-    /// Who is told, as the subject of a sentence; `None`: nobody is.
-    fn told(&self) -> Option<String> {
-        (!self.told.is_empty()).then(|| words::list(self.told))
+    /// Who is told of such a thing, as the subject of a sentence; `None`: nobody is.
+    fn told(&self, class: Class) -> Option<String> {
+        let mut names: Vec<String> = Vec::new();
+        for to in self.told.iter().filter(|to| to.events.has(class.bit())) {
+            if !names.contains(&to.address) {
+                names.push(to.address.clone());
+            }
+        }
+        (!names.is_empty()).then(|| words::list(&names))
     }
 
     /// Why nothing can be seen of what this rule is about; `None`: it can.

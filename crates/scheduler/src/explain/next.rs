@@ -1,11 +1,12 @@
 //! What would happen if a rule failed now.
 
 use hinoban_config::{Branch, Change, Condition, Expect, Kind, Mode, Rate, Rule, Test, Then};
+use hinoban_event::Class;
 
 use super::words::{list, many, span};
 use super::{About, Paragraph, Scene};
 use crate::view::RuleState;
-use crate::{Watching, sight, wording};
+use crate::{Watching, rules, sight, wording};
 
 pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     if scene.view.watching == Watching::No {
@@ -93,7 +94,8 @@ fn pause(scene: &Scene<'_>) -> Option<String> {
 
 /// What follows what is being done.
 fn under_way(scene: &Scene<'_>) -> String {
-    let told = scene.told().map(|told| format!("{told} would be told why, and ")).unwrap_or_default();
+    let told =
+        scene.told(Class::Exec).map(|told| format!("{told} would be told why, and ")).unwrap_or_default();
     let asked = scene.watched.task.as_ref().is_some_and(|task| task.because.by().is_some());
     match asked {
         true => format!("If what is being done to it failed, {told}nothing else would follow"),
@@ -239,6 +241,7 @@ fn consequence(scene: &Scene<'_>, branch: &Branch, when: &Condition, recovery: b
     let active = scene.view.mode == Mode::Active;
     let able = scene.watched.able(&branch.then);
     let gone = matches!(when, Condition::Missing);
+    let class = rules::class_in(&scene.watched.service.kind, when);
     let lives = !gone && !matches!(when, Condition::Restarts { .. });
     let when = if recovery { None } else { pause(scene) }.unwrap_or_else(|| "at once".to_owned());
     let started = || format!("it would be started {when} by {}", run(&programs.start));
@@ -299,7 +302,7 @@ fn consequence(scene: &Scene<'_>, branch: &Branch, when: &Condition, recovery: b
             }
             _ => "",
         };
-    match (done, scene.told()) {
+    match (done, scene.told(class)) {
         (Some(done), Some(told)) => format!("{done}{grace}, and {told} be told"),
         (Some(done), None) => format!("{done}{grace}"),
         (None, Some(told)) => format!("{told} would be told, and nothing else done"),
