@@ -18,6 +18,8 @@ pub(crate) struct Wanted {
     /// A statement or an option.
     statement: bool,
     action: bool,
+    /// What is tested.
+    rule: bool,
 }
 
 impl Wanted {
@@ -35,6 +37,7 @@ impl Wanted {
             then: any(&|e| e == "then"),
             statement: any(&|e| e == "check" || e == "set"),
             action: any(&|e| e == "unmonitor") && any(&|e| e == "exec"),
+            rule: any(&|e| e == "failed") && any(&|e| e == "changed"),
         }
     }
 }
@@ -117,6 +120,9 @@ pub(crate) fn find(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
     if matches!(kind, Kind::Check(_)) && before.trim().is_empty() {
         return Some("the statement above is not complete".to_owned());
     }
+    if let Some(said) = order(misfit, wanted) {
+        return Some(said);
+    }
     number(misfit, wanted).or_else(|| operator(misfit)).or_else(|| unit(misfit, wanted)).or_else(|| {
         let found = place(misfit, wanted);
         found.or_else(|| value(misfit, wanted))
@@ -156,6 +162,35 @@ fn is_placeholder(misfit: Misfit<'_>) -> bool {
     let spoken =
         word && ["your", "yourhost", "yourdomain", "changeme"].contains(&raw.to_lowercase().as_str());
     braced || marked || closed || (word && is_shouted(raw)) || spoken
+}
+
+/// Words that stand in the wrong order, or in place of others.
+fn order(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
+    let Misfit { raw, before, after, .. } = misfit;
+    let word = raw.to_ascii_lowercase();
+    let before = before.to_ascii_lowercase();
+    let mut back = before.split_whitespace().rev();
+    let (last, other) = (back.next().unwrap_or_default(), back.next().unwrap_or_default());
+    let next = after.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    if wanted.statement && last.is_empty() && (word.starts_with("//") || word.starts_with("--")) {
+        return Some("a comment begins with #".to_owned());
+    }
+    if wanted.then && ["alert", "restart", "start", "stop", "exec", "unmonitor"].contains(&word.as_str()) {
+        return Some(match last {
+            "than" => format!("'than' only makes it read well: write then {word}"),
+            _ => format!("an action stands behind 'then': then {word}"),
+        });
+    }
+    if wanted.rule && ["failed", "changed", "succeeded"].contains(&next.as_str()) {
+        return Some(format!("it is the other way round: {next} {word}"));
+    }
+    if before.contains("then") && other == "and" && ["start", "stop", "restart"].contains(&last) {
+        return Some(format!("a rule has one action: this '{last}' begins a statement of the service"));
+    }
+    if word.ends_with("min") && before.trim_end().ends_with('(') && before.contains("loadavg") {
+        return Some("the load is that of 1min, 5min or 15min".to_owned());
+    }
+    None
 }
 
 /// Numbers with something glued to them, and numbers in quotes.
@@ -353,6 +388,29 @@ mod tests {
         assert!(told(Kind::Word, "if mem > ", "10mb", "", &["a number"]).contains("10 mb"));
         assert!(told(Kind::Word, "if mem ", "=>", "", &["a number"]).contains(">="));
         assert!(!told(Kind::Word, "if mem ", "G", "", &["then"]).contains("write GB"), "no number before it");
+    }
+
+    #[test]
+    fn words_in_the_wrong_order_are_put_right() {
+        let key = Kind::Word;
+        let rate = ["then", "for N cycles"];
+        assert!(told(key, "if failed link than ", "alert", "", &rate).contains("write then alert"));
+        assert!(
+            told(key, "if cpu > 5% for 5 cycles ", "alert", "", &rate).contains("behind 'then': then alert")
+        );
+        let rules = ["failed", "changed", "size"];
+        assert!(told(key, "  if ", "checksum", " failed then alert", &rules).contains("failed checksum"));
+        assert!(!told(key, "  if ", "chksum", " > 5 then alert", &rules).contains("other way"));
+        let command = ["a command in double quotes"];
+        assert!(
+            told(Kind::End, "  if failed port 22 then alert and restart", "", "", &command)
+                .contains("one action")
+        );
+        assert!(!told(key, "  restart ", "x", "", &command).contains("one action"));
+        assert!(
+            told(key, "if loadavg (", "2min", ") > 4 then alert", &["a number"]).contains("5min or 15min")
+        );
+        assert!(told(key, "", "//", " text", &["set", "check"]).contains("a comment begins with #"));
     }
 
     #[test]
