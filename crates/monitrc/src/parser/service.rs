@@ -192,7 +192,15 @@ impl Parser<'_> {
     fn unknown_type<T>(&mut self, name: &str) -> Parse<T> {
         const TYPES: [&str; 9] =
             ["process", "host", "system", "file", "directory", "fifo", "filesystem", "network", "program"];
-        let help = match crate::help::nearest(name, &TYPES) {
+        let other = match name.to_ascii_lowercase().as_str() {
+            "disk" | "volume" | "mount" | "partition" => Some("filesystem"),
+            "folder" | "dir" => Some("directory"),
+            "script" | "command" => Some("program"),
+            "interface" => Some("network"),
+            "server" | "remote" => Some("host"),
+            _ => None,
+        };
+        let help = match other.or_else(|| crate::help::nearest(name, &TYPES)) {
             Some(near) => format!("'{name}' is no type of service; did you mean 'check {near}'?"),
             None => format!(
                 "without a type, 'check {name}' is a process of this name, and its pidfile comes next"
