@@ -264,3 +264,39 @@ fn status((operator, code): (config::Operator, u16)) -> port::StatusTest {
     };
     port::StatusTest(comparison, code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::{ApacheStatus, Operator, Scoreboard};
+
+    #[test]
+    fn a_scoreboard_fails_where_a_limit_is_true() {
+        let judged = |limits: Vec<_>, board: &str| {
+            let http = apache_status(&ApacheStatus { limits, ..ApacheStatus::default() });
+            assert_eq!(http.target, "/server-status?auto");
+            http.verdict.expect("a verdict").of(format!("Total: 1\nScoreboard: {board}\n").as_bytes())
+        };
+        // Three of eight write, which is 37 %; `.` counts among all.
+        let board = "WWW_...K";
+        assert_eq!(judged(vec![(Scoreboard::Reply, Operator::Greater, 37)], board), Ok(()));
+        let busy = judged(
+            vec![(Scoreboard::Wait, Operator::Greater, 50), (Scoreboard::Reply, Operator::Equal, 37)],
+            board,
+        );
+        assert_eq!(busy, Err("APACHE-STATUS error: 37% of the workers send replies".to_owned()));
+        assert_eq!(judged(vec![(Scoreboard::Wait, Operator::Less, 5)], ""), Ok(()), "an empty one is up");
+        let http = apache_status(&ApacheStatus::default());
+        assert!(http.verdict.expect("a verdict").of(b"<html>").is_err());
+    }
+
+    #[test]
+    fn secrets_are_in_no_debug_form() {
+        let login = Some(("probe".to_owned(), config::Secret::new("hush")));
+        let protocols = [config::Protocol::Smtp { login: login.clone() }, config::Protocol::Mqtt { login }];
+        for protocol in protocols {
+            let shown = format!("{:?}", super::protocol(&protocol, "h", false));
+            assert!(!shown.contains("hush") && !shown.contains("probe"), "{shown}");
+        }
+    }
+}

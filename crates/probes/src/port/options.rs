@@ -128,9 +128,12 @@ pub struct Http {
     pub limit: usize,
 }
 
+/// Why not, if not.
+type Says = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+
 /// Says of a body whether it is as it should be.
 #[derive(Clone)]
-pub struct Verdict(Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>);
+pub struct Verdict(Arc<Says>);
 
 impl Verdict {
     /// What this function says: why not, if not.
@@ -138,7 +141,11 @@ impl Verdict {
         Self(Arc::new(says))
     }
 
-    pub(super) fn of(&self, body: &[u8]) -> Result<(), String> {
+    /// Of this body, why not, if not.
+    ///
+    /// # Errors
+    /// Why it is not as it should be.
+    pub fn of(&self, body: &[u8]) -> Result<(), String> {
         (self.0)(&String::from_utf8_lossy(body))
     }
 }
