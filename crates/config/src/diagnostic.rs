@@ -90,7 +90,12 @@ impl fmt::Display for Mistakes {
                 Severity::Warning => Level::WARNING,
                 Severity::Error => Level::ERROR,
             };
-            let title = level.primary_title(mistake.message.as_str());
+            // A message that ends with a colon says nothing without what comes behind it.
+            let message = match mistake.message.ends_with(':') {
+                true => format!("{} {}", mistake.message, mistake.word),
+                false => mistake.message.clone(),
+            };
+            let title = level.primary_title(message.trim_end());
             let source = (mistake.place.line > 0).then(|| self.sources.of(&mistake.place)).flatten();
             let mut group = annotate_snippets::Group::with_title(title);
             if let Some(source) = source {
