@@ -1,7 +1,9 @@
 //! A server behind a unix socket: connect, have a short conversation.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +14,9 @@ use rustix::io::Errno;
 use tokio::net::{UnixDatagram, UnixStream};
 use tokio::time::{Instant, timeout};
 
+use crate::elsewhere::Elsewhere;
 use crate::failure::{Failure, plain};
+use crate::mounts::{Place, Remembered};
 use crate::port::conversation::{Conversation, Setting};
 use crate::port::wire::Datagrams;
 use crate::port::{Protocol, Transport};
@@ -51,6 +55,9 @@ impl Options {
 pub struct UnixProbe {
     options: Options,
     conversation: Conversation,
+    place: Remembered,
+    /// For paths behind a network, where even to walk to the socket may take for ever.
+    elsewhere: Elsewhere<io::Result<OwnedFd>>,
 }
 
 impl UnixProbe {
@@ -60,30 +67,52 @@ impl UnixProbe {
     /// A request of HTTP that cannot be written.
     pub fn new(options: Options) -> Result<Self, http::Invalid> {
         let conversation = Conversation::new(&options.protocol, "localhost".to_owned())?;
-        Ok(Self { options, conversation })
+        let (place, elsewhere) = (Remembered::default(), Elsewhere::default());
+        Ok(Self { options, conversation, place, elsewhere })
     }
 
-    async fn attempt(&self, wall: Duration, status: &mut Option<u16>) -> Result<(), Failure> {
-        let Options { path, transport, timeout: limit, .. } = &self.options;
-        let datagrams = *transport == Transport::Udp;
-        let setting = Setting { limit: *limit, wall, datagrams, begun: false };
+    async fn attempt(&mut self, look: &Look, status: &mut Option<u16>) -> Result<(), Failure> {
+        let Options { transport, timeout: limit, .. } = self.options;
+        let datagrams = transport == Transport::Udp;
+        let setting = Setting { limit, wall: look.wall(), datagrams, begun: false };
+        if self.place.place_of(&self.options.path) == Place::Remote {
+            let path = self.options.path.clone();
+            let gate = self.place.gate();
+            let connected = self.elsewhere.ask(&gate, look, move || far(&path, datagrams)).await;
+            let fd = connected.map_err(Failure::Unable)?.map_err(|error| self.unreached(&error))?;
+            if datagrams {
+                let socket = UnixDatagram::from_std(fd.into()).map_err(|error| self.unreached(&error))?;
+                return self.send(socket, setting, status).await;
+            }
+            let mut stream = UnixStream::from_std(fd.into()).map_err(|error| self.unreached(&error))?;
+            return self.conversation.hold(&mut stream, setting, status).await;
+        }
         if datagrams {
             let connected = UnixDatagram::unbound().and_then(|socket| {
-                socket.connect(path)?;
-                Ok(Datagrams(socket))
+                socket.connect(&self.options.path)?;
+                Ok(socket)
             });
-            let mut socket = connected.map_err(|error| self.unreached(&error))?;
-            // Nobody can refuse later what was connected here, so nothing is sent that nobody asked for.
-            return match self.conversation {
-                Conversation::None => Ok(()),
-                _ => self.conversation.hold(&mut socket, setting, status).await,
-            };
+            let socket = connected.map_err(|error| self.unreached(&error))?;
+            return self.send(socket, setting, status).await;
         }
-        let mut stream = timeout(*limit, UnixStream::connect(path))
+        let mut stream = timeout(limit, UnixStream::connect(&self.options.path))
             .await
-            .map_err(|_| Failure::timed_out("while connecting", *limit))?
+            .map_err(|_| Failure::timed_out("while connecting", limit))?
             .map_err(|error| self.unreached(&error))?;
         self.conversation.hold(&mut stream, setting, status).await
+    }
+
+    /// Nobody can refuse later what was connected here, so nothing is sent that nobody asked for.
+    async fn send(
+        &self,
+        socket: UnixDatagram,
+        setting: Setting,
+        status: &mut Option<u16>,
+    ) -> Result<(), Failure> {
+        match self.conversation {
+            Conversation::None => Ok(()),
+            _ => self.conversation.hold(&mut Datagrams(socket), setting, status).await,
+        }
     }
 
     /// Why nobody could be connected to.
@@ -106,6 +135,19 @@ impl UnixProbe {
     }
 }
 
+/// Connects on a thread of its own.
+fn far(path: &Path, datagrams: bool) -> io::Result<OwnedFd> {
+    if datagrams {
+        let socket = net::UnixDatagram::unbound()?;
+        socket.connect(path)?;
+        socket.set_nonblocking(true)?;
+        return Ok(socket.into());
+    }
+    let stream = net::UnixStream::connect(path)?;
+    stream.set_nonblocking(true)?;
+    Ok(stream.into())
+}
+
 #[async_trait]
 impl Probe for UnixProbe {
     async fn observe(&mut self, look: &Look) -> Result<Observation, ProbeError> {
@@ -114,7 +156,7 @@ impl Probe for UnixProbe {
             attempt += 1;
             let begin = Instant::now();
             let mut status = None;
-            let mut seen = match self.attempt(look.wall(), &mut status).await {
+            let mut seen = match self.attempt(look, &mut status).await {
                 Ok(()) => Observation::up().with(&metrics::RESPONSE_TIME, begin.elapsed().as_secs_f64()),
                 Err(Failure::Down(_)) if attempt < self.options.attempts => continue,
                 Err(failure) => failure.observed()?,

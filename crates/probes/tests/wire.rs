@@ -233,7 +233,7 @@ async fn a_certificate_says_how_long_it_is_good_and_may_be_known_by_its_digest()
 #[tokio::test]
 async fn tls_begins_within_a_conversation_that_knows_how() {
     let (port, _) = secured("220 mail\r\n").await;
-    let mut asked = options(port, Protocol::Spoken(Spoken::Smtp));
+    let mut asked = options(port, Protocol::Spoken(Spoken::Smtp(None)));
     asked.tls = Some(Tls::new(false));
     asked.starttls = true;
     let seen = look(asked).await;
