@@ -61,7 +61,7 @@ impl Scanned {
 /// Whether a byte may be part of a bare word.
 pub(crate) fn is_word(byte: u8) -> bool {
     byte >= 0x21
-        && !matches!(byte, b'@' | b':' | b'{' | b'}' | b'"' | b'\'' | b';' | b'(' | b')' | b',' | b'%')
+        && !matches!(byte, b'!' | b'@' | b':' | b'{' | b'}' | b'"' | b'\'' | b';' | b'(' | b')' | b',' | b'%')
 }
 
 /// The end of the word that begins here.
@@ -124,6 +124,10 @@ fn token(text: &str, at: usize, command_path: bool) -> Scanned {
             return Scanned::new(Kind::Key(Keyword::NotEqual), at, at + 2);
         }
         b'!' => Kind::Stray,
+        // Glued to whatever stands around it, unlike any other operator.
+        b'!' if bytes.get(at + 1) == Some(&b'=') => {
+            return Scanned::new(Kind::Key(Keyword::NotEqual), at, at + 2);
+        }
         byte if !is_word(byte) => Kind::Stray,
         _ => return word(text, at, command_path),
     };

@@ -335,6 +335,9 @@ fn value(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
                     .to_owned(),
             )
         }
+        Kind::Stray if raw == "!" => {
+            Some("a ! ends a word; a text that holds one goes into quotes".to_owned())
+        }
         Kind::Colon => Some("a colon ends a word; a text that holds one goes into quotes".to_owned()),
         _ => None,
     }
