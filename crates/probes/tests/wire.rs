@@ -166,12 +166,12 @@ async fn a_body_must_hold_what_is_asked_and_have_its_digest() {
     assert_eq!(try_look(&mut right).await.unwrap().standing, Standing::Up);
 }
 
-/// A server with a certificate that signs itself and ends on the eleventh of January 2026. Gives its port, and the
+/// A server with a certificate that signs itself and ends on the eleventh of January of this year. Gives its port, and the
 /// certificate.
-async fn secured(greeting: &'static str) -> (u16, Vec<u8>) {
+async fn secured(greeting: &'static str, year: i32) -> (u16, Vec<u8>) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    params.not_after = rcgen::date_time_ymd(2026, 1, 11);
+    params.not_after = rcgen::date_time_ymd(year, 1, 11);
     let made = params.self_signed(&key).unwrap();
     let der = made.der().to_vec();
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
@@ -213,7 +213,7 @@ async fn secured(greeting: &'static str) -> (u16, Vec<u8>) {
 
 #[tokio::test]
 async fn a_certificate_says_how_long_it_is_good_and_may_be_known_by_its_digest() {
-    let (port, der) = secured("").await;
+    let (port, der) = secured("", 2026).await;
     let mut tls = Tls::new(false);
     let sha256 = ring::digest::digest(&ring::digest::SHA256, &der);
     let digits: String = sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -232,7 +232,7 @@ async fn a_certificate_says_how_long_it_is_good_and_may_be_known_by_its_digest()
 
 #[tokio::test]
 async fn tls_begins_within_a_conversation_that_knows_how() {
-    let (port, _) = secured("220 mail\r\n").await;
+    let (port, _) = secured("220 mail\r\n", 2026).await;
     let mut asked = options(port, Protocol::Spoken(Spoken::Smtp(None)));
     asked.tls = Some(Tls::new(false));
     asked.starttls = true;
@@ -250,4 +250,51 @@ async fn a_connection_leaves_from_the_address_that_is_asked_for() {
     assert_eq!(listener.accept().await.unwrap().1.ip().to_string(), "127.0.0.9");
     asked.source = Some("::1".parse().unwrap());
     assert_eq!(kind(&look(asked).await), Some(ReasonKind::Unresolved), "there is no way from there");
+}
+
+#[tokio::test]
+async fn a_certificate_that_signs_itself_is_good_enough_where_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    for (year, said, good) in [(2999, true, true), (2999, false, false), (2020, true, false)] {
+        let (port, _) = secured("", year).await;
+        let mut tls = Tls::new(true);
+        tls.self_signed = said;
+        tls.server_name = Some("localhost".to_owned());
+        let mut asked = options(port, Protocol::Default);
+        asked.tls = Some(tls.clone());
+        match try_look(&mut PortProbe::new(asked.clone()).unwrap()).await {
+            Ok(seen) if good => assert_eq!(seen.standing, Standing::Up, "{year} {said}"),
+            Ok(seen) => assert_eq!(kind(&seen), Some(ReasonKind::Tls), "{year} {said}"),
+            // A host without authorities has nothing to verify against.
+            Err(ProbeError::Failed(why)) => assert!(!said && why.contains("ca-certificates"), "{why}"),
+            Err(error) => panic!("{error}"),
+        }
+        // A folder of authorities: this one, and something else.
+        let (port, der) = secured("", year).await;
+        std::fs::write(folder.path().join("note.txt"), "no certificate").unwrap();
+        std::fs::write(folder.path().join("own.pem"), pem(&der)).unwrap();
+        tls.self_signed = false;
+        tls.ca_path = Some(folder.path().to_owned());
+        asked.port = port;
+        asked.tls = Some(tls);
+        let seen = look(asked).await;
+        let wanted = if year == 2999 { None } else { Some(ReasonKind::Tls) };
+        assert_eq!(kind(&seen), wanted, "{year}: {seen:?}");
+    }
+}
+
+fn pem(der: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for part in der.chunks(3) {
+        let bits = part.iter().fold(0u32, |n, byte| n << 8 | u32::from(*byte)) << (8 * (3 - part.len()));
+        for n in 0..4 {
+            let letter = if n <= part.len() { LETTERS[(bits >> (18 - 6 * n) & 63) as usize] } else { b'=' };
+            text.push(char::from(letter));
+        }
+        if text.len() % 65 == 64 {
+            text.push('\n');
+        }
+    }
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
