@@ -124,10 +124,6 @@ fn token(text: &str, at: usize, command_path: bool) -> Scanned {
             return Scanned::new(Kind::Key(Keyword::NotEqual), at, at + 2);
         }
         b'!' => Kind::Stray,
-        // Glued to whatever stands around it, unlike any other operator.
-        b'!' if bytes.get(at + 1) == Some(&b'=') => {
-            return Scanned::new(Kind::Key(Keyword::NotEqual), at, at + 2);
-        }
         byte if !is_word(byte) => Kind::Stray,
         _ => return word(text, at, command_path),
     };
