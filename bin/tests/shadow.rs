@@ -1,4 +1,5 @@
 //! `hinoban shadow` beside a Monit that is played by this test.
+#![allow(clippy::unwrap_used)] // these may panic
 
 mod common;
 
