@@ -1,5 +1,5 @@
 //! `hinoban shadow` beside a Monit that is played by this test.
-#![allow(clippy::unwrap_used)] // these may panic
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // these may panic, and are a Monit with a clock of its own
 
 mod common;
 
