@@ -214,6 +214,16 @@ pub(crate) fn complaint(error: &io::Error) -> Option<&rustls::Error> {
     inner.downcast_ref().or_else(|| complaint(inner.downcast_ref::<io::Error>()?))
 }
 
+/// The same in words: what is most often behind it is said by its name.
+pub(crate) fn told(complaint: &rustls::Error) -> String {
+    match complaint {
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            "SSL connection error: what is there does not speak TLS".to_owned()
+        }
+        complaint => format!("SSL connection error: {complaint}"),
+    }
+}
+
 /// Verification switched off: the server must own the key it shows, but may show any certificate.
 #[derive(Debug)]
 struct AcceptAny(Arc<CryptoProvider>);

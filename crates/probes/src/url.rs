@@ -213,11 +213,11 @@ fn sort(error: &reqwest::Error, url: &Url) -> Failure {
             return Failure::down(ReasonKind::Unresolved, text);
         }
         if let Some(complaint) = e.downcast_ref::<rustls::Error>() {
-            return Failure::down(ReasonKind::Tls, format!("SSL connection error: {complaint}"));
+            return Failure::down(ReasonKind::Tls, tls::told(complaint));
         }
         if let Some(e) = e.downcast_ref::<io::Error>() {
             if let Some(complaint) = tls::complaint(e) {
-                return Failure::down(ReasonKind::Tls, format!("SSL connection error: {complaint}"));
+                return Failure::down(ReasonKind::Tls, tls::told(complaint));
             }
             if e.raw_os_error().is_some() || e.kind() == io::ErrorKind::UnexpectedEof {
                 return Failure::of_socket(e, "while waiting for the answer");

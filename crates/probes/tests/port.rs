@@ -339,7 +339,8 @@ async fn a_file_of_authorities_takes_the_place_of_the_hosts() {
 async fn a_server_without_tls_is_a_failure_of_tls() {
     let mut asked = options(says("220 hello\r\n").await, Some(Http::default()));
     asked.tls = Some(Tls::new(false));
-    assert_eq!(look(asked).await.standing.reason().unwrap().kind, ReasonKind::Tls);
+    let seen = look(asked).await;
+    fails(&seen, ReasonKind::Tls, "SSL connection error: what is there does not speak TLS");
 }
 
 #[tokio::test]

@@ -187,9 +187,7 @@ impl Secured {
             .await
             .map_err(|_| Failure::timed_out(AGREEING, limit))?
             .map_err(|e| match tls::complaint(&e) {
-                Some(complaint) => {
-                    Failure::down(ReasonKind::Tls, format!("SSL connection error: {complaint}"))
-                }
+                Some(complaint) => Failure::down(ReasonKind::Tls, tls::told(complaint)),
                 None => Failure::of_socket(&e, AGREEING),
             })
     }
