@@ -1,6 +1,7 @@
 //! What may be wrong with an answer that was good: it came too late, or with a certificate that ends too soon.
 
-use hinoban_config::{ResponseTime, Test};
+use hinoban_config::{Condition, ResponseTime, Test};
+use hinoban_event::Class;
 use hinoban_reading::{ReasonKind, Value, metrics};
 
 /// What is wrong with it.
@@ -32,7 +33,28 @@ pub(crate) fn of(test: &Test, read: impl Fn(&str) -> Option<Value>) -> Option<Fl
     (left < i64::from(least)).then_some(Flaw::Certificate(left, least))
 }
 
+/// Whether a rule may fail of a flaw of this class.
+pub(crate) fn may_be(when: &Condition, class: Class) -> bool {
+    let Condition::Test { test, .. } = when else { return false };
+    let (time, days) = match test {
+        Test::Port(port) => (port.response_time.is_some(), port.certificate_days.is_some()),
+        Test::Unix(unix) => (unix.response_time.is_some(), false),
+        Test::Ping(ping) => (ping.response_time.is_some(), false),
+        Test::Url(url) => (false, url.certificate_days.is_some()),
+        _ => (false, false),
+    };
+    time && class == Class::Speed || days && class == Class::Timestamp
+}
+
 impl Flaw {
+    /// The class of its events, as in Monit.
+    pub(crate) fn class(self) -> Class {
+        match self {
+            Flaw::Time(..) => Class::Speed,
+            Flaw::Certificate(..) => Class::Timestamp,
+        }
+    }
+
     pub(crate) fn reason(self) -> ReasonKind {
         match self {
             Flaw::Time(..) => ReasonKind::Slow,

@@ -15,7 +15,7 @@ use crate::patience::{Repairs, Trial};
 use crate::queue::distance;
 use crate::record::Record;
 use crate::watched::{Looks, Watched};
-use crate::{ServiceId, Watching, change, condition_name, follow, rules};
+use crate::{ServiceId, Watching, change, condition_name, flaw, follow, rules};
 
 /// What an earlier life of the supervisor left.
 #[derive(Debug, Clone, Default)]
@@ -109,12 +109,11 @@ impl Scheduler {
                 watched.trial = Some(Box::new(Trial::restored(repairs, on)));
             }
             for (_, rule, class, since) in restored.failing.iter().filter(|f| f.0 == service.name) {
-                let same = service
-                    .rules
-                    .get(*rule)
-                    .is_some_and(|r| rules::class_in(&service.kind, &r.when) == *class);
+                let Some(written) = service.rules.get(*rule) else { continue };
+                let flaw = Some(*class).filter(|class| flaw::may_be(&written.when, *class));
+                let same = flaw.is_some() || rules::class_in(&service.kind, &written.when) == *class;
                 if same && watched.watching != Watching::No {
-                    watched.records[*rule] = Some(Box::new(Record::failed(*since)));
+                    watched.records[*rule] = Some(Box::new(Record::failed(*since, flaw)));
                 }
             }
             for (_, condition, value) in restored.baselines.iter().filter(|b| b.0 == service.name) {

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use hinoban_config::{Branch, Dialect, Rate};
+use hinoban_event::Class;
 use hinoban_reading::{Moment, Now, Stamp};
 
 /// Where a rule stands.
@@ -80,18 +81,25 @@ pub(crate) struct Record {
     /// Samples since the last change of state, which is number 1.
     pub(crate) times: u32,
     pub(crate) since: Stamp,
+    /// Of what it failed, if that is not the class of the rule: of a connection that stands, its time or its certificate.
+    pub(crate) class: Option<Class>,
     /// Since when all samples have been against the state: failing while it has not failed, holding while it has.
     against: Option<Moment>,
 }
 
 impl Record {
     pub(crate) fn new(at: Stamp) -> Self {
-        Self { history: 0, seen: 0, state: State::Unsure, times: 0, since: at, against: None }
+        Self { history: 0, seen: 0, state: State::Unsure, times: 0, since: at, class: None, against: None }
     }
 
     /// A rule that had failed before we began.
-    pub(crate) fn failed(since: Stamp) -> Self {
-        Self { history: u64::MAX, seen: 64, state: State::Failed, times: 1, since, against: None }
+    pub(crate) fn failed(since: Stamp, class: Option<Class>) -> Self {
+        Self { history: u64::MAX, seen: 64, state: State::Failed, times: 1, since, class, against: None }
+    }
+
+    /// It has failed, and now fails of something else: that is news.
+    pub(crate) fn turn(&mut self, class: Option<Class>, at: Stamp) {
+        (self.class, self.times, self.since) = (class, 1, at);
     }
 
     /// Takes one sample, with both branches of the rule.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use hinoban_config::{Branch, Condition, Dialect, Kind, Mode, Rate, Test, Then};
 use hinoban_event::{Because, Class, Doing, Event, Fact, Failure, Recovery};
-use hinoban_reading::{Now, Total, Traffic, metrics};
+use hinoban_reading::{Now, Stamp, Total, Traffic, metrics};
 
+use crate::flaw::Flaw;
 use crate::machine::{Out, Scheduler};
 use crate::record::{Record, Sample, State, Step};
 use crate::watched::Watched;
@@ -55,6 +56,7 @@ impl Scheduler {
             None => return,
         };
         let failed_since = record.since;
+        let flawed = record.class;
         let step = match early && rate != Rate::ONCE {
             true => record.again(),
             false => record.sample(sample, &written.fail, &written.ok, now),
@@ -66,11 +68,26 @@ impl Scheduler {
             let at = now.moment + lasting;
             watched.recheck = Some(watched.recheck.map_or(at, |before| before.min(at)));
         }
-        let class = class_in(&service.kind, &written.when);
+        let own = class_in(&service.kind, &written.when);
         let name = service.name.clone();
         if step == Step::Quiet {
             return;
         }
+        let flaw = if failed { sight::flaw(watched, rule).map(Flaw::class) } else { flawed };
+        // Slow, and then not there at all, is not the same failure: whoever knows of the one does not know of the other.
+        let turned = step == Step::StillFailing && flaw != flawed;
+        let (step, times, since) = if turned { (Step::Fail, 1, now.stamp) } else { (step, times, since) };
+        let record = watched.records[rule].as_mut().filter(|_| failed && step != Step::Doubt);
+        if let Some(record) = record {
+            if turned { record.turn(flaw, now.stamp) } else { record.class = flaw }
+        }
+        let class = flaw.unwrap_or(own);
+        if turned {
+            let before = flawed.unwrap_or(own);
+            out.push(Effect::Remember(Remembered::Recovered { service: name.clone(), rule, class: before }));
+            self.turns(now, i, rule, (before, flaw), failed_since, early, out);
+        }
+        let watched = &self.services[i];
         let tongue = Tongue { dialect, zone: &self.zone };
         let sight = sight::sight(watched, rule, tongue).unwrap_or_default();
         match step {
@@ -127,6 +144,37 @@ impl Scheduler {
                 }
                 self.react(now, i, rule, step, Fact::Recovered(recovery), early, out);
             }
+        }
+    }
+
+    /// What a rule failed of before is over, for it fails of something else now. Only where that is known is it good news.
+    #[allow(clippy::too_many_arguments)] // one step of one rule, as in `react`
+    fn turns(
+        &mut self,
+        now: Now,
+        i: usize,
+        rule: usize,
+        (before, flaw): (Class, Option<Class>),
+        since: Stamp,
+        early: bool,
+        out: &mut Out,
+    ) {
+        let watched = &self.services[i];
+        // Of the time of an answer and of the certificate only the first that is wrong is told.
+        let known = flaw.is_some() && before != Class::Timestamp;
+        let (then, text) = match known {
+            true => {
+                let then = doing(&watched.service.rules[rule].ok, watched.service.mode);
+                (then, sight::connection(watched, rule).unwrap_or_default())
+            }
+            false => (Doing::Nothing, "what was wrong before is not known any more".to_owned()),
+        };
+        let (done, ending, compared) = (watched.done.clone(), None, None);
+        let fact =
+            Fact::Recovered(Recovery { rule, class: before, text, then, since, done, ending, compared });
+        match known {
+            true => self.react(now, i, rule, Step::Recover, fact, early, out),
+            false => drop(self.emit(now, i, fact, out)),
         }
     }
 

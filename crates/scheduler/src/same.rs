@@ -3,7 +3,7 @@
 use hinoban_config::{Condition, Kind, Rule, Test};
 use hinoban_event::Class;
 
-use crate::rules;
+use crate::{flaw, rules};
 
 /// What a rule asks, as a name: what it is about, and a fingerprint of the rest. The same in every life of one version of
 /// the supervisor; holds no secret.
@@ -66,7 +66,8 @@ pub fn follow(old: &[(usize, Class, Option<&str>)], new: &[Rule]) -> Vec<Option<
         let subject = name.and_then(|name| name.rsplit_once('/')).map(|(about, _)| about);
         let of = rules::class(&rule.when);
         // Whose kind it is does not show here: of a network interface, being there is a matter of its link.
-        let same = of == *class || rule.is_existence() && *class == Class::Link;
+        let same =
+            of == *class || flaw::may_be(&rule.when, *class) || rule.is_existence() && *class == Class::Link;
         if same && subject.is_none_or(|subject| subject == about(&rule.when)) {
             free[*at] = false;
             *found = Some(*at);

@@ -5,7 +5,7 @@ use hinoban_config::{Change, Condition, Dialect, Expect, Test};
 use hinoban_event::Comparison;
 use hinoban_reading::{ReasonKind, Standing, Unit, Value, metrics};
 
-use crate::flaw;
+use crate::flaw::{self, Flaw};
 use crate::rules;
 use crate::watched::Watched;
 use crate::wording::{self, Changed, Compared, Differing, Tongue};
@@ -68,19 +68,30 @@ pub(crate) fn fails(watched: &Watched, rule: usize) -> Option<bool> {
     }
 }
 
+/// What is wrong with what was last seen, if the connection stands all the same.
+pub(crate) fn flaw(watched: &Watched, rule: usize) -> Option<Flaw> {
+    let Condition::Test { test, expect: Expect::Failed } = &watched.service.rules[rule].when else {
+        return None;
+    };
+    let seen = watched.test(rule)?.seen.as_ref().filter(|seen| seen.standing.is_up())?;
+    flaw::of(test, |metric| seen.get(metric))
+}
+
+/// The connection in words, whatever else is wrong.
+pub(crate) fn connection(watched: &Watched, rule: usize) -> Option<String> {
+    let Condition::Test { test, .. } = &watched.service.rules[rule].when else { return None };
+    Some(wording::test(test, &watched.test(rule)?.seen.as_ref()?.open()))
+}
+
 /// The same in words.
 pub(crate) fn sight(watched: &Watched, rule: usize, tongue: Tongue<'_>) -> Option<Sight> {
     let dialect = tongue.dialect;
     let failed = fails(watched, rule)?;
     let kind = &watched.service.kind;
     let when = &watched.service.rules[rule].when;
-    if let Condition::Test { test, expect } = when {
+    if let Condition::Test { test, .. } = when {
         let seen = watched.test(rule)?.seen.as_ref()?.open();
-        let flaw = match expect {
-            Expect::Failed if seen.standing.is_up() => flaw::of(test, |metric| seen.get(metric).cloned()),
-            _ => None,
-        };
-        let (text, reason) = match flaw {
+        let (text, reason) = match flaw(watched, rule) {
             Some(flaw) => (flaw.text(), Some(flaw.reason())),
             None => (wording::test(test, &seen), seen.standing.reason().map(|r| r.kind)),
         };

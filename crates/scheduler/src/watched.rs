@@ -341,9 +341,13 @@ impl Watched {
     /// The rules that fail now: position and class.
     pub(crate) fn failures(&self) -> impl Iterator<Item = (usize, Class)> {
         let fails = |rule: &usize| self.fails(*rule);
-        (0..self.records.len())
-            .filter(fails)
-            .map(|rule| (rule, rules::class_in(&self.service.kind, &self.service.rules[rule].when)))
+        (0..self.records.len()).filter(fails).map(|rule| (rule, self.class(rule)))
+    }
+
+    /// The class of what a rule failed of last; until then, that of its events.
+    pub(crate) fn class(&self, rule: usize) -> Class {
+        let flaw = self.records[rule].as_ref().and_then(|record| record.class);
+        flaw.unwrap_or_else(|| rules::class_in(&self.service.kind, &self.service.rules[rule].when))
     }
 
     /// What somebody asked for that has not been begun.

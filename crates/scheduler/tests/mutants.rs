@@ -45,7 +45,7 @@ const MUTANTS: &[Mutant] = &[
     (
         "failures are forgotten by a crash",
         "life.rs",
-        "                    watched.records[*rule] = Some(Box::new(Record::failed(*since)));",
+        "                    watched.records[*rule] = Some(Box::new(Record::failed(*since, flaw)));",
         "                    watched.records[*rule] = Some(Box::new(Record::new(*since)));",
     ),
     (

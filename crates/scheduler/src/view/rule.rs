@@ -108,7 +108,7 @@ pub(super) fn view(watched: &Watched, r: usize, now: Now, tongue: Tongue<'_>) ->
     let sight = watched.judged[r].filter(|_| counted).and_then(|_| sight::sight(watched, r, tongue));
     RuleView {
         text: watched.texts()[r].clone(),
-        class: rules::class_in(&service.kind, &rule.when),
+        class: watched.class(r),
         state,
         failed: watched.fails(r),
         changed: change::is_news(rule)
