@@ -11,6 +11,31 @@ use crate::token::{Kind, Subject};
 /// The most looks that a rate may span: as many as Monit's history has bits.
 const HISTORY: i64 = 64;
 
+/// What may stand in a condition where `then` may stand, too.
+const OPTIONS: [&str; 21] = [
+    "protocol",
+    "timeout",
+    "retry",
+    "host",
+    "port",
+    "type",
+    "request",
+    "status",
+    "content",
+    "hostheader",
+    "method",
+    "username",
+    "password",
+    "checksum",
+    "send",
+    "expect",
+    "responsetime",
+    "certificate",
+    "address",
+    "then",
+    "within",
+];
+
 /// Monit lets a program of `exec` run for as long as it likes.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -88,6 +113,12 @@ impl Parser<'_> {
     pub(super) fn branch(&mut self) -> Parse<Branch> {
         let rate = self.rate()?;
         if !self.eat(Then) {
+            // Whatever is no option ends the condition: it may be one that was misspelt.
+            let word = self.raw(&self.token);
+            if let (Kind::Word, Some(near)) = (self.token.kind, crate::help::nearest(word, &OPTIONS)) {
+                let help = format!("did you mean '{near}'?");
+                return self.refuse(help);
+            }
             return self.unexpected(&["then", "for N cycles", "N times within M cycles"]);
         }
         Ok(Branch::at(self.action()?, rate))
