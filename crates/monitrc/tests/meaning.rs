@@ -294,6 +294,19 @@ fn warned(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn numbers_that_monit_cuts_are_warned_of_whatever_they_count() {
+    for rule in ["memory > 3000000000 B", "disk read > 3000000000 B/s", "uptime > 3000000000 seconds"] {
+        let told = warned(&format!("check process a with pidfile /a\nif {rule} then alert\n"));
+        assert_eq!(told, ["monitrc:2: this number is above 2147483647"], "{rule}");
+    }
+    // A fraction is not cut, and neither is what a unit makes large.
+    for rule in ["memory > 3000000000.5 B", "memory > 3000 MB"] {
+        let none = warned(&format!("check process a with pidfile /a\nif {rule} then alert\n"));
+        assert_eq!(none, [String::new(); 0], "{rule}");
+    }
+}
+
+#[test]
 fn a_directory_that_is_included_by_its_name_is_warned_of() {
     let folders = ["/conf", "/conf/", "/conf/inner"].map(|path| (path.into(), world::FOLDER.to_owned()));
     let world = World { files: folders.into() };

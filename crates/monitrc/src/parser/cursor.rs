@@ -48,11 +48,16 @@ impl Parser<'_> {
         if self.token.kind != Kind::Number {
             return self.unexpected(&[expected]);
         }
-        if self.token.int() > i64::from(i32::MAX) {
+        self.doubt_wide();
+        Ok(self.take().int())
+    }
+
+    /// A number without a fraction that has more than 32 bits.
+    fn doubt_wide(&mut self) {
+        if self.token.kind == Kind::Number && self.token.int() > i64::from(i32::MAX) {
             let mistake = Mistake::warning(self.here(), "this number is above 2147483647");
             self.advise(mistake.help("Monit 5.33 cuts it to 32 bits; here it is taken as written"));
         }
-        Ok(self.take().int())
     }
 
     /// A number that may have a fraction.
@@ -60,6 +65,7 @@ impl Parser<'_> {
         if !matches!(self.token.kind, Kind::Number | Kind::Real) {
             return self.unexpected(&[expected]);
         }
+        self.doubt_wide();
         Ok(self.take().real())
     }
 

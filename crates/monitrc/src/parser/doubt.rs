@@ -112,7 +112,8 @@ impl Parser<'_> {
         if above == 0 || !(setting.is(Keyword::Limits) || setting.is(Keyword::OnReboot)) {
             return;
         }
-        let message = format!("this holds for what is written below it, not for the {above} services above");
+        let who = if above == 1 { "the service".to_owned() } else { format!("the {above} services") };
+        let message = format!("this holds for what is written below it, not for {who} above");
         let help = "write it before all services; of limits only those of buffers reach what is above";
         self.advise(Mistake::warning(self.place(setting), message).help(help));
     }
