@@ -50,7 +50,8 @@ impl std::fmt::Debug for Runtime<'_> {
 pub fn dump(config: &Config, runtime: &Runtime<'_>) -> String {
     let mut page = Page::default();
     for group in config.services.iter().flat_map(|service| &service.groups) {
-        page.groups.entry(group.to_lowercase()).or_insert_with(|| group.clone());
+        let place = page.groups.len();
+        page.groups.entry(group.to_lowercase()).or_insert_with(|| (place, group.clone()));
     }
     settings::write(&mut page, config, runtime);
     page.text.push_str("\nThe service list contains the following entries:\n\n");
@@ -77,8 +78,8 @@ pub fn preamble(config: &Config, runtime: &Runtime<'_>) -> String {
 #[derive(Default)]
 struct Page {
     text: String,
-    /// Groups as they are spelled where they were named first, by the same in small letters.
-    groups: HashMap<String, String>,
+    /// Groups in the order in which they were first named, and as they are spelled there, by the same in small letters.
+    groups: HashMap<String, (usize, String)>,
 }
 
 impl Page {

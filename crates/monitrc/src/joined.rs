@@ -22,7 +22,7 @@ pub(crate) fn token(text: &str, at: usize, end: usize, command_path: bool) -> Op
         }
         b'c' if is("change") => time(bytes, end).map(|e| key(Keyword::Time, e)),
         b'c' if is("check") => check(bytes, at, end, blanks),
-        b'c' if is("cpu") => cpu_part(bytes, end).map(|(keyword, e)| key(keyword, e)),
+        b'c' if is("cpu") || is("cpuusage") => cpu_part(bytes, at + 3).map(|(keyword, e)| key(keyword, e)),
         b'd' if is("depends") || is("depend") => (blanks > end).then(|| {
             // No blank need follow: `depends online` is about `line`.
             let stop = if begins(next, b"on") { blanks + 2 } else { end };
@@ -130,10 +130,10 @@ fn time(bytes: &[u8], end: usize) -> Option<usize> {
 
 /// `[usage] ( part )`. Nothing between the parentheses means user.
 fn cpu_part(bytes: &[u8], end: usize) -> Option<(Keyword, usize)> {
-    let mut at = skip_blanks(bytes, end);
+    let mut at = skip_spaces(bytes, end);
     let word = word_end(bytes, at);
     if bytes[at..word].eq_ignore_ascii_case(b"usage") {
-        at = skip_blanks(bytes, word);
+        at = skip_spaces(bytes, word);
     }
     let (inner, stop) = parentheses(bytes, at)?;
     let keyword = match inner.to_ascii_lowercase().as_slice() {
@@ -153,7 +153,7 @@ fn cpu_part(bytes: &[u8], end: usize) -> Option<(Keyword, usize)> {
 
 /// `(1)`, `(5)`, `(15)`, with `m` or `min` after the number; without any it is one minute.
 fn load(bytes: &[u8], end: usize) -> (Keyword, usize) {
-    let part = parentheses(bytes, skip_blanks(bytes, end)).and_then(|(inner, stop)| {
+    let part = parentheses(bytes, skip_spaces(bytes, end)).and_then(|(inner, stop)| {
         let digits = inner.iter().take_while(|b| b.is_ascii_digit()).count();
         let unit = inner[digits..].trim_ascii().to_ascii_lowercase();
         let keyword = match (&inner[..digits], unit.as_slice()) {
@@ -172,12 +172,17 @@ fn parentheses(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     if bytes.get(at) != Some(&b'(') {
         return None;
     }
-    let from = skip_blanks(bytes, at + 1);
+    let from = skip_spaces(bytes, at + 1);
     let mut to = from;
-    while bytes.get(to).is_some_and(|b| is_word(*b) || matches!(b, b' ' | b'\t')) {
+    while bytes.get(to).is_some_and(|b| is_word(*b) || *b == b' ') {
         to += 1;
     }
     (bytes.get(to) == Some(&b')')).then(|| (bytes[from..to].trim_ascii(), to + 1))
+}
+
+/// The first byte from here that is no blank: tabs do not stand inside these tokens.
+fn skip_spaces(bytes: &[u8], at: usize) -> usize {
+    at + bytes[at..].iter().take_while(|b| **b == b' ').count()
 }
 
 /// `include` and its pattern: a bare word or a text in quotes, of which only blanks may be on another line.

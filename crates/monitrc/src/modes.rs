@@ -72,11 +72,22 @@ fn group(text: &str, at: usize) -> Scanned {
     found
 }
 
-/// Names separated by commas; the list ends at the first blank that no comma precedes or follows.
+/// The first byte from here that is part of a name in a list: what stands between names is passed over. Only behind a comma,
+/// or what counts for one, may a line end.
+fn skip_commas(bytes: &[u8], from: usize) -> usize {
+    let mut at = skip_blanks(bytes, from);
+    while matches!(bytes.get(at), Some(b',' | b';' | b'(' | b')')) {
+        at = skip_lines(bytes, at + 1);
+    }
+    at
+}
+
+/// Names separated by commas, semicolons or parentheses; the list ends at the first blank that none of them precedes or
+/// follows.
 fn names(text: &str, from: usize) -> Scanned {
     let bytes = text.as_bytes();
     let mut words = Vec::new();
-    let (mut at, mut end) = (from, from);
+    let (mut at, mut end) = (skip_commas(bytes, from), from);
     loop {
         let found = name(text, at);
         match found.kind {
@@ -90,11 +101,10 @@ fn names(text: &str, from: usize) -> Scanned {
             _ => text[found.start..found.end].trim_matches(['"', '\'']).to_owned(),
         });
         end = found.end;
-        let comma = skip_blanks(bytes, end);
-        if bytes.get(comma) != Some(&b',') {
+        at = skip_commas(bytes, end);
+        if at == skip_blanks(bytes, end) {
             break;
         }
-        at = skip_lines(bytes, comma + 1);
     }
     Scanned::new(Kind::Names, from, end).with(Value::Words(words))
 }

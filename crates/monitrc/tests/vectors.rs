@@ -90,6 +90,20 @@ fn texts_are_taken_and_refused_as_by_monit() {
         (33, "set daemon 10 #x".to_owned(), TAKEN),
         (34, "check process P pidfile /p check process p pidfile /q".to_owned(), REFUSED),
         (35, format!("{P}depends on tower"), TAKEN),
+        (36, format!("{P}if failed url http://x-y:81/ then alert"), TAKEN),
+        (36, "set mmonit http://u:p@x:/collector\n".to_owned(), REFUSED),
+        (36, "set mmonit http://u@x/collector\n".to_owned(), REFUSED),
+        (36, "set mmonit http://u:p/q@x/collector\n".to_owned(), TAKEN),
+        (
+            36,
+            format!("{P}group a\ndepends on; (q)\n,r\n{F}check file q path /q\ncheck file r path /r"),
+            TAKEN,
+        ),
+        (36, format!("{P}depends q ;\nr\n{F}check file q path /q\ncheck file r path /r"), TAKEN),
+        (36, "check system s if cpuusage(user) > 5% then alert".to_owned(), TAKEN),
+        (36, "check system s if cpu\t(user) > 5% then alert".to_owned(), REFUSED),
+        (36, "check system s if loadavg ( 5 min ) > 5 then alert".to_owned(), TAKEN),
+        (36, "check system s if loadavg\t(5min) > 5 then alert".to_owned(), REFUSED),
     ];
     for (row, text, taken) in rows {
         let read = read(text);

@@ -100,8 +100,10 @@ fn head(page: &mut Page, service: &Service) {
     let (kind, label, value) = subject(&service.kind);
     page.text += &format!("{:<21} = {}\n", format!("{kind} Name"), service.name);
     if !service.groups.is_empty() {
-        let spelled = |group: &String| page.groups.get(&group.to_lowercase()).cloned();
-        let groups: Vec<String> = service.groups.iter().rev().filter_map(spelled).collect();
+        let named = |group: &String| page.groups.get(&group.to_lowercase());
+        let mut groups: Vec<&(usize, String)> = service.groups.iter().filter_map(named).collect();
+        groups.sort_by(|a, b| b.cmp(a));
+        let groups: Vec<&str> = groups.into_iter().map(|(_, group)| &**group).collect();
         page.line("Group", groups.join(", "));
     }
     if let Some(value) = value {

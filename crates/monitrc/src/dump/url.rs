@@ -44,7 +44,7 @@ pub(super) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'!'..=b'~' if !b"%<>\"{}|\\^[]`".contains(&byte) => encoded.push(byte.into()),
+            b'!'..=b'~' if !b"#%<>\"{}|\\^[]`".contains(&byte) => encoded.push(byte.into()),
             _ => encoded += &format!("%{byte:02X}"),
         }
     }

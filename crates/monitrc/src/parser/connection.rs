@@ -120,31 +120,7 @@ impl Parser<'_> {
         if self.token.kind != Kind::Url {
             return self.unexpected(&["a URL such as http://www.example.com/"]);
         }
-        let token = self.take();
-        let mut url = self.raw(&token).to_owned();
-        let parts = match url::parts(&url) {
-            Ok(parts) => parts,
-            Err(at) => {
-                let length = url[at..].chars().next().map_or(0, char::len_utf8);
-                let word = url[at..at + length].to_owned();
-                let place = self.lexer.files.place(token.file, token.start + at..token.start + at + length);
-                let help = match self.raw(&token).contains(['$', '<', '{']) {
-                    true => "this looks like a placeholder that nobody filled in; expected a URL",
-                    false => "a URL is written http://HOST:PORT/PATH or http://USER:PASSWORD@HOST:PORT/PATH",
-                };
-                self.note(Mistake::error(place, "syntax error").word(word).help(help));
-                return Err(Wrong);
-            }
-        };
-        if let Some(port) = parts.port.filter(|port| *port > u64::from(u16::MAX)) {
-            let used = port & u64::from(u16::MAX);
-            let place = self.place(&token);
-            let mistake =
-                Mistake::warning(place, "a port is a number from 1 to 65535").word(port.to_string());
-            self.advise(mistake.help(format!("Monit 5.33 takes this for {used}; correct it")));
-            let digits = url[parts.host.end + 1..].bytes().take_while(u8::is_ascii_digit).count();
-            url.replace_range(parts.host.end + 1..=parts.host.end + digits, &used.to_string());
-        }
+        let (mut url, parts) = self.url()?;
         let draft = self.connection_options(Sort::Url, place)?;
         let secured = !url.as_bytes()[..5].eq_ignore_ascii_case(b"http:");
         if draft.asked.on && !secured {
@@ -161,5 +137,36 @@ impl Parser<'_> {
         test.timeout = draft.timeout;
         test.retry = draft.retry;
         Ok(Test::Url(test.into()))
+    }
+
+    /// A URL, which is next, in its parts. Its port is one that there is.
+    pub(super) fn url(&mut self) -> Parse<(String, url::Parts)> {
+        let token = self.take();
+        let mut url = self.raw(&token).to_owned();
+        let mut parts = match url::parts(&url) {
+            Ok(parts) => parts,
+            Err(at) => {
+                let length = url[at..].chars().next().map_or(0, char::len_utf8);
+                let word = url[at..at + length].to_owned();
+                let place = self.lexer.files.place(token.file, token.start + at..token.start + at + length);
+                let help = match self.raw(&token).contains(['$', '<', '{']) {
+                    true => "this looks like a placeholder that nobody filled in; expected a URL",
+                    false => "a URL is written http://HOST:PORT/PATH or http://USER:PASSWORD@HOST:PORT/PATH",
+                };
+                self.note(Mistake::error(place, "syntax error").word(word).help(help));
+                return Err(Wrong);
+            }
+        };
+        url::quote_login(&mut url, &mut parts);
+        if let Some(port) = parts.port.filter(|port| *port > u64::from(u16::MAX)) {
+            let used = port & u64::from(u16::MAX);
+            let place = self.place(&token);
+            let mistake =
+                Mistake::warning(place, "a port is a number from 1 to 65535").word(port.to_string());
+            self.advise(mistake.help(format!("Monit 5.33 takes this for {used}; correct it")));
+            let digits = url[parts.host.end + 1..].bytes().take_while(u8::is_ascii_digit).count();
+            url.replace_range(parts.host.end + 1..=parts.host.end + digits, &used.to_string());
+        }
+        Ok((url, parts))
     }
 }

@@ -24,7 +24,7 @@ impl Parser<'_> {
             if timeout < least {
                 let mistake = Mistake::warning(place, "a mail server is given 30 seconds at least");
                 let mistake = mistake.word(timeout.as_secs().to_string());
-                self.note(mistake.help("Monit 5.33 waits as long too, and shows 30 s"));
+                self.advise(mistake.help("Monit 5.33 waits as long too, and shows 30 s"));
             }
         }
         if timeout > least {

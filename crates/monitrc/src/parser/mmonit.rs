@@ -32,8 +32,7 @@ impl Parser<'_> {
     }
 
     fn collector(&mut self) -> Parse<Collector> {
-        let token = self.take();
-        let url = Hidden::new(self.raw(&token));
+        let url = Hidden::new(self.url()?.0);
         let mut asked = Asked::default();
         let timeout = std::mem::replace(&mut self.captured.collector_timeout, self.captured.network);
         let mut collector = Collector { url, timeout, tls: None, groups: Vec::new() };

@@ -41,6 +41,17 @@ pub(super) fn parts(url: &str) -> Result<Parts, usize> {
     }
 }
 
+/// Writes what ends a host everywhere else in the login in hexadecimal digits: Monit reads a password up to the `@`,
+/// others see a path in `http://user:pa/ss@host`.
+pub(super) fn quote_login(url: &mut String, parts: &mut Parts) {
+    let from = url.find("://").map_or(0, |at| at + 3);
+    let login = &url[from..parts.host.start];
+    let quoted = login.replace('/', "%2F").replace('?', "%3F").replace('#', "%23");
+    let longer = quoted.len() - login.len();
+    url.replace_range(from..parts.host.start, &quoted);
+    parts.host = parts.host.start + longer..parts.host.end + longer;
+}
+
 /// The byte behind `USER:PASSWORD@`, if that stands here. Neither part may be empty.
 fn login_end(url: &str, from: usize) -> Option<usize> {
     let at = from + url[from..].find('@')?;
@@ -63,7 +74,7 @@ fn name_end(bytes: &[u8], from: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::parts;
+    use super::{parts, quote_login};
 
     #[test]
     fn a_host_is_found_behind_a_login_and_before_a_port() {
@@ -78,6 +89,15 @@ mod tests {
         ] {
             assert_eq!(host(url), Ok((wanted.to_owned(), port)), "{url}");
         }
+    }
+
+    #[test]
+    fn a_password_may_hold_what_ends_a_host() {
+        let mut url = "http://u:a/b?c#d@x:81/y?z#".to_owned();
+        let mut found = parts(&url).unwrap_or_else(|at| panic!("stops at {at}"));
+        quote_login(&mut url, &mut found);
+        assert_eq!(url, "http://u:a%2Fb%3Fc%23d@x:81/y?z#");
+        assert_eq!((&url[found.host], found.port), ("x", Some(81)));
     }
 
     #[test]
