@@ -136,6 +136,31 @@ check filesystem root with path /
 }
 
 #[test]
+fn comments_go_neither_to_the_next_server_nor_to_the_next_service() {
+    let text = twin(
+        r#"set daemon 30
+set mailserver
+    mail.one port 26,   # first
+    mail.two            # second
+set eventqueue
+    basedir /q   # where they wait
+    slots 10     # so many
+check process a with pidfile /run/a.pid
+    if cpu > 80% then alert
+    # if cpu > 99% then restart
+# between
+check file b with path /b
+"#,
+    );
+    assert!(text.contains("\"smtp://mail.one:26\",  # first\n"), "{text}");
+    assert!(text.contains("\"smtp://mail.two\",  # second\n"), "{text}");
+    assert!(text.contains("# where they wait\nqueue = \"/q\"\nslots = 10  # so many\n"), "{text}");
+    let place = |word: &str| text.find(word).unwrap_or_else(|| panic!("{word} in {text}"));
+    assert!(place("# if cpu > 99%") < place("# between"), "{text}");
+    assert!(text.contains("# if cpu > 99% then restart\n\n# between\n[service.b]"), "{text}");
+}
+
+#[test]
 fn what_is_included_is_folded_in_and_said() {
     let mut world = World::default();
     let files = [

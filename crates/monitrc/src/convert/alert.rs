@@ -18,9 +18,11 @@ pub(super) fn mail(sheet: &mut Sheet, config: &Config) {
     settings::table(sheet, Note::default(), "mail");
     let mut note = settings::note(sheet, &[Keyword::MailServer]);
     let mut servers = Vec::new();
-    for one in &mail.servers {
-        servers.push((note, server(one)));
-        note = sheet.notes.take_next(What::Server);
+    for (at, one) in mail.servers.iter().enumerate() {
+        if at > 0 {
+            note = sheet.notes.take_next(What::Server);
+        }
+        servers.push((std::mem::take(&mut note), server(one)));
     }
     sheet.list(0, "servers", servers);
     if mail.timeout != Duration::from_secs(30) {
@@ -30,10 +32,13 @@ pub(super) fn mail(sheet: &mut Sheet, config: &Config) {
         sheet.entry(0, Note::default(), "hostname", &text::string(name));
     }
     let mut note = settings::note(sheet, &[Keyword::EventQueue]);
+    // What stands behind it all is about what is said last.
+    let beside = if mail.slots.is_some() { std::mem::take(&mut note.beside) } else { Vec::new() };
     if let Some(queue) = &mail.queue {
         sheet.entry(0, std::mem::take(&mut note), "queue", &text::string(&queue.to_string_lossy()));
     }
     if let Some(slots) = mail.slots {
+        note.beside.extend(beside);
         sheet.entry(0, note, "slots", &slots.to_string());
     }
     recipients(sheet, "to", &config.alerts);

@@ -78,7 +78,9 @@ impl Notes {
                 Some(What::Httpd(key))
             }
             Kind::Word | Kind::Quoted
-                if token.fresh && matches!(within, Some(What::Setting(MailServer) | What::Server)) =>
+                if token.fresh
+                    && last != Some(Kind::Key(MailServer))
+                    && matches!(within, Some(What::Setting(MailServer) | What::Server)) =>
             {
                 Some(What::Server)
             }
@@ -139,7 +141,10 @@ impl Notes {
         let mut at = 0;
         while let Some(comment) = comments.get(at) {
             // Lines of comments that stand together.
-            let together = |pair: &[Comment]| pair[1].alone && pair[1].line == pair[0].line + 1;
+            // Those that are set in end a service; those at the margin behind them are about what comes next.
+            let parted = |pair: &[Comment]| pair[0].indent > 0 && pair[1].indent == 0;
+            let together =
+                |pair: &[Comment]| pair[1].alone && pair[1].line == pair[0].line + 1 && !parted(pair);
             let length = match comment.alone {
                 true => 1 + comments[at..].windows(2).take_while(|pair| together(pair)).count(),
                 false => 1,
