@@ -5,7 +5,7 @@ use hinoban_reading::Standing;
 
 use super::words::{list, span, times};
 use super::{About, Paragraph, Scene, why};
-use crate::Watching;
+use crate::{Watching, wording};
 
 pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     let view = &scene.view;
@@ -25,7 +25,11 @@ pub(super) fn say(scene: &Scene<'_>) -> Paragraph {
     if let Some(action) = &view.last_action {
         let by =
             action.by.as_ref().map_or("because of a rule".to_owned(), |by| format!("as asked for by {by}"));
-        said.push(format!("Last done to it, at {}, {by}: {}", scene.ago(action.at), action.text));
+        said.push(format!(
+            "Last done to it, at {}, {by}: {}",
+            scene.ago(action.at),
+            wording::cut(&action.text)
+        ));
     }
     if view.restarts > 0 {
         let often = times(view.restarts);

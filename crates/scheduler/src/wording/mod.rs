@@ -24,7 +24,7 @@ pub(crate) use existence::{detail, existence, is_there, is_wrong_type, wrong_typ
 pub(crate) use limit::{given_up, happened, limit, word};
 pub(crate) use link::link;
 pub(crate) use node::{Differing, attribute, differing};
-pub(crate) use outcome::{outcome, status_changed};
+pub(crate) use outcome::{cut, outcome, status_changed};
 pub(crate) use rule::{often, rule};
 
 /// In which words things are told.

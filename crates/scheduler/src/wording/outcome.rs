@@ -69,7 +69,7 @@ fn text(seen: &Observation) -> &str {
 }
 
 /// The beginning of a line that may be long.
-fn cut(line: &str) -> String {
+pub(crate) fn cut(line: &str) -> String {
     const MOST: usize = 200;
     match line.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &line[..end]),
