@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{Sorted, within};
+use super::bounded::Bounded;
 use super::letter::mailbox;
 use super::{Letter, MailOptions, Server, Tls};
 
@@ -137,8 +138,8 @@ impl Mailer {
             };
             // The end of a message must not wait for the acknowledgement of its beginning: 40 ms at a local server.
             let _ = stream.set_nodelay(true);
-            within(time, "a greeting", AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello))
-                .await
+            let stream = Box::new(Bounded::new(stream));
+            within(time, "a greeting", AsyncSmtpConnection::connect_with_transport(stream, &hello)).await
         };
         let mut connection = connected.map_err(|r| r.text)?;
         if let (Tls::StartTls, Some(tls)) = (server.tls, tls) {

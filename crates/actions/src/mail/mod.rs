@@ -5,6 +5,7 @@
 //! mail programs show a repeated one once.
 
 mod answer;
+mod bounded;
 mod letter;
 mod mailer;
 mod outbox;

@@ -501,3 +501,24 @@ async fn a_missing_file_of_certificates_is_named() {
     let why = mailer(vec![server]).deliver(&letter("a", &["ops@example.com"])).await.unwrap_err();
     assert!(why.is_transient() && why.to_string().contains("/nosuch/own.pem cannot be read"), "{why}");
 }
+
+#[tokio::test]
+async fn a_server_that_talks_without_an_end_is_left_soon_for_the_next() {
+    let flood = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = flood.local_addr().unwrap();
+    let pour = tokio::spawn(async move {
+        let (mut stream, _) = flood.accept().await.unwrap();
+        let mut poured = 0_usize;
+        // No end of a line, ever.
+        while stream.write_all(&[b'x'; 65536]).await.is_ok() {
+            poured += 65536;
+            assert!(poured < 64 << 20, "all of that was taken in");
+        }
+    });
+    let sink = Sink::start().await;
+    let rig = Rig::start(vec![Server::plain("127.0.0.1", at.port()), sink.server()], None, 10);
+    rig.send(&letter("a", &["ops@example.com"])).await;
+    until("the next has it", || sink.mails().len() == 1).await;
+    pour.await.unwrap();
+    rig.stop().await;
+}
