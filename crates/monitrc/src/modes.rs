@@ -72,12 +72,16 @@ fn group(text: &str, at: usize) -> Scanned {
     found
 }
 
-/// The first byte from here that is part of a name in a list: what stands between names is passed over. Only behind a comma,
-/// or what counts for one, may a line end.
+/// Where the next name of a list may begin: behind commas and what counts for one. One line may end before a comma, and
+/// one behind it; a blank line ends the list, whatever it ends in.
 fn skip_commas(bytes: &[u8], from: usize) -> usize {
-    let mut at = skip_blanks(bytes, from);
-    while matches!(bytes.get(at), Some(b',' | b';' | b'(' | b')')) {
-        at = skip_lines(bytes, at + 1);
+    let space = |at: usize| match skip_blanks(bytes, at) {
+        at if bytes.get(at) == Some(&b'\n') => skip_blanks(bytes, at + 1),
+        at => at,
+    };
+    let mut at = from;
+    while matches!(bytes.get(space(at)), Some(b',' | b';' | b'(' | b')')) {
+        at = space(space(at) + 1);
     }
     at
 }
@@ -102,7 +106,7 @@ fn names(text: &str, from: usize) -> Scanned {
         });
         end = found.end;
         at = skip_commas(bytes, end);
-        if at == skip_blanks(bytes, end) {
+        if at == end {
             break;
         }
     }
