@@ -95,6 +95,8 @@ pub(crate) struct Parser<'a> {
     /// Where the HTTP interface listens on TCP: joined when the file has ended.
     address: Option<String>,
     port: Option<(u16, bool, Place)>,
+    /// Where a poll time of 0 is written, if no later one replaces it.
+    idle: Option<Place>,
     /// Where the first M/Monit server is named.
     collecting: Option<Place>,
 }
@@ -148,6 +150,7 @@ impl<'a> Parser<'a> {
             groups: HashMap::new(),
             address: None,
             port: None,
+            idle: None,
             collecting: None,
         }
     }
@@ -160,6 +163,10 @@ impl<'a> Parser<'a> {
         self.close();
         self.limit_lines();
         self.listen();
+        if let Some(place) = self.idle.take() {
+            let mistake = Mistake::error(place, "Poll time is invalid or not defined").word("0");
+            self.note(mistake.help("write a number of seconds above 0, such as 'set daemon 30'"));
+        }
         self.judge_collectors();
         self.config.on_reboot = self.captured.on_reboot;
         Read {

@@ -100,6 +100,8 @@ fn texts_are_taken_and_refused_as_by_monit() {
             TAKEN,
         ),
         (36, format!("{P}depends q ;\nr\n{F}check file q path /q\ncheck file r path /r"), TAKEN),
+        (36, "set daemon 0".to_owned(), REFUSED),
+        (36, "set daemon 0 set daemon 7".to_owned(), TAKEN),
         (36, format!("{P}depends on q,\n\nif cpu > 5% then alert\ncheck file q path /q"), TAKEN),
         (36, format!("{P}depends on q,\nif cpu > 5% then alert\ncheck file q path /q"), REFUSED),
         (36, format!("{P}depends on q,\n\nr\ncheck file q path /q\ncheck file r path /r"), REFUSED),

@@ -104,10 +104,7 @@ impl Parser<'_> {
         let seconds = self.int("a number of seconds")?;
         self.config.every = Some(Duration::from_secs(seconds.unsigned_abs()));
         self.config.start_delay = Duration::ZERO;
-        if seconds == 0 {
-            let mistake = Mistake::error(self.place(&number), "Poll time is invalid or not defined");
-            self.note(mistake.word("0").help("write a number of seconds above 0, such as 'set daemon 30'"));
-        }
+        self.idle = (seconds == 0).then(|| self.place(&number));
         if self.eat(Start) {
             self.need(Delay, &["delay"])?;
             let delay = self.int("a number of seconds")?;
