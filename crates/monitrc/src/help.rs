@@ -28,7 +28,8 @@ pub(crate) fn explain(misfit: Misfit<'_>, expected: &[&str]) -> String {
         return format!("did you mean '{near}'?");
     }
     if kind == Kind::End {
-        format!("the file ends here; expected {wanted}")
+        let open = if expected.contains(&"}") { ", and a { is still open" } else { "" };
+        format!("the file ends here{open}; expected {wanted}")
     } else {
         format!("expected {wanted}")
     }

@@ -187,6 +187,12 @@ fn order(misfit: Misfit<'_>, wanted: &Wanted) -> Option<String> {
     if before.contains("then") && other == "and" && ["start", "stop", "restart"].contains(&last) {
         return Some(format!("a rule has one action: this '{last}' begins a statement of the service"));
     }
+    if wanted.number
+        && last == "is"
+        && let Some(near) = crate::help::nearest(&word, &["greater", "less", "equal", "notequal"])
+    {
+        return Some(format!("did you mean '{near}'?"));
+    }
     if word.ends_with("min") && before.trim_end().ends_with('(') && before.contains("loadavg") {
         return Some("the load is that of 1min, 5min or 15min".to_owned());
     }
@@ -413,6 +419,7 @@ mod tests {
         assert!(
             told(key, "if loadavg (", "2min", ") > 4 then alert", &["a number"]).contains("5min or 15min")
         );
+        assert!(told(key, "if cpu is ", "greter", " than 5%", &["a number"]).contains("'greater'"));
         assert!(told(key, "", "//", " text", &["set", "check"]).contains("a comment begins with #"));
     }
 

@@ -294,6 +294,16 @@ fn warned(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_only_a_shell_does_is_warned_of() {
+    for word in ["`cat /run/a.pid`", "$(cat /run/a.pid)", "${HOME}/x", "$MONIT_SERVICE"] {
+        let told = warned(&format!("check process a with pidfile /a\nstop program = \"/bin/kill {word}\"\n"));
+        assert!(told.iter().any(|line| line.contains("there is no shell")), "{word}: {told:?}");
+    }
+    let told = warned("check process a with pidfile /a\nstop = \"/bin/sh -c 'kill $(cat /run/a.pid)'\"\n");
+    assert!(!told.iter().any(|line| line.contains("there is no shell")), "{told:?}");
+}
+
+#[test]
 fn numbers_that_monit_cuts_are_warned_of_whatever_they_count() {
     for rule in ["memory > 3000000000 B", "disk read > 3000000000 B/s", "uptime > 3000000000 seconds"] {
         let told = warned(&format!("check process a with pidfile /a\nif {rule} then alert\n"));

@@ -77,6 +77,7 @@ impl Parser<'_> {
         let shell = |word: &String| SHELLS.contains(&word.rsplit('/').next().unwrap_or(word));
         let special = |word: &&String| {
             matches!(word.as_str(), "|" | "||" | "&" | "&&" | ";" | ">" | ">>" | "<" | "2>&1" | "2>" | "&>")
+                || ["`", "$(", "${", "$MONIT_"].iter().any(|sign| word.contains(sign))
         };
         if let Some(sign) = words.iter().find(special)
             && !words.iter().any(shell)
