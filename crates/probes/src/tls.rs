@@ -10,7 +10,7 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::sync::OnceCell;
 
 use crate::certificate::Certificate;
@@ -220,8 +220,24 @@ pub(crate) fn told(complaint: &rustls::Error) -> String {
         rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
             "SSL connection error: what is there does not speak TLS".to_owned()
         }
+        // That is how whoever signs a certificate with itself most often makes it.
+        rustls::Error::InvalidCertificate(CertificateError::Other(other)) if is_authority(other) => {
+            "SSL server certificate verification error: the server shows the certificate of an authority, which one that \
+             signs itself mostly is; let it have one that an authority signed, or allow those that sign themselves"
+                .to_owned()
+        }
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "SSL server certificate verification error: nobody who is trusted here signed it; name the file of \
+             certificates of who did"
+                .to_owned()
+        }
         complaint => format!("SSL connection error: {complaint}"),
     }
+}
+
+/// rustls has no name of its own for that.
+fn is_authority(other: &rustls::OtherError) -> bool {
+    other.to_string().contains("CaUsedAsEndEntity")
 }
 
 /// Verification switched off: the server must own the key it shows, but may show any certificate.
@@ -292,7 +308,7 @@ impl ServerCertVerifier for SelfSigned {
                 Some(inner) => {
                     inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
                 }
-                None => Err(rustls::CertificateError::UnknownIssuer.into()),
+                None => Err(CertificateError::UnknownIssuer.into()),
             },
         }
     }

@@ -169,8 +169,15 @@ async fn a_body_must_hold_what_is_asked_and_have_its_digest() {
 /// A server with a certificate that signs itself and ends on the eleventh of January of this year. Gives its port, and the
 /// certificate.
 async fn secured(greeting: &'static str, year: i32) -> (u16, Vec<u8>) {
+    secured_as(rcgen::IsCa::NoCa, greeting, year).await
+}
+
+/// The same; the certificate may be that of an authority.
+async fn secured_as(sort: rcgen::IsCa, greeting: &'static str, year: i32) -> (u16, Vec<u8>) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = sort;
+    params.distinguished_name.push(rcgen::DnType::CommonName, format!("until {year}"));
     params.not_after = rcgen::date_time_ymd(year, 1, 11);
     let made = params.self_signed(&key).unwrap();
     let der = made.der().to_vec();
@@ -280,6 +287,28 @@ async fn a_certificate_that_signs_itself_is_good_enough_where_that_is_said() {
         let seen = look(asked).await;
         let wanted = if year == 2999 { None } else { Some(ReasonKind::Tls) };
         assert_eq!(kind(&seen), wanted, "{year}: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn why_a_certificate_is_not_believed_is_said_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let (_, other) = secured("", 2998).await;
+    let file = folder.path().join("other.pem");
+    std::fs::write(&file, pem(&other)).unwrap();
+    for (sort, wanted) in
+        [(authority, "certificate of an authority"), (rcgen::IsCa::NoCa, "nobody who is trusted")]
+    {
+        let (port, _) = secured_as(sort, "", 2999).await;
+        let mut asked = options(port, Protocol::Default);
+        let mut tls = Tls::new(true);
+        tls.ca_file = Some(file.clone());
+        tls.server_name = Some("localhost".to_owned());
+        asked.tls = Some(tls);
+        let Standing::Down(reason) = look(asked).await.standing else { panic!("it is believed") };
+        assert_eq!(reason.kind, ReasonKind::Tls);
+        assert!(reason.text.contains(wanted) && !reason.text.contains("Other("), "{}", reason.text);
     }
 }
 
