@@ -35,7 +35,7 @@ impl NotLoaded {
     /// As it is logged: one line each.
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
-            NotLoaded::File(why) => vec![why.clone()],
+            NotLoaded::File(why) => vec![why.lines().next().unwrap_or_default().to_owned()],
             NotLoaded::Mistakes(mistakes) => mistakes.lines(),
         }
     }
@@ -156,10 +156,14 @@ pub(crate) fn load(path: &Path, flags: &Flags) -> Result<Loaded, NotLoaded> {
         }
         // Last, as Monit does: what is wrong with the content is told first.
         if let Err(why) = guarded(path, &found, us) {
+            let help = match found.uid() == us {
+                true => format!("close it to others: chmod 600 {}", path.display()),
+                false => format!("make it yours, or be who it belongs to: chown {us} {}", path.display()),
+            };
             if loaded.warnings.list.is_empty() {
-                return Err(NotLoaded::File(why));
+                return Err(NotLoaded::File(format!("{why}\n  = help: {help}")));
             }
-            loaded.warnings.push(Mistake::error(Place::default(), why));
+            loaded.warnings.push(Mistake::error(Place::default(), why).help(help));
             return Err(NotLoaded::Mistakes(loaded.warnings));
         }
     }

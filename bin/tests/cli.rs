@@ -88,9 +88,13 @@ fn a_control_file_that_others_may_read_is_refused() {
     std::fs::set_permissions(&rc, std::fs::Permissions::from_mode(0o644)).unwrap();
     let done = world.run("-t -c rc");
     assert_eq!(done.code, Some(1));
+    let path = rc.display();
     assert_eq!(
         done.err,
-        format!("The control file '{}' permission 0644 is wrong, maximum 0700 allowed\n", rc.display())
+        format!(
+            "The control file '{path}' permission 0644 is wrong, maximum 0700 allowed\n\
+             \x20 = help: close it to others: chmod 600 {path}\n"
+        )
     );
 }
 
