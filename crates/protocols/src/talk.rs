@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::Error;
 
@@ -101,7 +101,8 @@ impl fmt::Debug for Matcher {
 /// `buffer` bytes; what is beyond them is left for the next pattern. NULs are matched as `\0`, bytes beyond ASCII as
 /// UTF-8 as far as that goes.
 ///
-/// `wait` is the longest time for sending, and for the first byte of an answer.
+/// `wait` is the longest time for sending, and for the first byte of an answer; the answer is over a fifth of a second after
+/// that at the latest, whether more is on its way or not.
 ///
 /// # Errors
 /// See [`Error`]; an answer that does not match is [`Error::Unexpected`].
@@ -122,6 +123,8 @@ where
             }
             Step::Expect(matcher) => {
                 let mut answer = Vec::new();
+                // Whoever drips never falls silent.
+                let end = Instant::now() + wait + SILENCE;
                 let mut pause = wait;
                 while answer.len() < buffer {
                     let room = u64::try_from(buffer - answer.len()).unwrap_or(u64::MAX);
@@ -131,7 +134,9 @@ where
                         Err(_) if answer.is_empty() => return Err(Error::Silent),
                         Ok(Ok(0)) if answer.is_empty() => return Err(Error::Closed { waited: WAITED }),
                         Ok(Err(error)) if answer.is_empty() => return Err(Error::of_stream(error, WAITED)),
-                        Ok(Ok(n)) if n > 0 => pause = SILENCE.min(wait),
+                        Ok(Ok(n)) if n > 0 => {
+                            pause = SILENCE.min(wait).min(end.saturating_duration_since(Instant::now()));
+                        }
                         _ => break,
                     }
                 }

@@ -212,6 +212,21 @@ async fn what_is_written_down_waits_for_the_first_byte_and_then_for_silence() {
     assert!(matches!(silent, Err(Error::Silent)), "{silent:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_never_falls_silent_costs_the_time_and_no_more() {
+    let (mut client, mut server) = tokio::io::duplex(4096);
+    tokio::spawn(async move {
+        while server.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+    });
+    let begin = tokio::time::Instant::now();
+    let steps = [Step::Expect(Matcher::new("y", |answer| answer.contains('y')))];
+    let said = converse(&mut client, &steps, Duration::from_secs(1), 256).await;
+    assert!(matches!(said, Err(Error::Unexpected { .. })), "{said:?}");
+    assert!(begin.elapsed() <= Duration::from_millis(1300), "{:?}", begin.elapsed());
+}
+
 #[test]
 fn bytes_are_written_as_hexadecimal_digits() {
     let sent = |text| match Step::send(text) {
