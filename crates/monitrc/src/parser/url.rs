@@ -46,7 +46,7 @@ pub(super) fn parts(url: &str) -> Result<Parts, usize> {
 pub(super) fn quote_login(url: &mut String, parts: &mut Parts) {
     let from = url.find("://").map_or(0, |at| at + 3);
     let login = &url[from..parts.host.start];
-    let quoted = login.replace('/', "%2F").replace('?', "%3F").replace('#', "%23");
+    let quoted = login.replace('/', "%2F").replace('?', "%3F").replace('#', "%23").replace('\\', "%5C");
     let longer = quoted.len() - login.len();
     url.replace_range(from..parts.host.start, &quoted);
     parts.host = parts.host.start + longer..parts.host.end + longer;
@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn a_password_may_hold_what_ends_a_host() {
-        let mut url = "http://u:a/b?c#d@x:81/y?z#".to_owned();
+        let mut url = r"http://u:a/b?c#d\e@x:81/y?z#".to_owned();
         let mut found = parts(&url).unwrap_or_else(|at| panic!("stops at {at}"));
         quote_login(&mut url, &mut found);
-        assert_eq!(url, "http://u:a%2Fb%3Fc%23d@x:81/y?z#");
+        assert_eq!(url, "http://u:a%2Fb%3Fc%23d%5Ce@x:81/y?z#");
         assert_eq!((&url[found.host], found.port), ("x", Some(81)));
     }
 
