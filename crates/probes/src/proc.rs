@@ -105,12 +105,16 @@ pub(crate) struct Stat {
     pub(crate) ppid: u32,
     /// Field 6: the pid of the one that began its session.
     pub(crate) session: u32,
+    /// Fields 10 and 12: page faults, minor and major. Without one nothing is added to its memory.
+    pub(crate) faults: u64,
     /// Fields 14 and 15, user and system time, in ticks.
     pub(crate) cpu: u64,
     /// Field 20.
     pub(crate) threads: u32,
     /// Field 22, in ticks after boot.
     pub(crate) start: u64,
+    /// Field 24: pages of resident memory, as the kernel has them at hand, so many a processor off.
+    pub(crate) resident: i64,
     /// Field 52: a status of wait(2) once it ended; zero also stands for "you may not know".
     pub(crate) exit_code: i32,
 }
@@ -125,12 +129,16 @@ impl Stat {
         let ppid = number(fields.next()?)?;
         // One that began in another pid namespace is 0 or -1 there.
         let session = number(fields.nth(1)?).unwrap_or(0);
-        let utime: u64 = number(fields.nth(7)?)?;
+        let minor: u64 = number(fields.nth(3)?)?;
+        let major: u64 = number(fields.nth(1)?)?;
+        let utime: u64 = number(fields.nth(1)?)?;
         let stime: u64 = number(fields.next()?)?;
         let threads = number(fields.nth(4)?)?;
         let start = number(fields.nth(1)?)?;
-        let exit_code = number(fields.nth(29)?)?;
-        Some(Self { state, ppid, session, cpu: utime + stime, threads, start, exit_code })
+        let resident = number(fields.nth(1)?)?;
+        let exit_code = number(fields.nth(27)?)?;
+        let (faults, cpu) = (minor.wrapping_add(major), utime + stime);
+        Some(Self { state, ppid, session, faults, cpu, threads, start, resident, exit_code })
     }
 
     /// Ended, but not collected by its parent. A leader whose other threads still run shows `Z` too, and is not one.
@@ -176,8 +184,17 @@ mod tests {
 
     #[test]
     fn the_fields_are_found_behind_any_name() {
-        let wanted =
-            Stat { state: b'S', ppid: 7, session: 3, cpu: 33, threads: 5, start: 777, exit_code: 768 };
+        let wanted = Stat {
+            state: b'S',
+            ppid: 7,
+            session: 3,
+            faults: 100,
+            cpu: 33,
+            threads: 5,
+            start: 777,
+            resident: 50,
+            exit_code: 768,
+        };
         for name in ["sh", "a b", "a) Z 1 (b", ")))", ""] {
             assert_eq!(Stat::parse(line(name).as_bytes()), Some(wanted), "{name:?}");
         }
@@ -191,6 +208,9 @@ mod tests {
         assert_eq!(i64::from(ours.ppid), i64::from(theirs.ppid));
         assert_eq!(i64::from(ours.threads), theirs.num_threads);
         assert_eq!(Some(ours.exit_code), theirs.exit_code);
+        let grown = theirs.minflt + theirs.majflt;
+        assert!((1..=grown).contains(&ours.faults), "{} of {grown}", ours.faults);
+        assert!(ours.resident > 0);
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Meter {
         let measured = since.filter(|(interval, _)| *interval >= SHORTEST);
         let moves_on = since.is_none() || measured.is_some();
         let counts = self.files.turn.has_come(self.wanted.files, now);
-        let family = self.walk(task, stat, moves_on, counts);
+        let family = self.walk(task, stat, now, moves_on, counts);
         if moves_on {
             self.cpu = Some((now, stat.cpu));
         }
@@ -170,7 +170,7 @@ impl Meter {
             seen.push(&metrics::CPU, own);
             seen.push(&metrics::CPU_TOTAL, (own + others).min(100.0));
         }
-        if let Some(memory) = task.memory() {
+        if let Some(memory) = task.memory(stat, now) {
             let all = total_memory(now);
             let total = memory + family.memory;
             seen.push(&metrics::MEMORY, memory);
@@ -212,7 +212,7 @@ impl Meter {
     }
 
     /// Visits all descendants, breadth first.
-    fn walk(&mut self, root: &mut Task, stat: &Stat, moves_on: bool, counts: bool) -> Family {
+    fn walk(&mut self, root: &mut Task, stat: &Stat, now: Duration, moves_on: bool, counts: bool) -> Family {
         let mut family = Family::default();
         let mut waiting = Vec::new();
         root.children(stat.threads, &mut waiting);
@@ -237,7 +237,7 @@ impl Meter {
             if moves_on {
                 descendant.cpu = Some(stat.cpu);
             }
-            family.memory += descendant.task.memory().unwrap_or(0);
+            family.memory += descendant.task.memory(&stat, now).unwrap_or(0);
             if counts {
                 family.descriptors += descendant.task.descriptors().unwrap_or(0);
             }

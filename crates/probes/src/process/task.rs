@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::wanted::Turn;
 use crate::clock;
 use crate::proc::{Kept, Stat, number, says_gone, unreadable};
 
@@ -19,6 +20,16 @@ pub(super) struct Task {
     statm: Kept,
     children: Kept,
     io: Kept,
+    memory: Option<Memory>,
+}
+
+/// What `statm` said, and by what is told that it would say the same again.
+#[derive(Debug)]
+struct Memory {
+    /// What [`Stat`] had of page faults, processor time and memory.
+    marks: (u64, u64, i64),
+    bytes: u64,
+    turn: Turn,
 }
 
 impl Task {
@@ -31,6 +42,7 @@ impl Task {
             statm: Kept::default(),
             children: Kept::default(),
             io: Kept::default(),
+            memory: None,
         };
         let stat = task.read_stat()?;
         task.start = stat.start;
@@ -50,7 +62,24 @@ impl Task {
     }
 
     /// Resident memory in bytes. From `statm`: the number in `stat` may lag by many pages on hosts with many processors.
-    pub(super) fn memory(&mut self) -> Option<u64> {
+    ///
+    /// A process that has had no page fault and no processor time since was given no more memory, and if the number in
+    /// `stat` rests too, little can have been taken from it: then `statm`, a quarter of a look, is read every 19 s only.
+    pub(super) fn memory(&mut self, stat: &Stat, now: Duration) -> Option<u64> {
+        let marks = (stat.faults, stat.cpu, stat.resident);
+        if let Some(known) = &self.memory
+            && !known.turn.has_come(known.marks != marks, now)
+        {
+            return Some(known.bytes);
+        }
+        let bytes = self.resident()?;
+        let mut turn = Turn::default();
+        turn.taken(now);
+        self.memory = Some(Memory { marks, bytes, turn });
+        Some(bytes)
+    }
+
+    fn resident(&mut self) -> Option<u64> {
         let mut buffer = [0; 256];
         let n = self.statm.read(|| format!("/proc/{}/statm", self.pid), &mut buffer).ok()?;
         let pages: u64 = number(buffer[..n].split(|b| *b == b' ').nth(1)?)?;
@@ -193,12 +222,32 @@ mod tests {
 
     #[test]
     fn memory_and_descriptors_are_of_the_right_size() {
-        let (mut us, _) = Task::open(std::process::id()).unwrap();
-        let memory = us.memory().unwrap();
+        let (mut us, stat) = Task::open(std::process::id()).unwrap();
+        let memory = us.memory(&stat, Duration::ZERO).unwrap();
         assert!((1 << 20..1 << 33).contains(&memory), "{memory}");
         let before = us.descriptors().unwrap();
         let more: Vec<_> = (0..50).map(|_| File::open("/dev/null").unwrap()).collect();
         assert!(us.descriptors().unwrap() >= before.saturating_sub(20) + more.len() as u64);
+    }
+
+    #[test]
+    fn memory_is_read_again_when_it_may_have_moved_and_after_a_while() {
+        let (mut us, stat) = Task::open(std::process::id()).unwrap();
+        let at = Duration::from_secs;
+        us.memory(&stat, at(1)).unwrap();
+        let kept = |us: &mut Task| us.memory.as_mut().map(|memory| memory.bytes = 1);
+        kept(&mut us);
+        assert_eq!(us.memory(&stat, at(2)), Some(1), "nothing moved");
+        for moved in [
+            Stat { faults: stat.faults + 1, ..stat },
+            Stat { cpu: stat.cpu + 1, ..stat },
+            Stat { resident: stat.resident - 1, ..stat },
+        ] {
+            assert!(us.memory(&moved, at(3)) > Some(1), "{moved:?}");
+            assert!(us.memory(&stat, at(3)) > Some(1));
+            kept(&mut us);
+        }
+        assert!(us.memory(&stat, at(30)) > Some(1), "it was long ago");
     }
 
     #[test]
