@@ -42,8 +42,10 @@ fn a_program_that_looks_ends_with_the_daemon() {
 fn a_program_that_looks_is_asked_to_end_when_the_daemon_is_killed_and_is_run_anew_after_that() {
     let world = World::new();
     let program = running(&world);
-    kill(world.pid("pid"), "KILL");
-    wait_until("it to be gone", || !alive(program));
+    let daemon = world.pid("pid");
+    kill(daemon, "KILL");
+    // The program hears of it before all of the daemon is gone, and what is not gone would be woken.
+    wait_until("both to be gone", || !alive(program) && !alive(daemon));
     std::fs::remove_file(world.path("slow.pid")).unwrap();
     world.ok("-c hinoban.toml");
     wait_until("another to run", || world.path("slow.pid").exists());
