@@ -144,7 +144,12 @@ fn unspoken(protocol: &Protocol, say: &mut dyn FnMut(&str, &str)) {
         }
     };
     match protocol {
-        Protocol::Mysql { login: some, .. } => login(some, say),
+        Protocol::Mysql { login: some, rsa_key } => {
+            login(some, say);
+            if rsa_key.is_some() {
+                say("a digest of the server's RSA key is", "any key is taken");
+            }
+        }
         Protocol::Pgsql { login: Some(_), .. }
         | Protocol::Pgsql { database: Some(_), .. }
         | Protocol::Radius { .. } => {
@@ -213,6 +218,11 @@ mod unit {
         assert_eq!(text.lines().count(), 5, "{text}");
         assert_eq!(before.lines().count(), 4, "passwords in the clear work: {before}");
         assert!(!text.contains("u:p"), "{text}");
+        let mut found = Vec::new();
+        let rsa_key = crate::Digest::parse(&"0".repeat(32));
+        assert!(rsa_key.is_some());
+        unspoken(&Protocol::Mysql { login: None, rsa_key }, &mut |what, _| found.push(what.to_owned()));
+        assert_eq!(found, ["a digest of the server's RSA key is"]);
         assert!(text.contains("served to this host alone") && text.contains("group staff"), "{text}");
     }
 }

@@ -7,6 +7,23 @@ use ::toml::de::DeValue;
 use super::reader::{Fields, Item, Reader, listed};
 use crate::{Change, Condition, Expect, Kind, Rule, Test, Then, Transport};
 
+/// The keys that go with a connection to a port, TCP or UDP.
+const CONNECTED: &[&str] = &[
+    "must",
+    "protocol",
+    "talk",
+    "tls",
+    "starttls",
+    "verify",
+    "ca-file",
+    "certificate-days",
+    "family",
+    "source",
+    "response-time",
+    "timeout",
+    "retry",
+];
+
 /// What a check can be, and the keys that go with each beside `then`, `else`, `for` and `else-for`.
 const SORTS: [(&str, &[&str]); 9] = [
     (
@@ -31,42 +48,8 @@ const SORTS: [(&str, &[&str]); 9] = [
             "retry",
         ],
     ),
-    (
-        "tcp",
-        &[
-            "must",
-            "protocol",
-            "talk",
-            "tls",
-            "starttls",
-            "verify",
-            "ca-file",
-            "certificate-days",
-            "family",
-            "source",
-            "response-time",
-            "timeout",
-            "retry",
-        ],
-    ),
-    (
-        "udp",
-        &[
-            "must",
-            "protocol",
-            "talk",
-            "tls",
-            "starttls",
-            "verify",
-            "ca-file",
-            "certificate-days",
-            "family",
-            "source",
-            "response-time",
-            "timeout",
-            "retry",
-        ],
-    ),
+    ("tcp", CONNECTED),
+    ("udp", CONNECTED),
     ("unix", &["must", "datagram", "protocol", "talk", "response-time", "timeout", "retry"]),
     ("ping", &["must", "count", "size", "family", "source", "response-time", "timeout"]),
     (
